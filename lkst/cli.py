@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The command ``lkst``
+--------------------
+
+Which commands there are and where they live. A command's module is imported when
+the command is used: starting a recorder needs neither numpy nor drgn.
+"""
+
+from collections.abc import Sequence
+import importlib
+import os
+import signal
+import sys
+
+import click
+
+import lkst
+from lkst.errors import LkstError
+
+__all__ = ("cli", "main", "run")
+
+#: Name of each command -> module that has it, one line of help.
+COMMANDS = {
+    "start": ("lkst.record.commands", "Load the recorder and let it run."),
+    "stop": ("lkst.record.commands", "Unload the recorder."),
+    "status": ("lkst.record.commands", "Show the recorder that runs."),
+    "events": ("lkst.commands", "Show the catalogue of events."),
+    "list": ("lkst.commands", "Show which recorders a source holds."),
+    "replay": ("lkst.commands", "Print the sequence of events up to the panic."),
+    "save": ("lkst.commands", "Keep the trace of a source in a file."),
+    "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),
+}
+
+
+class _Commands(click.Group):
+    """Commands whose modules are imported late."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command = getattr(module, f"{cmd_name}_command")
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(lkst.__version__, prog_name="lkst")
+def cli() -> None:
+    """
+    Record the kernel's events, and replay them after a panic.
+
+    SOURCE is a vmcore (ELF, kdump-compressed or flattened), a saved .lkst file, 'live' (the
+    recorder of this machine), 'kcore', or 'qemu:ADDRESS'.
+    """
+
+
+def run(arguments: Sequence[str], *, name: str = "lkst", context: object = None) -> int:
+    """
+    Run a command, whoever hosts it.
+
+    :param arguments: words after ``lkst``
+    :param context: object that the commands find as ``click.Context.obj``
+    :return: exit status; messages have gone to standard error
+    """
+    try:
+        result = cli.main(list(arguments), prog_name=name, standalone_mode=False, obj=context)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.Abort:
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except LkstError as error:
+        click.echo(f"lkst: {error}", err=True)
+        return error.status
+    except KeyboardInterrupt:
+        return 130
+    return result if isinstance(result, int) else 0
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        status = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us has enough; keep Python from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
+    sys.exit(status)

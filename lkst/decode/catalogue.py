@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Catalogue
+---------
+
+The recorder's header and its table of events (``recorder/layout.h``), from the
+bytes of the map in which they lie.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+import uuid
+
+from lkst import layout
+from lkst.errors import Damaged
+
+__all__ = ("Catalogue", "Event", "Field", "Header", "parse_catalogue", "parse_header")
+
+# Beyond these a header is damaged, whatever it says.
+_MAX_EVENTS = 65536
+_MAX_CPUS = 65536
+_MAX_SLOTS = 1 << 31
+_MAX_ENTRY = 65536
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of an event."""
+
+    name: str
+    #: How it is shown: ``recorder/types.h``.
+    type: str
+    #: Of a number its unit; of a comm the field with the pid that it names.
+    unit: str
+    #: In the payload, in bytes.
+    offset: int
+    #: In bytes.
+    size: int
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its bytes are a number; of a text, its length."""
+        return self.size in (1, 2, 4, 8) and self.type not in ("comm", "name")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A kind of thing that happens in the kernel."""
+
+    id: int
+    name: str
+    category: str
+    #: What LKST of 2001-2005 called it, or "".
+    old_name: str
+    #: Tracepoint that feeds it, or "".
+    hook: str
+    description: str
+    #: Whether the maskset "default" has it.
+    by_default: bool
+    fields: tuple[Field, ...]
+
+    def field(self, name: str) -> Field | None:
+        """Find a field by its name."""
+        return next((f for f in self.fields if f.name == name), None)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a recorder says about itself."""
+
+    abi: tuple[int, int]
+    header_size: int
+    event_size: int
+    field_size: int
+    nr_events: int
+    #: Rings: one for each possible CPU.
+    nr_cpus: int
+    #: Slots in a ring, a power of two.
+    nr_slots: int
+    #: struct lkst_cpu, in bytes.
+    cpu_size: int
+    #: Upper 16 bits of a committed slot's first word.
+    tag: int
+    #: When it was loaded, in ns of CLOCK_MONOTONIC.
+    start: int
+    #: CLOCK_REALTIME - CLOCK_MONOTONIC at that time, in ns.
+    real_offset: int
+    boot_id: str
+    #: Kernel release.
+    release: str
+    #: Host name.
+    machine: str
+    #: Version of the software that loaded it.
+    version: str
+    control_size: int
+    max_events: int
+    max_masksets: int
+
+    @property
+    def ring_size(self) -> int:
+        """Size of one ring, in bytes."""
+        return self.nr_slots * layout.SLOT_SIZE
+
+    @property
+    def size(self) -> int:
+        """Size of the whole catalogue, in bytes."""
+        return self.header_size + self.nr_events * self.event_size
+
+    @property
+    def control(self) -> layout.ControlLayout:
+        """Where things lie in struct lkst_control."""
+        return layout.control_layout(self.max_events, self.max_masksets)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """All events of one recorder."""
+
+    header: Header
+    events: dict[int, Event]
+    #: What was wrong with entries that had to be left out.
+    faults: list[str] = field(default_factory=list)
+    #: The bytes from which it was read.
+    raw: bytes = field(default=b"", repr=False)
+
+
+def parse_header(data: bytes) -> Header:
+    """
+    Read struct lkst_header.
+
+    :param data: the catalogue, or as much of it as there is
+    :raises Damaged: if it is none, is of an ABI that is not known, or contradicts itself
+    """
+    if len(data) < layout.HEADER.size or data[:16] != layout.MAGIC:
+        raise Damaged("no recorder's header: the magic is missing")
+    raw: dict[str, Any] = dict(
+        zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(data), strict=True)
+    )
+    abi = raw.pop("abi_major"), raw.pop("abi_minor")
+    if abi[0] != layout.ABI_MAJOR:
+        raise Damaged(
+            f"the recorder has ABI version {abi[0]}.{abi[1]}; this lkst reads version"
+            f" {layout.ABI_MAJOR}.x"
+        )
+    del raw["magic"]
+    slot_size = raw.pop("slot_size")
+    raw["boot_id"] = str(uuid.UUID(bytes=raw["boot_id"]))
+    for name in ("release", "machine", "version"):
+        raw[name] = _text(raw[name])
+    header = Header(abi=abi, **raw)
+    _check_header(header, slot_size)
+    return header
+
+
+def _check_header(header: Header, slot_size: int) -> None:
+    checks = {
+        "slot_size": slot_size == layout.SLOT_SIZE,
+        "header_size": layout.HEADER.size <= header.header_size <= _MAX_ENTRY,
+        "event_size": layout.EVENT.size <= header.event_size <= _MAX_ENTRY,
+        "field_size": layout.FIELD.size <= header.field_size <= _MAX_ENTRY,
+        "nr_events": 0 < header.nr_events <= min(header.max_events, _MAX_EVENTS),
+        "nr_cpus": 0 < header.nr_cpus <= _MAX_CPUS,
+        "nr_slots": 0 < header.nr_slots <= _MAX_SLOTS
+        and header.nr_slots & (header.nr_slots - 1) == 0,
+        "max_events": header.max_events <= _MAX_EVENTS,
+        "max_masksets": 0 < header.max_masksets <= _MAX_EVENTS,
+        "cpu_size": layout.COUNT_OFFSET + 8 * header.max_events
+        <= header.cpu_size
+        <= 16 * _MAX_EVENTS,
+        "tag": 0 < header.tag < 1 << (64 - layout.SEQ_BITS),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise Damaged(f"the recorder's header is damaged: {name} makes no sense")
+
+
+def parse_catalogue(data: bytes) -> Catalogue:
+    """
+    Read the whole catalogue; entries that are damaged are left out and reported.
+
+    :param data: the bytes of the map ``.rodata.lkst``
+    :raises Damaged: if the header is not usable
+    """
+    header = parse_header(data)
+    events: dict[int, Event] = {}
+    faults = []
+    for index in range(header.nr_events):
+        start = header.header_size + index * header.event_size
+        entry = data[start : start + header.event_size]
+        try:
+            event = _parse_event(entry, header)
+        except ValueError as error:
+            faults.append(f"catalogue entry {index}: {error}")
+            continue
+        if event.id in events:
+            faults.append(f"catalogue entry {index}: id {event.id} occurs twice")
+            continue
+        events[event.id] = event
+    return Catalogue(header, events, faults, data[: header.size])
+
+
+def _parse_event(entry: bytes, header: Header) -> Event:
+    if len(entry) < header.event_size:
+        raise ValueError("cut off")
+    magic, _, id_, by_default, *texts = layout.EVENT.unpack_from(entry)
+    if magic != layout.EVENT_MAGIC:
+        raise ValueError("missing")
+    if not 0 < id_ < header.max_events:
+        raise ValueError(f"id {id_} is out of range")
+    name, category, old_name, hook, description = map(_text, texts)
+    if not name.isidentifier():
+        raise ValueError("the name is not one")
+    return Event(
+        id=id_,
+        name=name,
+        category=category,
+        old_name=old_name,
+        hook=hook,
+        description=description,
+        by_default=bool(by_default),
+        fields=_parse_fields(entry[layout.EVENT.size :], header.field_size),
+    )
+
+
+def _parse_fields(data: bytes, field_size: int) -> tuple[Field, ...]:
+    fields = []
+    offset = 0
+    for start in range(0, len(data) - field_size + 1, field_size):
+        *texts, size = layout.FIELD.unpack_from(data, start)
+        name, type_, unit = map(_text, texts)
+        if not name:
+            break
+        if not name.isidentifier() or offset + size > layout.PAYLOAD_SIZE or size == 0:
+            raise ValueError("a field is damaged")
+        fields.append(Field(name, type_, unit, offset, size))
+        offset += size
+    return tuple(fields)
+
+
+def _text(raw: bytes) -> str:
+    return "".join(c for c in raw.split(b"\0")[0].decode("ascii", "replace") if c.isprintable())

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+libbpf
+------
+
+The few calls of libbpf.so.1 that loading, pinning and reading a recorder take.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import ctypes
+import ctypes.util
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+from lkst.errors import LkstError
+
+__all__ = ("BPFError", "Object", "has_raw_tracepoint", "map_pinned", "prog_info")
+
+_BPF_TRACE_RAW_TP = 23  # enum bpf_attach_type, include/uapi/linux/bpf.h
+_Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+
+class BPFError(LkstError):
+    """libbpf or the kernel refused something."""
+
+
+class _TestRunOpts(ctypes.Structure):
+    # struct bpf_test_run_opts, tools/lib/bpf/bpf.h
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("data_in", ctypes.c_void_p),
+        ("data_out", ctypes.c_void_p),
+        ("data_size_in", ctypes.c_uint32),
+        ("data_size_out", ctypes.c_uint32),
+        ("ctx_in", ctypes.c_void_p),
+        ("ctx_out", ctypes.c_void_p),
+        ("ctx_size_in", ctypes.c_uint32),
+        ("ctx_size_out", ctypes.c_uint32),
+        ("retval", ctypes.c_uint32),
+        ("repeat", ctypes.c_int),
+        ("duration", ctypes.c_uint32),
+        ("flags", ctypes.c_uint32),
+        ("cpu", ctypes.c_uint32),
+        ("batch_size", ctypes.c_uint32),
+    )
+
+
+class _MapInfo(ctypes.Structure):
+    # struct bpf_map_info, include/uapi/linux/bpf.h
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("key_size", ctypes.c_uint32),
+        ("value_size", ctypes.c_uint32),
+        ("max_entries", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+    )
+
+
+class _ProgInfo(ctypes.Structure):
+    # struct bpf_prog_info, include/uapi/linux/bpf.h
+    _fields_ = (
+        ("head", ctypes.c_uint8 * 192),
+        ("run_time_ns", ctypes.c_uint64),
+        ("run_cnt", ctypes.c_uint64),
+        ("recursion_misses", ctypes.c_uint64),
+        ("tail", ctypes.c_uint32 * 4),
+    )
+
+
+_lib: ctypes.CDLL | None = None
+_log: list[str] = []
+
+
+def _collect(level: int, format_: bytes, arguments: int) -> int:
+    buffer = ctypes.create_string_buffer(1 << 18)
+    libc = ctypes.CDLL(None)
+    libc.vsnprintf(buffer, len(buffer), format_, ctypes.c_void_p(arguments))
+    if level <= 1:
+        _log.append(buffer.value.decode(errors="replace").rstrip())
+    return 0
+
+
+# Kept, since libbpf calls it for as long as it is loaded.
+_print = _Print(_collect)
+
+
+def library() -> ctypes.CDLL:
+    """
+    Load libbpf.
+
+    :raises BPFError: if the machine has none
+    """
+    global _lib
+    if _lib is None:
+        try:
+            lib = ctypes.CDLL("libbpf.so.1", use_errno=True)
+        except OSError:
+            raise BPFError("libbpf.so.1 is missing: install libbpf1 (Debian) or libbpf") from None
+        for name in (
+            "bpf_object__open_file",
+            "bpf_object__next_program",
+            "bpf_object__find_map_by_name",
+            "bpf_object__find_program_by_name",
+            "bpf_program__attach",
+            "bpf_map__initial_value",
+        ):
+            getattr(lib, name).restype = ctypes.c_void_p
+        lib.bpf_program__name.restype = ctypes.c_char_p
+        lib.libbpf_set_print.argtypes = (_Print,)
+        lib.libbpf_set_print(_print)
+        _lib = lib
+    return _lib
+
+
+def _check(result: int, what: str) -> int:
+    if result < 0:
+        raise BPFError(f"{what}: {os.strerror(-result)}" + _hint())
+    return result
+
+
+def _hint() -> str:
+    # libbpf's last words are the verifier's statistics; the reason stands before.
+    lines = [line for entry in _log for line in entry.splitlines() if line.strip()]
+    return "".join(f"\n  {line}" for line in lines[-30:])
+
+
+class Object:
+    """A BPF object file, from opening it until its programs are loaded and pinned."""
+
+    def __init__(self, path: Path) -> None:
+        """:param path: compiled BPF object"""
+        self._lib = library()
+        _log.clear()
+        self._object = ctypes.c_void_p(
+            self._lib.bpf_object__open_file(os.fsencode(path), ctypes.c_void_p())
+        )
+        if not self._object.value:
+            raise BPFError(f"{path}: {os.strerror(ctypes.get_errno())}" + _hint())
+        self._links: list[ctypes.c_void_p] = []
+
+    def close(self) -> None:
+        """Let go of all that is not pinned."""
+        for link in self._links:
+            self._lib.bpf_link__destroy(link)
+        self._links.clear()
+        self._lib.bpf_object__close(self._object)
+
+    def __enter__(self) -> "Object":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def programs(self) -> Iterator[str]:
+        """Name every program."""
+        program = ctypes.c_void_p()
+        while True:
+            program = ctypes.c_void_p(self._lib.bpf_object__next_program(self._object, program))
+            if not program.value:
+                return
+            yield self._lib.bpf_program__name(program).decode()
+
+    def _program(self, name: str) -> ctypes.c_void_p:
+        return ctypes.c_void_p(
+            self._lib.bpf_object__find_program_by_name(self._object, name.encode())
+        )
+
+    def _map(self, name: str) -> ctypes.c_void_p:
+        return ctypes.c_void_p(self._lib.bpf_object__find_map_by_name(self._object, name.encode()))
+
+    def set_autoload(self, program: str, load: bool) -> None:
+        """Say whether :meth:`load` loads a program."""
+        _check(self._lib.bpf_program__set_autoload(self._program(program), load), program)
+
+    def set_entries(self, map_: str, entries: int) -> None:
+        """Set the number of entries of a map, before it is loaded."""
+        _check(self._lib.bpf_map__set_max_entries(self._map(map_), entries), map_)
+
+    def initial_value(self, map_: str) -> memoryview:
+        """Give what a data section will hold when it is loaded, to be changed."""
+        size = ctypes.c_size_t()
+        address = self._lib.bpf_map__initial_value(self._map(map_), ctypes.byref(size))
+        if not address:
+            raise BPFError(f"the BPF object has no {map_}")
+        return memoryview((ctypes.c_char * size.value).from_address(address)).cast("B")
+
+    def load(self) -> None:
+        """Load maps and programs into the kernel."""
+        _log.clear()
+        result = self._lib.bpf_object__load(self._object)
+        if -result in (1, 13) and os.geteuid() != 0:
+            raise BPFError("only root may load the recorder")
+        _check(result, "the kernel refused the recorder")
+
+    def prog_id(self, program: str) -> int:
+        """Give the id of a loaded program."""
+        return prog_info(self._lib.bpf_program__fd(self._program(program)))[0]
+
+    def attach(self, program: str, pin: Path) -> None:
+        """
+        Attach a program and pin the link.
+
+        :raises BPFError: if the kernel does not have it
+        """
+        _log.clear()
+        link = self._lib.bpf_program__attach(self._program(program))
+        if not link:
+            raise BPFError(f"{program}: {os.strerror(ctypes.get_errno())}")
+        handle = ctypes.c_void_p(link)
+        self._links.append(handle)
+        _check(self._lib.bpf_link__pin(handle, os.fsencode(pin)), f"pin {pin}")
+
+    def pin_map(self, map_: str, pin: Path) -> None:
+        """Pin a map."""
+        _check(self._lib.bpf_map__pin(self._map(map_), os.fsencode(pin)), f"pin {pin}")
+
+    def pin_program(self, program: str, pin: Path) -> None:
+        """Pin a program."""
+        _check(self._lib.bpf_program__pin(self._program(program), os.fsencode(pin)), f"pin {pin}")
+
+
+def has_raw_tracepoint(name: str) -> bool:
+    """Tell whether the running kernel has a tracepoint, by its BTF."""
+    return bool(library().libbpf_find_vmlinux_btf_id(name.encode(), _BPF_TRACE_RAW_TP) > 0)
+
+
+@contextlib.contextmanager
+def _pinned(pin: Path) -> Iterator[int]:
+    fd = library().bpf_obj_get(os.fsencode(pin))
+    if fd < 0:
+        error = -fd if fd != -1 else ctypes.get_errno()
+        raise OSError(error, os.strerror(error), str(pin))
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:
+    """
+    Map a pinned, mmapable array map into this process.
+
+    :raises OSError: if it is not there or must not be used
+    """
+    with _pinned(pin) as fd:
+        info = _MapInfo()
+        _get_info(fd, info)
+        size = (info.value_size + 7) // 8 * 8 * info.max_entries
+        size = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+        return mmap.mmap(fd, size, mmap.MAP_SHARED, protection)
+
+
+def run_pinned(pin: Path, context: bytes) -> None:
+    """Run a pinned program once, with these bytes as its context."""
+    with _pinned(pin) as fd:
+        given = ctypes.create_string_buffer(context, len(context))
+        options = _TestRunOpts(
+            sz=ctypes.sizeof(_TestRunOpts),
+            ctx_in=ctypes.addressof(given),
+            ctx_size_in=len(context),
+        )
+        _check(library().bpf_prog_test_run_opts(fd, ctypes.byref(options)), f"run {pin.name}")
+
+
+def _get_info(fd: int, info: Any) -> None:
+    size = ctypes.c_uint32(ctypes.sizeof(info))
+    _check(
+        library().bpf_obj_get_info_by_fd(fd, ctypes.byref(info), ctypes.byref(size)),
+        "bpf_obj_get_info_by_fd",
+    )
+
+
+def prog_info(fd: int) -> tuple[int, int]:
+    """
+    Ask the kernel about a program.
+
+    :return: its id, and how often it was not run because it was running already
+    """
+    info = _ProgInfo()
+    _get_info(fd, info)
+    return int.from_bytes(bytes(info.head)[4:8], "little"), info.recursion_misses
+
+
+def recursion_misses(prog_id: int) -> int:
+    """Count how often the kernel skipped a program because it was running already."""
+    fd = library().bpf_prog_get_fd_by_id(prog_id)
+    if fd < 0:
+        return 0
+    try:
+        return prog_info(fd)[1]
+    finally:
+        os.close(fd)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Machine
+-------
+
+Facts about the machine that a recorder writes into its header.
+"""
+
+import os
+from pathlib import Path
+import re
+import time
+from typing import NamedTuple
+import uuid
+
+from lkst.errors import Usage
+
+__all__ = ("Clock", "boot_id", "memory", "parse_size", "possible_cpus", "read_clock")
+
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+class Clock(NamedTuple):
+    """Both clocks at one moment."""
+
+    #: CLOCK_MONOTONIC, in ns.
+    monotonic: int
+    #: CLOCK_REALTIME - CLOCK_MONOTONIC, in ns.
+    real_offset: int
+
+
+def read_clock() -> Clock:
+    """Read CLOCK_REALTIME between two reads of CLOCK_MONOTONIC, the closest of a few."""
+    best: tuple[int, Clock] | None = None
+    for _ in range(5):
+        before = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        real = time.clock_gettime_ns(time.CLOCK_REALTIME)
+        after = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+        middle = (before + after) // 2
+        if best is None or after - before < best[0]:
+            best = after - before, Clock(middle, real - middle)
+    assert best
+    return best[1]
+
+
+def boot_id() -> bytes:
+    """Give the 16 bytes that name this boot (random(4))."""
+    return uuid.UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip()).bytes
+
+
+def memory() -> int:
+    """Give the machine's memory, in bytes."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def possible_cpus() -> int:
+    """Give the highest CPU number that there can be, plus one."""
+    text = Path("/sys/devices/system/cpu/possible").read_text()
+    return max(int(number) for number in re.findall(r"\d+", text)) + 1
+
+
+def parse_size(text: str) -> int:
+    """
+    Read a size such as ``512K`` or ``1M``.
+
+    :return: bytes
+    :raises Usage: if it is none
+    """
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise Usage(f"{text!r} is no size: say 512K, 1M, 1G")
+    return int(match[1]) * _SUFFIXES[match[2].upper()]

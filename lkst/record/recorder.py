@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Starting and stopping the recorder
+----------------------------------
+
+Load the programs, pin them, go. Nothing keeps running but the kernel.
+"""
+
+from importlib import resources
+import os
+from pathlib import Path
+import secrets
+import struct
+from typing import NamedTuple
+
+import lkst
+from lkst import layout
+from lkst.decode.catalogue import Catalogue, parse_catalogue
+from lkst.errors import LkstError, Usage
+from lkst.record import libbpf, machine
+from lkst.record.pins import PINS, remove_pins
+
+__all__ = ("MASKSETS", "Started", "built_catalogue", "start", "stop")
+
+MASKSETS = ("none", "default", "all")
+
+#: The rings may take this much of the machine's memory.
+_SHARE = 8
+
+_BPFFS_MAGIC = 0xCAFE4A11  # include/uapi/linux/magic.h
+_MIN_RING = 4096
+
+
+class Started(NamedTuple):
+    """What :func:`start` has done."""
+
+    ring_size: int
+    nr_cpus: int
+    #: Events that are recorded.
+    events: int
+    #: Hooks that this kernel cannot give, with the reason.
+    missing: dict[str, str]
+
+
+def _object_path() -> Path:
+    path = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
+    if not path.exists():
+        raise LkstError(
+            "this installation has no BPF programs: install clang and libbpf-dev, then install"
+            " lkst again"
+        )
+    return path
+
+
+def built_catalogue() -> Catalogue:
+    """
+    Give the catalogue that a recorder of this installation would have.
+
+    Its header lacks what is only known once it is loaded.
+    """
+    with libbpf.Object(_object_path()) as bpf:
+        raw = bytearray(bpf.initial_value(".rodata.lkst"))
+    _fill_header(memoryview(raw), nr_slots=1, nr_cpus=1, clock=machine.Clock(0, 0))
+    return parse_catalogue(bytes(raw))
+
+
+def _fill_header(
+    catalogue: memoryview, *, nr_slots: int, nr_cpus: int, clock: machine.Clock
+) -> None:
+    header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(catalogue), strict=True))
+    uname = os.uname()
+    header.update(
+        nr_slots=nr_slots,
+        nr_cpus=nr_cpus,
+        # Neither 0 nor all ones, which empty memory looks like.
+        tag=secrets.randbelow(0xFFFD) + 1,
+        start=clock.monotonic,
+        real_offset=clock.real_offset,
+        boot_id=machine.boot_id(),
+        release=uname.release.encode()[:63],
+        machine=uname.nodename.encode()[:63],
+        version=lkst.__version__.encode()[:31],
+    )
+    layout.HEADER.pack_into(catalogue, 0, *header.values())
+    for index in range(header["nr_events"]):
+        entry = header["header_size"] + index * header["event_size"]
+        struct.pack_into("<I", catalogue, entry + layout.EVENT_TAG_OFFSET, header["tag"])
+
+
+def _ring_slots(size: int, nr_cpus: int) -> int:
+    slots = 1 << max(size // layout.SLOT_SIZE - 1, 0).bit_length()
+    if slots * layout.SLOT_SIZE < _MIN_RING:
+        raise Usage(f"a ring of {size} bytes is too small: at least {_MIN_RING >> 10} KiB")
+    total = slots * layout.SLOT_SIZE * nr_cpus
+    if total > machine.memory() // _SHARE or slots * nr_cpus >= 1 << 32:
+        raise Usage(
+            f"{nr_cpus} rings of {slots * layout.SLOT_SIZE >> 10} KiB are {total >> 20} MiB: more"
+            f" than 1/{_SHARE} of this machine's {machine.memory() >> 20} MiB"
+        )
+    return slots
+
+
+def start(size: int, maskset: str, pins: Path = PINS) -> Started:
+    """
+    Load a recorder and pin it.
+
+    :param size: of each CPU's ring in bytes; rounded up to a power of two
+    :param maskset: ``none``, ``default`` or ``all``
+    :raises LkstError: if it cannot be done; then nothing is left of it
+    """
+    nr_cpus = machine.possible_cpus()
+    nr_slots = _ring_slots(size, nr_cpus)
+    _check_host(pins)
+    # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
+    # allows no dots in names.
+    new = pins.with_name(f"{pins.name}-{os.getpid()}")
+    new.mkdir(mode=0o700)
+    try:
+        started = _load(new, nr_slots, nr_cpus, maskset)
+        _rename(new, pins)
+    except BaseException:
+        remove_pins(new)
+        raise
+    return started
+
+
+def _check_host(pins: Path) -> None:
+    if os.geteuid() != 0:
+        raise LkstError("only root may start the recorder")
+    if not Path("/sys/kernel/btf/vmlinux").exists():
+        raise LkstError("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): the recorder needs it")
+    if pins.exists():
+        raise LkstError("a recorder is running already: see 'lkst status', or 'lkst stop' it")
+    if not os.path.ismount(pins.parent):
+        raise LkstError(f"{pins.parent} is no BPF file system: mount -t bpf bpf {pins.parent}")
+
+
+def _rename(new: Path, pins: Path) -> None:
+    try:
+        new.rename(pins)
+    except OSError as error:
+        if not pins.exists():
+            raise LkstError(f"cannot pin the recorder: {error}") from None
+        raise LkstError("another recorder was started meanwhile") from None
+
+
+def _load(pins: Path, nr_slots: int, nr_cpus: int, maskset: str) -> Started:
+    clock = machine.read_clock()
+    with libbpf.Object(_object_path()) as bpf:
+        raw = bpf.initial_value(".rodata.lkst")
+        _fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
+        catalogue = parse_catalogue(bytes(raw))
+        control = bpf.initial_value(".data.lkst")
+        hooks = _fill_control(control, catalogue, maskset)
+        bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
+        bpf.set_entries("lkst_cpus", nr_cpus)
+        programs = set(bpf.programs())
+        present = {hook for hook in hooks if libbpf.has_raw_tracepoint(hook)}
+        for program in programs:
+            bpf.set_autoload(program, program in present or program == "lkst_start")
+        bpf.load()
+        for name, map_ in (
+            ("ring", "lkst_ring"),
+            ("cpus", "lkst_cpus"),
+            ("catalogue", ".rodata.lkst"),
+            ("control", ".data.lkst"),
+        ):
+            bpf.pin_map(map_, pins / name)
+        bpf.pin_program("lkst_start", pins / "lkst_start")
+        libbpf.run_pinned(pins / "lkst_start", struct.pack("<q", clock.real_offset))
+        missing = _attach(bpf, pins, hooks, present)
+    events = sum(len(ids) for hook, ids in hooks.items() if hook not in missing)
+    return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, events, missing)
+
+
+def _fill_control(control: memoryview, catalogue: Catalogue, maskset: str) -> dict[str, list[int]]:
+    """Write the built-in masksets; give the active one's events by hook."""
+    where = catalogue.header.control
+    hooks: dict[str, list[int]] = {}
+    for index, name in enumerate(MASKSETS):
+        start = where.maskset + index * layout.MASKSET_NAME_SIZE
+        control[start : start + len(name)] = name.encode()
+        for event in catalogue.events.values():
+            on = name == "all" or (name == "default" and event.by_default)
+            control[where.handler + index * where.max_events + event.id] = on
+            if on and name == maskset and event.hook:
+                hooks.setdefault(event.hook, []).append(event.id)
+    struct.pack_into("<I", control, 0, MASKSETS.index(maskset))
+    return hooks
+
+
+def _attach(
+    bpf: libbpf.Object, pins: Path, hooks: dict[str, list[int]], present: set[str]
+) -> dict[str, str]:
+    missing = {}
+    links = pins / "links"
+    links.mkdir(mode=0o700)
+    with libbpf.map_pinned(pins / "control", writable=True) as control:
+        where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
+        for hook, events in hooks.items():
+            state, prog_id = "absent", 0
+            if hook in present:
+                try:
+                    bpf.attach(hook, links / hook)
+                    state, prog_id = "attached", bpf.prog_id(hook)
+                except libbpf.BPFError as error:
+                    state = "unattached"
+                    missing[hook] = str(error)
+            else:
+                missing[hook] = "this kernel has no such tracepoint"
+            for event in events:
+                control[where.state + event] = layout.STATES.index(state)
+                struct.pack_into("<I", control, where.prog_id + 4 * event, prog_id)
+    return missing
+
+
+def stop(pins: Path = PINS) -> None:
+    """
+    Unpin the recorder; what it has recorded is gone.
+
+    :raises LkstError: if there is none, or this user may not
+    """
+    try:
+        if not pins.exists():
+            raise LkstError("no recorder runs on this machine")
+        remove_pins(pins)
+    except PermissionError:
+        raise LkstError("only root may stop the recorder") from None

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Building a trace
+----------------
+
+From a recorder's memory and the facts about its machine to a Trace.
+"""
+
+from lkst.decode.catalogue import parse_catalogue
+from lkst.decode.image import Image
+from lkst.decode.ring import find_records
+from lkst.trace.facts import Facts
+from lkst.trace.trace import Trace
+
+__all__ = ("build_trace",)
+
+
+def build_trace(image: Image, facts: Facts) -> Trace:
+    """
+    Decode a recorder's memory.
+
+    :raises Damaged: if not even its header can be used
+    """
+    catalogue = parse_catalogue(image.catalogue)
+    return Trace(image, catalogue, find_records(image, catalogue), facts)

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Facts
+-----
+
+What is known of the machine beside the records, and the names that its kernel
+has for numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+__all__ = ("Facts", "Names")
+
+
+@dataclass
+class Names:
+    """Names that the traced kernel itself gives, as far as its memory tells."""
+
+    #: System calls by number; those of 32-bit programs apart.
+    syscalls: dict[int, str] = field(default_factory=dict)
+    compat_syscalls: dict[int, str] = field(default_factory=dict)
+    #: Softirqs by vector.
+    softirqs: list[str] = field(default_factory=list)
+    #: Flags of gfp_t: (mask, name), as the kernel's own table has them.
+    gfp_flags: list[tuple[int, str]] = field(default_factory=list)
+    #: Enumerators by enum name and value: ``enums["req_op"][0] == "REQ_OP_READ"``.
+    enums: dict[str, dict[int, str]] = field(default_factory=dict)
+    #: Names a kernel address ``symbol+0x12``, or gives None.
+    symbol: Callable[[int], str | None] = lambda address: None
+
+
+@dataclass
+class Facts:
+    """What a source says about its machine and its end."""
+
+    #: Path or address of the source.
+    source: str = ""
+    #: ``vmcore``, ``live``, ``kcore``, ``qemu``, ``saved``
+    kind: str = ""
+    #: Kernel release and version (uname -r, -v).
+    release: str = ""
+    version: str = ""
+    #: Host name.
+    machine: str = ""
+    #: Architecture (uname -m).
+    arch: str = ""
+    #: As the kernel printed it, or "" where it did not panic.
+    panic_message: str = ""
+    #: Names the task with a pid that was alive at the end, or gives "".
+    task_name: Callable[[int], str] = lambda pid: ""
+    #: What the reader should know: carved, damaged, guessed.
+    notes: list[str] = field(default_factory=list)
+    names: Names = field(default_factory=Names)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Trace
+-----
+
+The records of a source in the order of time, as columns. Whatever is shown or
+measured is a function of a Trace.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst import layout
+from lkst.decode.catalogue import Catalogue, Event, Field, Header
+from lkst.decode.image import Image
+from lkst.decode.ring import Records
+from lkst.trace.facts import Facts
+from lkst.trace.tasks import TaskNames
+
+__all__ = ("Trace",)
+
+#: numpy types of the fields that are numbers, by size; signed ones by their type.
+_SIGNED = {"s16", "s32", "s64", "ret", "errno", "sig_code"}
+
+
+class Trace:
+    """
+    The records of one recorder.
+
+    Rows are records in the order of time; all columns have one entry for each.
+    """
+
+    def __init__(
+        self,
+        image: Image,
+        catalogue: Catalogue,
+        records: Records,
+        facts: Facts,
+        *,
+        whole: "Trace | None" = None,
+        position: NDArray[np.int64] | None = None,
+    ) -> None:
+        """
+        Put a trace together.
+
+        :param whole: the trace that this one is a selection of
+        :param position: rows of that trace
+        """
+        self.image = image
+        self.catalogue = catalogue
+        self.records = records
+        self.facts = facts
+        self.whole = whole or self
+        self._position = position
+
+    def __len__(self) -> int:
+        return len(self.records.first)
+
+    @property
+    def header(self) -> Header:
+        return self.catalogue.header
+
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Trace":
+        """Give a trace of some of the rows."""
+        records = self.records
+        chosen = Records(
+            records.slots, records.first[rows], records.flags[rows], records.losses, records.faults
+        )
+        return Trace(
+            self.image,
+            self.catalogue,
+            chosen,
+            self.facts,
+            whole=self.whole,
+            position=self.position[rows],
+        )
+
+    @property
+    def position(self) -> NDArray[np.int64]:
+        """Rows of the whole trace."""
+        if self._position is None:
+            self._position = np.arange(len(self))
+        return self._position
+
+    @cached_property
+    def ts(self) -> NDArray[np.int64]:
+        """Times, in ns of CLOCK_MONOTONIC."""
+        ts: NDArray[np.int64] = self.records.slots[self.records.first, 2].astype(np.int64)
+        return ts
+
+    @cached_property
+    def _what(self) -> NDArray[np.int64]:
+        what: NDArray[np.int64] = self.records.slots[self.records.first, 1].astype(np.int64)
+        return what
+
+    @cached_property
+    def event(self) -> NDArray[np.int64]:
+        """Ids of the events."""
+        return self._what & 0xFFFF
+
+    @cached_property
+    def cpu(self) -> NDArray[np.int64]:
+        """CPUs that wrote the records."""
+        return self.records.first // self.header.nr_slots
+
+    @cached_property
+    def pid(self) -> NDArray[np.int64]:
+        """Thread ids of the tasks that were current; 0 is the idle task of each CPU."""
+        return self._what >> layout.PID_SHIFT & layout.PID_MASK
+
+    @property
+    def flags(self) -> NDArray[np.uint8]:
+        """Flags: TRUNCATED, TORN, IN_FLIGHT of :mod:`lkst.decode.ring`."""
+        return self.records.flags
+
+    @cached_property
+    def task_names(self) -> TaskNames:
+        """Names of tasks over time, from the records of the whole trace."""
+        if self.whole is not self:
+            return self.whole.task_names
+        return TaskNames(self)
+
+    @property
+    def end(self) -> int:
+        """
+        The time that a replay counts from, in ns of CLOCK_MONOTONIC.
+
+        That of the panic, or of the last record where there was none.
+        """
+        return self.whole._end
+
+    @cached_property
+    def _end(self) -> int:
+        row = self.panic_row
+        if row is not None:
+            return int(self.ts[row])
+        return int(self.ts[-1]) if len(self) else 0
+
+    @cached_property
+    def panic_row(self) -> int | None:
+        """Row of the first panic, if there is one."""
+        ids = [e.id for e in self.catalogue.events.values() if e.name == "panic"]
+        rows = np.flatnonzero(np.isin(self.event, ids))
+        return int(rows[0]) if len(rows) else None
+
+    @property
+    def wall_offset(self) -> int:
+        """CLOCK_REALTIME - CLOCK_MONOTONIC when the recorder was started, in ns."""
+        return self.header.real_offset
+
+    def rows(self, event: Event) -> NDArray[np.int64]:
+        """Give the rows of an event."""
+        return np.flatnonzero(self.event == event.id)
+
+    def column(self, field: Field, rows: NDArray[np.int64]) -> NDArray[np.generic]:
+        """
+        Give a field's values in some rows, all of one event.
+
+        :return: integers, or bytes (``S16``) of names; of a text its length in bytes
+        """
+        first = self.records.first[rows]
+        offset = layout.PAYLOAD_OFFSET + field.offset
+        data = self.records.slots.view(np.uint8)
+        if field.is_number:
+            kind = "i" if field.type in _SIGNED else "u"
+            if offset % field.size == 0:
+                # One strided gather instead of one of bytes.
+                column = data.reshape(-1).view(f"<{kind}{field.size}")
+                step = layout.SLOT_SIZE // field.size
+                return column[first * step + offset // field.size]
+            chosen = data[first, offset : offset + field.size]
+            return np.ascontiguousarray(chosen).view(f"<{kind}{field.size}")[:, 0]
+        chosen = np.ascontiguousarray(data[first, offset : offset + field.size])
+        return chosen.view(f"S{field.size}")[:, 0]
+
+    def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
+        """Give the texts of a field of type ``text``, over all the slots that they take."""
+        lengths = self.column(field, rows)
+        data = self.records.slots.view(np.uint8)
+        nr_slots = self.header.nr_slots
+        texts = []
+        begin = layout.PAYLOAD_OFFSET + field.offset + field.size
+        for first, length in zip(self.records.first[rows].tolist(), lengths.tolist(), strict=True):
+            parts = [data[first, begin:].tobytes()]
+            nr = int(self.records.slots[first, 1]) >> layout.NR_SHIFT & layout.NR_MASK
+            base = first - first % nr_slots
+            word = int(self.records.slots[first, 0])
+            for part in range(1, nr):
+                slot = base + (first - base + part) % nr_slots
+                if int(self.records.slots[slot, 0]) != word + part:
+                    break
+                parts.append(data[slot, layout.MORE_OFFSET :].tobytes())
+            texts.append(b"".join(parts)[:length].decode("utf-8", "replace"))
+        return texts

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Category block: include/trace/events/block.h */
+#define MINOR_BITS 20
+
+#define FILL_REQUEST(e, request)                                                                   \
+	do {                                                                                       \
+		const struct gendisk *disk = (request)->q->disk;                                   \
+                                                                                                   \
+		(e)->rq = (__u64)(request);                                                        \
+		(e)->sector = (request)->__sector;                                                 \
+		(e)->dev = disk ? disk->major << MINOR_BITS | disk->first_minor : 0;               \
+		(e)->op = (request)->cmd_flags & REQ_OP_MASK;                                      \
+	} while (0)
+
+SEC("tp_btf/block_rq_insert")
+int BPF_PROG(block_rq_insert, struct request *rq)
+{
+	RECORD(block_rq_insert, e);
+	FILL_REQUEST(e, rq);
+	e->bytes = rq->__data_len;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(block_rq_issue, struct request *rq)
+{
+	RECORD(block_rq_issue, e);
+	FILL_REQUEST(e, rq);
+	e->bytes = rq->__data_len;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(block_rq_complete, struct request *rq, __u8 error, unsigned int nr_bytes)
+{
+	RECORD(block_rq_complete, e);
+	FILL_REQUEST(e, rq);
+	e->bytes = nr_bytes;
+	e->status = error;
+	COMMIT();
+	return 0;
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Categories console, trouble and module: include/trace/events/{printk,module}.h
+ *
+ * Each of the kernel's checks opens its report with a line of its own, written
+ * before the kernel does anything else about it. Taking trouble from there gives
+ * the message as a person would read it, costs nothing until it happens, and
+ * does not depend on functions that compilers inline and releases rename.
+ */
+#define HEAD_SIZE 64
+
+static __always_inline int record_trouble(__u32 event, const char *text, __u32 len)
+{
+	__u16 fixed;
+
+	if (wanted(event))
+		record_text(event, &fixed, sizeof(fixed), text, len);
+	return 0;
+}
+
+SEC("tp_btf/console")
+int BPF_PROG(console, const char *text, __u64 size)
+{
+	char head[HEAD_SIZE] = {};
+	__u32 len = size;
+
+#define STARTS(what) (bpf_strncmp(head, sizeof(what) - 1, what) == 0)
+#define TROUBLE(event, what)                                                                       \
+	if (STARTS(what))                                                                          \
+	return record_trouble(EV_##event, text, len)
+
+	record_trouble(EV_console, text, len);
+	if (len < 4)
+		return 0;
+	read_some(head, len, sizeof(head) - 1, text);
+
+	if (STARTS("Kernel panic - not syncing: ")) {
+		const __u32 skip = sizeof("Kernel panic - not syncing: ") - 1;
+
+		return record_trouble(EV_panic, text + skip, len - skip);
+	}
+	TROUBLE(kasan, "BUG: KASAN: ");
+	TROUBLE(kfence, "BUG: KFENCE: ");
+	TROUBLE(oops, "BUG: unable to handle ");
+	TROUBLE(oops, "BUG: kernel NULL pointer ");
+	TROUBLE(oops, "kernel BUG at ");
+	TROUBLE(oops, "Oops: ");
+	TROUBLE(oops, "general protection fault");
+	TROUBLE(oops, "invalid opcode: ");
+	TROUBLE(oops, "divide error: ");
+	TROUBLE(oops, "stack segment: ");
+	TROUBLE(oops, "PANIC: double fault");
+	TROUBLE(warn, "WARNING: ");
+	TROUBLE(soft_lockup, "watchdog: BUG: soft lockup ");
+	TROUBLE(hard_lockup, "watchdog: Watchdog detected hard LOCKUP ");
+	TROUBLE(hard_lockup, "watchdog: CPU");
+	TROUBLE(hard_lockup, "NMI watchdog: Watchdog detected hard LOCKUP ");
+	TROUBLE(hung_task, "INFO: task ");
+	TROUBLE(rcu_stall, "rcu: INFO: ");
+	return 0;
+}
+
+SEC("tp_btf/module_load")
+int BPF_PROG(module_load, struct module *mod)
+{
+	__u16 fixed;
+
+	if (wanted(EV_module_load))
+		record_string(EV_module_load, &fixed, sizeof(fixed), mod->name);
+	return 0;
+}
+
+SEC("tp_btf/module_free")
+int BPF_PROG(module_free, struct module *mod)
+{
+	__u16 fixed;
+
+	if (wanted(EV_module_free))
+		record_string(EV_module_free, &fixed, sizeof(fixed), mod->name);
+	return 0;
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The recorder's programs, one file for each group of categories. They make one
+ * object, so that all share the maps and the constants.
+ */
+#include "ring.h"
+
+char _license[] SEC("license") = "GPL";
+
+#include "sched.bpf.c"
+#include "irq.bpf.c"
+#include "syscall.bpf.c"
+#include "memory.bpf.c"
+#include "block.bpf.c"
+#include "net.bpf.c"
+#include "lock.bpf.c"
+#include "console.bpf.c"
+#include "steer.bpf.c"

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Categories syscall and exception: include/trace/events/syscalls.h,
+ * arch/x86/include/asm/trace/exceptions.h
+ */
+static __always_inline bool is_compat(void)
+{
+	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
+{
+	RECORD(sys_enter, e);
+	e->arg0 = regs->di;
+	e->arg1 = regs->si;
+	e->arg2 = regs->dx;
+	e->arg3 = regs->r10;
+	e->nr = id;
+	e->compat = is_compat();
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
+{
+	RECORD(sys_exit, e);
+	e->ret = ret;
+	e->nr = regs->orig_ax;
+	e->compat = is_compat();
+	COMMIT();
+	return 0;
+}
+
+#define PAGE_FAULT_EVENT(name)                                                                     \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, unsigned long address, struct pt_regs *regs, unsigned long error)       \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		e->address = address;                                                              \
+		e->ip = regs->ip;                                                                  \
+		e->error = error;                                                                  \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
+
+PAGE_FAULT_EVENT(page_fault_user)
+PAGE_FAULT_EVENT(page_fault_kernel)

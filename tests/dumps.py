@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Making real dumps, and what they and the program are like to tests."""
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+import subprocess
+import sys
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+LAB = ROOT / "vmcores" / "lab.py"
+KERNELS = ("6.1", "6.12", "7")
+
+
+class Dump(NamedTuple):
+    """What a run of the lab has left."""
+
+    kernel: str
+    folder: Path
+
+    @property
+    def vmcore(self) -> Path:
+        return self.folder / "vmcore"
+
+    @property
+    def out(self) -> Path:
+        return self.folder / "out"
+
+    @property
+    def story(self) -> list[dict[str, Any]]:
+        """What the scenario "story" did."""
+        steps: list[dict[str, Any]] = json.loads((self.out / "story.json").read_text())
+        return steps
+
+
+class Result(NamedTuple):
+    """What a command has said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+Lab = Callable[..., Dump]
+Run = Callable[..., Result]
+
+
+def run_lab(kernel: str, words: tuple[str, ...], script: str | None, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, str(LAB), "run", "--kernel", kernel, "--out", str(folder), *words]
+    if script is not None:
+        path = folder / "script.sh"
+        path.write_text(script)
+        command += ["--script", str(path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        (folder / "console.log").unlink(missing_ok=True)
+        pytest.fail(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
+
+
+def run_lkst(*words: object, **options: Any) -> Result:
+    """Run the program as its user would."""
+    command = [sys.executable, "-m", "lkst", *map(str, words)]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
+    assert "Traceback" not in result.stderr, result.stderr
+    return Result(result.returncode, result.stdout, result.stderr)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lkst.layout says the same as recorder/layout.h, as the compiled programs have it."""
+
+from importlib import resources
+from pathlib import Path
+import re
+import struct
+import subprocess
+
+from drgn_plugins.lkst_btf import BTF
+from lkst import layout
+from lkst.record.recorder import MASKSETS, built_catalogue
+
+OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
+HEADER = Path(__file__).parents[2] / "recorder" / "layout.h"
+
+
+def defines() -> dict[str, int]:
+    """Read the numbers that layout.h defines."""
+    text = HEADER.read_text()
+    return {
+        name: int(value, 0)
+        for name, value in re.findall(r"#define LKST_(\w+)\s+(\d\w*)\b(?!ULL)", text)
+    }
+
+
+def offsets(tmp_path: Path, name: str) -> dict[str, int]:
+    """Give the offsets of a struct's members as the compiler has laid them out, in bytes."""
+    section = tmp_path / "btf"
+    subprocess.run(
+        ["llvm-objcopy", "--dump-section", f".BTF={section}", OBJECT, "/dev/null"], check=True
+    )
+    btf = BTF(section.read_bytes())
+    struct_kind = 4  # BTF_KIND_STRUCT
+    id_ = btf.find(name, struct_kind)
+    assert id_ is not None, name
+    return {member.name: member.bit_offset // 8 for member in btf.members(id_)}
+
+
+def test_offsets(tmp_path: Path) -> None:
+    header = offsets(tmp_path, "lkst_header")
+    place = 0
+    formats = re.findall(r"\d*[a-zA-Z]", layout.HEADER.format.lstrip("<"))
+    for name, format_ in zip(layout.HEADER_NAMES, formats, strict=False):
+        assert header[name] == place, name
+        place += struct.calcsize("<" + format_)
+
+    slot = offsets(tmp_path, "lkst_slot")
+    assert (slot["commit"], slot["what"], slot["ts"]) == (0, 8, 16)
+    assert slot["payload"] == layout.PAYLOAD_OFFSET
+    assert offsets(tmp_path, "lkst_cpu")["count"] == layout.COUNT_OFFSET
+    event = offsets(tmp_path, "lkst_event")
+    assert (event["tag"], event["fields"]) == (layout.EVENT_TAG_OFFSET, layout.EVENT.size)
+
+    control = offsets(tmp_path, "lkst_control")
+    where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
+    assert {name: control[name] for name in ("handler", "maskset", "state", "prog_id")} == {
+        name: getattr(where, name) for name in ("handler", "maskset", "state", "prog_id")
+    }
+
+
+def test_numbers() -> None:
+    said = defines()
+    for name, value in said.items():
+        if hasattr(layout, name):
+            assert getattr(layout, name) == value, name
+    assert {"SLOT_SIZE", "SEQ_BITS", "CPU_SHIFT", "PID_SHIFT", "NR_SHIFT", "FLAGS_SHIFT"} <= set(
+        said
+    )
+
+
+def test_built_catalogue() -> None:
+    catalogue = built_catalogue()
+    assert not catalogue.faults
+    assert len(catalogue.events) >= 45
+    for event in catalogue.events.values():
+        assert event.description, event
+        assert sum(field.size for field in event.fields) <= layout.PAYLOAD_SIZE
+        for field in event.fields:
+            if field.type == "comm" and field.unit:
+                named = event.field(field.unit)
+                assert named and named.type == "pid", (event.name, field.name)
+    assert len({event.name for event in catalogue.events.values()}) == len(catalogue.events)
+    assert catalogue.header.control_size == catalogue.header.control.size
+
+
+def test_masksets_fit() -> None:
+    assert len(MASKSETS) <= layout.MAX_MASKSETS
+    assert all(len(name) < layout.MASKSET_NAME_SIZE for name in MASKSETS)
