@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Build the guest's Debian: the disk that every guest boots from.
+
+It holds what the recorder and the scenarios need, and nothing of this
+checkout, which reaches the guest on a disk of its own.
+"""
+
+from pathlib import Path
+import shutil
+import sys
+
+import archive
+import cache
+import disks
+from tools import LabError, call, require
+
+__all__ = ("get_image",)
+
+SUITE = "bookworm"
+PACKAGES = (
+    "e2fsprogs",
+    "iproute2",
+    "kexec-tools",
+    "kmod",
+    "libbpf1",
+    "makedumpfile",
+    "procps",
+    "python3",
+)
+# click and libbpf are enough to record; the others read a trace on the spot.
+PYTHON_PACKAGES = ("click", "drgn", "numpy", "tabulate")
+PYTHON_VERSION = "3.11"
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux_2_17_x86_64", "manylinux2014_x86_64")
+
+GUEST = Path(__file__).resolve().parent / "guest"
+# What a guest never reads; without it the disk is half as large.
+UNUSED = (
+    "usr/share/doc",
+    "usr/share/info",
+    "usr/share/locale",
+    "usr/share/man",
+    "var/cache/apt",
+    "var/cache/debconf",
+    "var/lib/apt/lists",
+)
+
+
+def get_image() -> Path:
+    """Return the guest's root disk, built if need be (about a minute)."""
+    key = cache.digest(Path(__file__), Path(disks.__file__), GUEST / "lab", GUEST / "lkst")
+    return cache.entry("image", key, _build) / "disk"
+
+
+def _build(path: Path) -> None:
+    root = path / "root"
+    try:
+        call(
+            [
+                # What it mounts and starts goes away with it, however it ends.
+                *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
+                require("debootstrap"),
+                "--variant=minbase",
+                f"--include={','.join(PACKAGES)}",
+                *(SUITE, root, archive.MIRROR),
+            ]
+        )
+        _add_python_packages(root)
+        for name in ("lab", "lkst"):
+            command = root / "usr/local/bin" / name
+            shutil.copyfile(GUEST / name, command)
+            command.chmod(0o755)
+        for name in ("dump", "kernel", "lab", "out", "usr/lib/modules"):
+            (root / name).mkdir()
+        for name in UNUSED:
+            shutil.rmtree(root / name, ignore_errors=True)
+        (root / "etc/hostname").write_text("lkst-lab\n")
+        (root / "etc/resolv.conf").write_text("")
+        disks.make_disk(path / "disk", free_mib=128, tree=root)
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def _add_python_packages(root: Path) -> None:
+    target = root / "usr/local/lib" / f"python{PYTHON_VERSION}" / "dist-packages"
+    target.mkdir(parents=True, exist_ok=True)
+    try:
+        call(
+            [
+                *("env", sys.executable, "-m", "pip", "install", "-q", "--no-compile"),
+                *("--target", target, "--only-binary=:all:"),
+                *("--implementation", "cp", "--python-version", PYTHON_VERSION),
+                *(word for name in PLATFORMS for word in ("--platform", name)),
+                *PYTHON_PACKAGES,
+            ]
+        )
+    except LabError as error:
+        raise LabError(f"no Python packages for the guest: {error}") from None
+    shutil.rmtree(target / "bin", ignore_errors=True)
+    # Compiling is slow in a guest without KVM.
+    call(
+        [
+            *(require("chroot"), root, "python3", "-m", "compileall", "-q"),
+            f"/usr/local/lib/python{PYTHON_VERSION}/dist-packages",
+        ],
+        accept=(0, 1),
+    )

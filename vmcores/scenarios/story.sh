@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# a known sequence of events, logged in /out/story.json, then sysrq c
+python3 /lab/scenarios/story.py || exit
+echo c >/proc/sysrq-trigger
