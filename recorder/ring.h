@@ -47,7 +47,8 @@ volatile struct lkst_control lkst_control SEC(".data.lkst") = {};
 
 struct record {
 	struct lkst_slot *slot;
-	__u64 word; /* to commit with */
+	const struct task_struct *task; /* whose record it is */
+	__u64 word;			/* to commit with */
 	__u64 what;
 	__u32 base; /* index of the CPU's first slot */
 };
@@ -77,7 +78,8 @@ static __always_inline __u64 claimed(__u64 word)
 	return word ^ ~LKST_SEQ_MASK;
 }
 
-static __always_inline bool claim(struct record *r, __u32 event, __u32 nr, __u32 pid)
+static __always_inline bool claim(struct record *r, __u32 event, __u32 nr,
+				  const struct task_struct *task)
 {
 	__u64 ts = bpf_ktime_get_ns();
 	__u32 cpu = bpf_get_smp_processor_id();
@@ -91,7 +93,8 @@ static __always_inline bool claim(struct record *r, __u32 event, __u32 nr, __u32
 	seq = __sync_fetch_and_add(&c->head, nr) & LKST_SEQ_MASK;
 	r->base = cpu * NR_SLOTS;
 	r->word = seq | (__u64)lkst_catalogue.header.tag << LKST_SEQ_BITS;
-	r->what = event | (__u64)cpu << LKST_CPU_SHIFT | (__u64)pid << LKST_PID_SHIFT |
+	r->task = task;
+	r->what = event | (__u64)cpu << LKST_CPU_SHIFT | (__u64)task->pid << LKST_PID_SHIFT |
 		  (__u64)nr << LKST_NR_SHIFT;
 	r->slot = slot_at(r->base, seq);
 	if (!r->slot)
@@ -100,11 +103,6 @@ static __always_inline bool claim(struct record *r, __u32 event, __u32 nr, __u32
 	set_word(&r->slot->what, r->what);
 	set_word(&r->slot->ts, ts);
 	return true;
-}
-
-static __always_inline __u32 current_pid(void)
-{
-	return bpf_get_current_pid_tgid() & LKST_PID_MASK;
 }
 
 static __always_inline void commit(struct record *r)
@@ -116,16 +114,16 @@ static __always_inline void commit(struct record *r)
 /*
  * Start a record of one slot: "RECORD(sched_switch, e)" declares e, a pointer
  * to the record's fields, or leaves the program if nobody wants the event.
- * COMMIT() ends it.
+ * COMMIT() ends it. The record is the current task's, or that of another task.
  */
-#define RECORD_AS(name, e, pid)                                                                    \
+#define RECORD_OF(name, e, of)                                                                     \
 	struct lkst_##name *e;                                                                     \
 	struct record record;                                                                      \
-	if (!wanted(EV_##name) || !claim(&record, EV_##name, 1, pid))                              \
+	if (!wanted(EV_##name) || !claim(&record, EV_##name, 1, of))                               \
 		return 0;                                                                          \
 	e = (struct lkst_##name *)record.slot->payload
 
-#define RECORD(name, e) RECORD_AS(name, e, current_pid())
+#define RECORD(name, e) RECORD_OF(name, e, bpf_get_current_task_btf())
 
 #define COMMIT() commit(&record)
 
@@ -187,7 +185,7 @@ static __always_inline void record_text(__u32 event, const void *fixed, __u32 fi
 	}
 	if (len > room)
 		nr += (len - room + MORE_SIZE - 1) / MORE_SIZE;
-	if (!claim(&r, event, nr, current_pid()))
+	if (!claim(&r, event, nr, bpf_get_current_task_btf()))
 		return;
 	set_word(&r.slot->what, r.what | flags);
 	__builtin_memcpy(r.slot->payload, fixed, fixed_size);

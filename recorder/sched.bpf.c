@@ -11,7 +11,7 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	RECORD_AS(sched_switch, e, prev->pid);
+	RECORD_OF(sched_switch, e, prev);
 	copy_comm(e->prev_comm, prev);
 	copy_comm(e->next_comm, next);
 	e->prev_state = prev_state | (preempt ? TASK_PREEMPTED : 0);
@@ -59,7 +59,7 @@ int BPF_PROG(sched_migrate_task, struct task_struct *p, int dest_cpu)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	RECORD_AS(sched_process_fork, e, parent->pid);
+	RECORD_OF(sched_process_fork, e, parent);
 	copy_comm(e->comm, parent);
 	copy_comm(e->child_comm, child);
 	e->child_pid = child->pid;
@@ -84,7 +84,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *p)
 {
-	RECORD_AS(sched_process_exit, e, p->pid);
+	RECORD_OF(sched_process_exit, e, p);
 	copy_comm(e->comm, p);
 	e->exit_code = p->exit_code;
 	e->tgid = p->tgid;

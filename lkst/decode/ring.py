@@ -144,13 +144,14 @@ class _Ring:
         cut = low % self._size
         count = high - low
 
-        def unrolled(column: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate((column[cut:], column[:cut]))[:count]
+        def unrolled(rows: NDArray[Any]) -> NDArray[Any]:
+            return np.concatenate((rows[cut:], rows[:cut]))[:count]
 
         self._number = np.arange(low, high, dtype=np.uint64)
-        self._word = unrolled(ring[:, 0])
-        self._what = unrolled(ring[:, 1])
-        self._ts = unrolled(ring[:, 2])
+        # At once, since fetching the slots from memory is what takes the time.
+        words = unrolled(ring[:, :3])
+        self._word, self._what, self._ts = words[:, 0], words[:, 1], words[:, 2]
+        self._event, self._wrote = words.view("<u2")[:, 4], words.view("<u2")[:, 5]
         place, self.flags = self._find(unrolled(readable[base : base + self._size]))
         self.first = (place + cut) % self._size + base
         self.ts = self._ts[place]
@@ -191,9 +192,8 @@ class _Ring:
         :return: place of each one's first slot in the order of numbers, and its flags
         """
         what = self._what
-        event = what.view("<u2")[::4]
-        committed = self._word == self._number | self._tag
-        committed &= what.view("<u2")[1::4] == self.cpu
+        event = self._event
+        committed = (self._word == self._number | self._tag) & (self._wrote == self.cpu)
         nr = (what >> np.uint64(layout.NR_SHIFT)).astype(np.uint8) & np.uint8(layout.NR_MASK)
         covered = committed & self._known[event] & (nr > 0)
         starts = np.flatnonzero(covered)
@@ -241,7 +241,7 @@ class _Ring:
             claimed
             & self._known[event]
             & (nr > 0)
-            & (self._what.view("<u2")[1::4] == self.cpu)
+            & (self._wrote == self.cpu)
             & (self._ts >= oldest)
         )
         for place in begun.tolist():

@@ -14,7 +14,7 @@ __all__ = ("start_command", "status_command", "stop_command")
 
 @click.command("start")
 @click.option("--size", default="1M", show_default=True, help="Of each CPU's ring.")
-@click.option("--maskset", type=click.Choice(MASKSETS), default="default", show_default=True)
+@click.option("--maskset", type=click.Choice(list(MASKSETS)), default="default", show_default=True)
 def start_command(size: str, maskset: str) -> None:
     """Load the recorder, pin it, and let it run."""
     started = start(machine.parse_size(size), maskset)

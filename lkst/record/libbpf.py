@@ -6,7 +6,7 @@ libbpf
 The few calls of libbpf.so.1 that loading, pinning and reading a recorder take.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import contextlib
 import ctypes
 import ctypes.util
@@ -17,9 +17,11 @@ from typing import Any
 
 from lkst.errors import LkstError
 
-__all__ = ("BPFError", "Object", "has_raw_tracepoint", "map_pinned", "prog_info")
+__all__ = ("BPFError", "Object", "map_pinned", "prog_info", "raw_tracepoints")
 
-_BPF_TRACE_RAW_TP = 23  # enum bpf_attach_type, include/uapi/linux/bpf.h
+_BTF_KIND_TYPEDEF = 8  # include/uapi/linux/btf.h
+_LIBBPF_INFO = 1  # enum libbpf_print_level
+_MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
 _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -76,10 +78,9 @@ _log: list[str] = []
 
 
 def _collect(level: int, format_: bytes, arguments: int) -> int:
-    buffer = ctypes.create_string_buffer(1 << 18)
-    libc = ctypes.CDLL(None)
-    libc.vsnprintf(buffer, len(buffer), format_, ctypes.c_void_p(arguments))
-    if level <= 1:
+    if level <= _LIBBPF_INFO:
+        buffer = ctypes.create_string_buffer(_MAX_MESSAGE)
+        ctypes.CDLL(None).vsnprintf(buffer, len(buffer), format_, ctypes.c_void_p(arguments))
         _log.append(buffer.value.decode(errors="replace").rstrip())
     return 0
 
@@ -107,6 +108,7 @@ def library() -> ctypes.CDLL:
             "bpf_object__find_program_by_name",
             "bpf_program__attach",
             "bpf_map__initial_value",
+            "btf__load_vmlinux_btf",
         ):
             getattr(lib, name).restype = ctypes.c_void_p
         lib.bpf_program__name.restype = ctypes.c_char_p
@@ -223,9 +225,24 @@ class Object:
         _check(self._lib.bpf_program__pin(self._program(program), os.fsencode(pin)), f"pin {pin}")
 
 
-def has_raw_tracepoint(name: str) -> bool:
-    """Tell whether the running kernel has a tracepoint, by its BTF."""
-    return bool(library().libbpf_find_vmlinux_btf_id(name.encode(), _BPF_TRACE_RAW_TP) > 0)
+def raw_tracepoints(names: Iterable[str]) -> set[str]:
+    """
+    Tell which tracepoints the running kernel has, by its BTF.
+
+    :raises BPFError: if the kernel has no BTF
+    """
+    lib = library()
+    btf = ctypes.c_void_p(lib.btf__load_vmlinux_btf())
+    if not btf.value:
+        raise BPFError(f"the kernel's BTF cannot be read: {os.strerror(ctypes.get_errno())}")
+    try:
+        return {
+            name
+            for name in names
+            if lib.btf__find_by_name_kind(btf, b"btf_trace_" + name.encode(), _BTF_KIND_TYPEDEF) > 0
+        }
+    finally:
+        lib.btf__free(btf)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ Starting and stopping the recorder
 Load the programs, pin them, go. Nothing keeps running but the kernel.
 """
 
+from collections.abc import Callable, Mapping
 from importlib import resources
 import os
 from pathlib import Path
@@ -15,14 +16,21 @@ from typing import NamedTuple
 
 import lkst
 from lkst import layout
-from lkst.decode.catalogue import Catalogue, parse_catalogue
+from lkst.decode.catalogue import Catalogue, Event, parse_catalogue
 from lkst.errors import LkstError, Usage
 from lkst.record import libbpf, machine
 from lkst.record.pins import PINS, remove_pins
 
 __all__ = ("MASKSETS", "Started", "built_catalogue", "start", "stop")
 
-MASKSETS = ("none", "default", "all")
+Wants = Callable[[Event], bool]
+
+#: The built-in masksets: name -> which events they have.
+MASKSETS: dict[str, Wants] = {
+    "none": lambda event: False,
+    "default": lambda event: event.by_default,
+    "all": lambda event: True,
+}
 
 #: The rings may take this much of the machine's memory.
 _SHARE = 8
@@ -100,12 +108,15 @@ def _ring_slots(size: int, nr_cpus: int) -> int:
     return slots
 
 
-def start(size: int, maskset: str, pins: Path = PINS) -> Started:
+def start(
+    size: int, maskset: str, masksets: Mapping[str, Wants] = MASKSETS, pins: Path = PINS
+) -> Started:
     """
     Load a recorder and pin it.
 
     :param size: of each CPU's ring in bytes; rounded up to a power of two
-    :param maskset: ``none``, ``default`` or ``all``
+    :param maskset: the one to activate
+    :param masksets: all of them, by name: which events they have
     :raises LkstError: if it cannot be done; then nothing is left of it
     """
     nr_cpus = machine.possible_cpus()
@@ -116,7 +127,7 @@ def start(size: int, maskset: str, pins: Path = PINS) -> Started:
     new = pins.with_name(f"{pins.name}-{os.getpid()}")
     new.mkdir(mode=0o700)
     try:
-        started = _load(new, nr_slots, nr_cpus, maskset)
+        started = _load(new, nr_slots, nr_cpus, maskset, masksets)
         _rename(new, pins)
     except BaseException:
         remove_pins(new)
@@ -144,18 +155,20 @@ def _rename(new: Path, pins: Path) -> None:
         raise LkstError("another recorder was started meanwhile") from None
 
 
-def _load(pins: Path, nr_slots: int, nr_cpus: int, maskset: str) -> Started:
+def _load(
+    pins: Path, nr_slots: int, nr_cpus: int, maskset: str, masksets: Mapping[str, Wants]
+) -> Started:
     clock = machine.read_clock()
     with libbpf.Object(_object_path()) as bpf:
         raw = bpf.initial_value(".rodata.lkst")
         _fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         catalogue = parse_catalogue(bytes(raw))
         control = bpf.initial_value(".data.lkst")
-        hooks = _fill_control(control, catalogue, maskset)
+        hooks = _fill_control(control, catalogue, maskset, masksets)
         bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
         bpf.set_entries("lkst_cpus", nr_cpus)
         programs = set(bpf.programs())
-        present = {hook for hook in hooks if libbpf.has_raw_tracepoint(hook)}
+        present = libbpf.raw_tracepoints(hooks)
         for program in programs:
             bpf.set_autoload(program, program in present or program == "lkst_start")
         bpf.load()
@@ -173,19 +186,21 @@ def _load(pins: Path, nr_slots: int, nr_cpus: int, maskset: str) -> Started:
     return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, events, missing)
 
 
-def _fill_control(control: memoryview, catalogue: Catalogue, maskset: str) -> dict[str, list[int]]:
-    """Write the built-in masksets; give the active one's events by hook."""
+def _fill_control(
+    control: memoryview, catalogue: Catalogue, maskset: str, masksets: Mapping[str, Wants]
+) -> dict[str, list[int]]:
+    """Write the masksets; give the active one's events by hook."""
     where = catalogue.header.control
     hooks: dict[str, list[int]] = {}
-    for index, name in enumerate(MASKSETS):
+    for index, (name, wants) in enumerate(masksets.items()):
         start = where.maskset + index * layout.MASKSET_NAME_SIZE
         control[start : start + len(name)] = name.encode()
         for event in catalogue.events.values():
-            on = name == "all" or (name == "default" and event.by_default)
+            on = wants(event)
             control[where.handler + index * where.max_events + event.id] = on
             if on and name == maskset and event.hook:
                 hooks.setdefault(event.hook, []).append(event.id)
-    struct.pack_into("<I", control, 0, MASKSETS.index(maskset))
+    struct.pack_into("<I", control, 0, list(masksets).index(maskset))
     return hooks
 
 

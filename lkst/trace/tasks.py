@@ -5,6 +5,9 @@ Names of tasks
 
 Which name a task had when, from the records that carry names. It names tasks
 that are long gone from the dump.
+
+Nearly all names in a trace say what is known already, so only the changes are
+kept: a few for each task, however many records there are.
 """
 
 from typing import TYPE_CHECKING
@@ -20,12 +23,21 @@ if TYPE_CHECKING:
 __all__ = ("TaskNames", "decode_comm", "factorize")
 
 I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
 
 # Each CPU has an idle task of its own, all with pid 0.
 _IDLE = layout.PID_MASK + 1
 # A record has fewer names than this.
 _PLACES = 16
 _TIME_BITS = 40
+
+# Rows that are searched for changes at a time. Few at first, when all is new.
+_FIRST_ROWS = 1 << 12
+_MAX_ROWS = 1 << 20
+
+# What stands for a task: no name, several; else one more than its name's code.
+_UNKNOWN = 0
+_SEVERAL = -1
 
 
 class TaskNames:
@@ -37,28 +49,60 @@ class TaskNames:
 
         :param trace: a whole trace
         """
-        keys = [np.zeros(0, np.int64)]
-        comms = [np.zeros(0, "S16")]
-        for event in trace.catalogue.events.values():
-            fields = [f for f in event.fields if f.type == "comm" and f.size == 16]
-            rows = trace.rows(event) if fields else np.zeros(0, np.int64)
-            if not len(rows):
-                continue
-            for place, comm in enumerate(fields):
-                named = event.field(comm.unit)
-                if named and named.is_number:
-                    pid = trace.column(named, rows).astype(np.int64)
-                else:
-                    pid = trace.pid[rows]
-                task = _task(pid, trace.cpu[rows])
-                keys.append(task << _TIME_BITS | rows * _PLACES + place)
-                comms.append(trace.column(comm, rows))
-        key = np.concatenate(keys)
-        order = np.argsort(key)
-        self._key = key[order]
-        #: Names, each once, and for every key which.
-        self._comms, self._code = factorize(np.concatenate(comms)[order])
         self._alive = trace.facts.task_name
+        #: Names, each once, as they are shown and as they were recorded.
+        self._names: list[str] = []
+        self._codes: dict[bytes, int] = {}
+        #: The last name of each task; while collecting, up to where that has come.
+        self._last = np.zeros(_IDLE + trace.header.nr_cpus, np.int32)
+        keys, codes = self._collect(trace)
+        order = np.argsort(keys)
+        #: Where a task got a name, in the order of tasks and then of time, and which.
+        self._key, self._code = keys[order], codes[order]
+        tasks, counts = np.unique(self._key >> _TIME_BITS, return_counts=True)
+        self._last[tasks[counts > 1]] = _SEVERAL
+
+    def _collect(self, trace: "Trace") -> tuple[I64, I64]:
+        keys, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        start, size = 0, _FIRST_ROWS
+        while start < len(trace):
+            block = trace.select(slice(start, start + size))
+            key, words = self._changes(*_carried(block, start))
+            found, which = factorize(words.view("S16")[:, 0])
+            code = np.array([self._code_of(name) for name in found.tolist()], np.int64)[which]
+            # Later assignments win: the keys are in the order of time.
+            self._last[key >> _TIME_BITS] = code + 1
+            keys.append(key)
+            codes.append(code)
+            start, size = start + size, min(2 * size, _MAX_ROWS)
+        return np.concatenate(keys), np.concatenate(codes)
+
+    def _changes(self, key: I64, words: U64) -> tuple[I64, U64]:
+        """Leave out the names that say nothing new."""
+        known = np.zeros((len(self._names) + 1, 2), np.uint64)
+        for name, code in self._codes.items():
+            known[code + 1] = np.frombuffer(name.ljust(16, b"\0"), "<u8")
+        task = key >> _TIME_BITS
+        last = self._last[task]
+        new = (last == _UNKNOWN) | (known[last] != words).any(axis=1)
+        # All of what the tasks with news have to say, in order.
+        some = np.zeros(len(self._last), bool)
+        some[task[new]] = True
+        rows = np.flatnonzero(some[task])
+        rows = rows[np.argsort(key[rows])]
+        key, task, words, new = key[rows], task[rows], words[rows], new[rows]
+        again = np.zeros(len(rows), bool)
+        again[1:] = (task[1:] == task[:-1]) & (words[1:] == words[:-1]).all(axis=1)
+        first = np.ones(len(rows), bool)
+        first[1:] = task[1:] != task[:-1]
+        keep = np.where(first, new, ~again)
+        return key[keep], words[keep]
+
+    def _code_of(self, raw: bytes) -> int:
+        code = self._codes.setdefault(raw, len(self._names))
+        if code == len(self._names):
+            self._names.append(decode_comm(raw))
+        return code
 
     def codes(self, trace: "Trace") -> tuple[list[str], I64]:
         """
@@ -70,29 +114,55 @@ class TaskNames:
         :return: names, and for each row the index of its own
         """
         task = _task(trace.pid, trace.cpu)
-        names = [decode_comm(name) for name in self._comms.tolist()]
-        code = self._find(task, trace.position)
-        for key in np.unique(task[code < 0]).tolist():
-            code[(task == key) & (code < 0)] = len(names)
-            names.append(self._at_end(key))
+        last = self._last[task]
+        code = last.astype(np.int64) - 1
+        several = np.flatnonzero(last == _SEVERAL)
+        if len(several):
+            code[several] = self._find(task[several], trace.position[several])
+        names = self._names
+        unknown = np.flatnonzero(last == _UNKNOWN)
+        if len(unknown):
+            keys, which = np.unique(task[unknown], return_inverse=True)
+            code[unknown] = len(names) + which
+            names = names + [self._at_end(key) for key in keys.tolist()]
         return names, code
 
     def _find(self, task: I64, row: I64) -> I64:
-        if not len(self._key):
-            return np.full(len(task), -1)
         wanted = task << _TIME_BITS | row * _PLACES + _PLACES - 1
-        after = np.searchsorted(self._key, wanted, side="right")
-        code = np.full(len(task), -1)
-        # Later assignments win: the name before beats the one after.
-        for place in (np.minimum(after, len(self._key) - 1), np.maximum(after - 1, 0)):
-            same = self._key[place] >> _TIME_BITS == task
-            code[same] = self._code[place[same]]
-        return code
+        before = np.searchsorted(self._key, wanted, side="right") - 1
+        first = (before < 0) | (self._key[before] >> _TIME_BITS != task)
+        found: I64 = self._code[before + first]
+        return found
 
     def _at_end(self, key: int) -> str:
         if key >= _IDLE:
             return f"swapper/{key - _IDLE}"
         return self._alive(key)
+
+
+def _carried(block: "Trace", start: int) -> tuple[I64, U64]:
+    """
+    Give the names that records carry: whose and when as a key, and the name's words.
+
+    :param start: the block's first row
+    """
+    keys = [np.zeros(0, np.int64)]
+    words = [np.zeros((0, 2), np.uint64)]
+    for event in block.catalogue.events.values():
+        fields = [f for f in event.fields if f.type == "comm" and f.size == 16]
+        rows = block.rows(event) if fields else np.zeros(0, np.int64)
+        if not len(rows):
+            continue
+        for place, comm in enumerate(fields):
+            named = event.field(comm.unit)
+            if named and named.is_number:
+                pid = block.column(named, rows).astype(np.int64)
+            else:
+                pid = block.pid[rows]
+            task = _task(pid, block.cpu[rows])
+            keys.append(task << _TIME_BITS | (start + rows) * _PLACES + place)
+            words.append(block.column(comm, rows).view("<u8").reshape(-1, 2))
+    return np.concatenate(keys), np.concatenate(words)
 
 
 def _task(pid: I64, cpu: I64) -> I64:

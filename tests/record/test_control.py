@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Starting, showing and stopping the recorder, as root does it in a guest."""
+
+from dataclasses import dataclass
+import json
+from typing import Any
+
+from dumps import Dump, Lab, Run
+import pytest
+
+# Runs each command, and keeps what it says: NAME.out, NAME.err, NAME.status.
+TOOLS = r"""
+try() {
+	name=$1
+	shift
+	"$@" >"/out/$name.out" 2>"/out/$name.err"
+	echo $? >"/out/$name.status"
+}
+user() {
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
+}
+"""
+
+REFUSED = r"""
+try status-none lkst status
+try live-none lkst list live
+try stop-none lkst stop
+try user-start user lkst start
+try size-word lkst start --size banana
+try size-huge lkst start --size 1G
+try size-small lkst start --size 100
+
+lib=$(readlink -f /usr/lib/x86_64-linux-gnu/libbpf.so.1)
+mv "$lib" "$lib.away"
+try no-libbpf lkst start
+mv "$lib.away" "$lib"
+
+mount -t tmpfs tmpfs /sys/kernel/btf
+try no-btf lkst start
+umount /sys/kernel/btf
+
+umount /sys/fs/bpf
+try no-bpffs lkst start
+mount -t bpf bpf /sys/fs/bpf
+
+try start lkst start --size 100K --maskset none
+try again lkst start
+try user-status user lkst status
+try stop lkst stop
+try stopped lkst status
+"""
+
+RUNNING = r"""
+try start lkst start --size 3M
+echo "lab: a marked line" >/dev/kmsg
+try live lkst replay live --format jsonl --event console,sys_enter --last 20000
+try save lkst save live -o /out/live.lkst --event console
+try kcore lkst replay kcore --format jsonl --event console,sys_enter --last 20000
+try status lkst status
+try events lkst events live PROCESS_CONTEXTSWITCH
+ls -ld /sys/fs/bpf/lkst >/out/pins
+try stop lkst stop
+ls /sys/fs/bpf >/out/left
+try second lkst start
+"""
+
+
+@dataclass
+class Said:
+    """What a command of the script has said."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Guest:
+    """What the script has left."""
+
+    def __init__(self, dump: Dump) -> None:
+        self.dump = dump
+
+    def __getitem__(self, name: str) -> Said:
+        out, err, status = (
+            (self.dump.out / f"{name}.{kind}").read_text() for kind in ("out", "err", "status")
+        )
+        assert "Traceback" not in err, err
+        return Said(int(status), out, err)
+
+    def records(self, name: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self[name].out.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def refused(lab: Lab) -> Guest:
+    return Guest(lab("6.1", "--no-record", "--timeout", "300", script=TOOLS + REFUSED))
+
+
+@pytest.fixture(scope="module", params=["6.1", "7"])
+def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
+    return Guest(lab(request.param, "--no-record", "--timeout", "300", script=TOOLS + RUNNING))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "text"),
+    [
+        ("status-none", 1, "no recorder runs"),
+        ("live-none", 1, "no recorder runs"),
+        ("stop-none", 1, "no recorder runs"),
+        ("user-start", 1, "only root"),
+        ("user-status", 1, "only root"),
+        ("size-word", 2, "'banana' is no size"),
+        ("size-huge", 2, "more than 1/8 of this machine's"),
+        ("size-small", 2, "at least 4 KiB"),
+        ("no-libbpf", 1, "install libbpf1"),
+        ("no-btf", 1, "CONFIG_DEBUG_INFO_BTF"),
+        ("no-bpffs", 1, "mount -t bpf"),
+        ("again", 1, "running already"),
+        ("stopped", 1, "no recorder runs"),
+    ],
+)
+def test_refused(refused: Guest, name: str, status: int, text: str) -> None:
+    said = refused[name]
+    assert (said.status, said.out) == (status, "")
+    assert text in said.err
+
+
+def test_started(guest: Guest) -> None:
+    said = guest["start"]
+    assert said.status == 0
+    # Rounded up to a power of two.
+    assert "2 rings of 4096 KiB: 8192 KiB in all" in said.out
+    # Not one event lacks on this kernel.
+    assert said.err == ""
+
+
+def test_status(guest: Guest) -> None:
+    said = guest["status"]
+    assert said.status == 0
+    assert "maskset default" in said.out
+    state = {
+        line.split()[0]: line.split()[2] for line in said.out.splitlines() if " sched " in line
+    }
+    assert state["sched_switch"] == "attached"
+
+
+def test_pins_are_for_root(guest: Guest) -> None:
+    assert (guest.dump.out / "pins").read_text().startswith("drwx------")
+    assert (guest.dump.out / "left").read_text() == ""
+
+
+@pytest.mark.parametrize("source", ["live", "kcore"])
+def test_live(guest: Guest, source: str) -> None:
+    assert guest[source].status == 0, guest[source].err
+    records = guest.records(source)
+    assert "lab: a marked line" in [r["fields"].get("text") for r in records]
+    calls = {r["fields"]["nr"] for r in records if r["event"] == "sys_enter"}
+    assert "openat" in calls
+    times = [r["ts"] for r in records]
+    assert times == sorted(times)
+
+
+def test_saved_live(guest: Guest, lkst: Run) -> None:
+    assert guest["save"].status == 0
+    result = lkst("replay", guest.dump.out / "live.lkst", "--format", "jsonl")
+    assert result.status == 0
+    assert "lab: a marked line" in result.stdout
+
+
+def test_events_by_old_name(guest: Guest) -> None:
+    said = guest["events"]
+    assert said.status == 0
+    assert "sched_switch" in said.out
+    assert "sched_wakeup" not in said.out
+
+
+def test_started_anew_it_is_found_in_the_dump(guest: Guest, lkst: Run) -> None:
+    assert guest["second"].status == 0
+    result = lkst("list", guest.dump.vmcore)
+    assert result.status == 0
+    assert "maskset default" in result.stdout
+    assert "2 rings of 1 MiB" in result.stdout
