@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Facts
+-----
+
+What a kernel's memory says about its machine and its end.
+"""
+
+from collections.abc import Callable
+import re
+
+from drgn import FaultError, Object, Program
+from drgn.helpers.linux.pid import find_task
+from drgn.helpers.linux.printk import get_printk_records
+
+from lkst.locate.names import Finder, read_names
+from lkst.trace.facts import Facts
+
+__all__ = ("read_facts",)
+
+# kernel/panic.c: vpanic()
+_PANIC = re.compile(rb"^Kernel panic - not syncing: (.*)", re.DOTALL)
+
+
+def read_facts(prog: Program, find_symbols: Finder) -> Facts:
+    """
+    Read the facts; those that cannot be read stay empty.
+
+    :param find_symbols: looks symbols up, the same whether there is debug info or not
+    """
+
+    def uts(member: str) -> str:
+        return _string(lambda: prog["init_uts_ns"].name.member_(member))
+
+    return Facts(
+        release=uts("release"),
+        version=uts("version"),
+        machine=uts("nodename"),
+        arch=uts("machine"),
+        panic_message=_panic_message(prog),
+        task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
+        names=read_names(prog, find_symbols),
+    )
+
+
+def _string(get: Callable[[], Object]) -> str:
+    try:
+        raw: bytes = get().string_()
+    except (AttributeError, FaultError, LookupError, ValueError):
+        return ""
+    return raw.decode("utf-8", "replace")
+
+
+def _panic_message(prog: Program) -> str:
+    """Find the first panic in the kernel's log; later ones follow from it."""
+    try:
+        for record in get_printk_records(prog):
+            if match := _PANIC.match(record.text):
+                return match[1].decode("utf-8", "replace").rstrip()
+    except (AttributeError, FaultError, LookupError, ValueError):
+        pass
+    return ""

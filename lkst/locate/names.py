@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Names
+-----
+
+The kernel's own names for numbers, read out of its memory: its symbols, the
+table of system calls, and the tables with which it prints flags.
+"""
+
+from collections.abc import Callable, Sequence
+import functools
+import re
+import struct
+
+from drgn import FaultError, Program, Symbol
+
+from lkst.trace.facts import Names
+
+__all__ = ("read_names",)
+
+#: Enums of the kernel that fields are shown with.
+_ENUMS = ("req_op", "skb_drop_reason")
+
+_MAX_SYSCALLS = 1024
+_MAX_FLAGS = 256
+_MAX_NAME = 64
+_SOFTIRQS = 10  # NR_SOFTIRQS, include/linux/interrupt.h
+
+#: Functions that are called otherwise than the system calls that they implement.
+_SYSCALLS = {
+    "newstat": "stat",
+    "newfstat": "fstat",
+    "newlstat": "lstat",
+    "newuname": "uname",
+    "umount": "umount2",
+    "sendfile64": "sendfile",
+}
+
+Finder = Callable[[Program, str | None, int | None, bool], Sequence[Symbol]]
+
+
+def read_names(prog: Program, find_symbols: Finder) -> Names:
+    """
+    Read the names; those that cannot be read stay out.
+
+    :param find_symbols: looks symbols up, the same whether there is debug info or not
+    """
+
+    def address(name: str) -> int | None:
+        found = find_symbols(prog, name, None, True)
+        return found[0].address if found else None
+
+    @functools.lru_cache(maxsize=65536)
+    def name_at(value: int) -> tuple[str, int] | None:
+        found = find_symbols(prog, None, value, True)
+        return (found[0].name, value - found[0].address) if found else None
+
+    def symbol(value: int) -> str | None:
+        # Small numbers are near the per-CPU symbols, which are offsets.
+        found = name_at(value) if value >> 63 else None
+        return f"{found[0]}+{found[1]:#x}" if found else None
+
+    return Names(
+        syscalls=_read_syscalls(prog, address("sys_call_table"), name_at),
+        compat_syscalls=_read_syscalls(prog, address("ia32_sys_call_table"), name_at),
+        softirqs=_read_softirqs(prog, address("softirq_to_name")),
+        gfp_flags=_read_flags(prog, address("gfpflag_names")),
+        enums={name: _read_enum(prog, name) for name in _ENUMS},
+        symbol=symbol,
+    )
+
+
+def _read_syscalls(
+    prog: Program, table: int | None, name_at: Callable[[int], tuple[str, int] | None]
+) -> dict[int, str]:
+    """Read a table of functions: arch/x86/entry/syscall_64.c, syscall_32.c."""
+    names: dict[int, str] = {}
+    if table is None:
+        return names
+    for number in range(_MAX_SYSCALLS):
+        try:
+            found = name_at(prog.read_u64(table + 8 * number))
+        except FaultError:
+            break
+        match = found and re.fullmatch(r"(?:__(?:x64|ia32|x32)_)?(?:compat_)?(sys_\w+)", found[0])
+        if not match:
+            break
+        name = match[1].removeprefix("sys_").removeprefix("ia32_")
+        if name != "ni_syscall":
+            names[number] = _SYSCALLS.get(name, name)
+    return names
+
+
+def _read_softirqs(prog: Program, table: int | None) -> list[str]:
+    if table is None:
+        return []
+    try:
+        pointers = struct.unpack(f"<{_SOFTIRQS}Q", prog.read(table, 8 * _SOFTIRQS))
+        return [_read_string(prog, pointer) for pointer in pointers]
+    except FaultError:
+        return []
+
+
+def _read_flags(prog: Program, table: int | None) -> list[tuple[int, str]]:
+    """Read an array of ``struct trace_print_flags``, which ends with zeros."""
+    flags: list[tuple[int, str]] = []
+    if table is None:
+        return flags
+    try:
+        for index in range(_MAX_FLAGS):
+            mask, name = struct.unpack("<QQ", prog.read(table + 16 * index, 16))
+            if not name:
+                break
+            flags.append((mask, _read_string(prog, name)))
+    except FaultError:
+        pass
+    return flags
+
+
+def _read_string(prog: Program, address: int) -> str:
+    raw: bytes = prog.read_c_string(address, max_size=_MAX_NAME)
+    return raw.decode("ascii", "replace")
+
+
+def _read_enum(prog: Program, name: str) -> dict[int, str]:
+    try:
+        enumerators = prog.type(f"enum {name}").enumerators
+    except LookupError:
+        return {}
+    # Of several names for a value the first is the one in use.
+    return {value: text for text, value in reversed(enumerators or ())}

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Hosts
+-----
+
+A program in which ``lkst`` runs as a command, drgn or crash, and which has
+already opened what is to be read. There the commands take no SOURCE.
+"""
+
+from dataclasses import dataclass, field
+
+from drgn import Program
+
+from lkst.source.program import read_traces
+from lkst.trace.trace import Trace
+
+__all__ = ("Host",)
+
+
+@dataclass
+class Host:
+    """What the host has open."""
+
+    program: Program
+    #: What to call it.
+    source: str
+    _traces: list[Trace] | None = field(default=None, repr=False)
+
+    def traces(self) -> list[Trace]:
+        """Read the traces, once if nothing changes meanwhile."""
+        if self._traces is None or self.program.flags & self.program.flags.IS_LIVE:
+            self._traces = read_traces(self.program, self.source)
+        return self._traces

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Programs
+--------
+
+Whatever drgn can read: a vmcore, /proc/kcore, a QEMU guest, and the program that
+somebody else has opened.
+"""
+
+from collections.abc import Iterable
+import os
+from pathlib import Path
+
+from drgn import FaultError, Program, ProgramFlags
+
+from drgn_plugins.lkst_btf import BTFError, attach_btf, find_kallsyms
+from lkst.decode.image import Image
+from lkst.errors import Damaged, LkstError
+from lkst.locate.carve import carve_recorders
+from lkst.locate.facts import read_facts
+from lkst.locate.maps import find_recorders
+from lkst.locate.ranges import dumped_ranges
+from lkst.trace.build import build_trace
+from lkst.trace.facts import Facts
+from lkst.trace.trace import Trace
+
+__all__ = ("open_program", "read_traces")
+
+
+def open_program(source: str) -> Program:
+    """
+    Open a source that drgn reads.
+
+    :param source: path of a vmcore, ``kcore``, ``qemu:ADDRESS``
+    :raises Damaged: if drgn cannot read it
+    """
+    prog = Program()
+    try:
+        if source == "kcore":
+            prog.set_kernel()
+        elif source.startswith("qemu:"):
+            prog.set_qemu_qmp(source.removeprefix("qemu:"))
+        else:
+            prog.set_core_dump(source)
+    except PermissionError as error:
+        raise LkstError(f"{source}: permission denied") from error
+    except (OSError, ValueError, LookupError) as error:
+        raise Damaged(f"{source}: {_reason(error)}") from error
+    if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
+        raise Damaged(f"{source}: not a dump of a Linux kernel (no VMCOREINFO)")
+    return prog
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or " ".join(str(error).split())
+
+
+def read_traces(prog: Program, source: str) -> list[Trace]:
+    """
+    Read the traces of all recorders that a kernel's memory holds, the newest first.
+
+    :param source: what to call it
+    """
+    notes: list[str] = []
+    try:
+        attach_btf(prog)
+        images = list(find_recorders(prog))
+    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
+        notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
+        images = []
+    except Damaged as error:
+        notes.append(str(error))
+        images = []
+    if not images and (notes or not prog.flags & ProgramFlags.IS_LIVE):
+        images = list(carve_recorders(prog, _ranges(prog)))
+    facts = _facts(prog, source, notes)
+    traces = _build(images, facts)
+    if not traces and notes:
+        raise Damaged(f"{source}: no recorder was found, and {notes[0]}")
+    return sorted(traces, key=lambda trace: trace.header.start, reverse=True)
+
+
+def _ranges(prog: Program) -> list[tuple[int, int]]:
+    if prog.core_dump_path:
+        try:
+            return dumped_ranges(Path(os.fsdecode(prog.core_dump_path)))
+        except (OSError, ValueError):
+            pass
+    return [(0, (1 << 64) - 1)]
+
+
+def _facts(prog: Program, source: str, notes: list[str]) -> Facts:
+    facts = read_facts(prog, find_kallsyms)
+    facts.source = source
+    facts.kind = (
+        source.split(":")[0] if source == "kcore" or source.startswith("qemu:") else "vmcore"
+    )
+    facts.notes.extend(notes)
+    return facts
+
+
+def _build(images: Iterable[Image], facts: Facts) -> list[Trace]:
+    traces = []
+    for image in images:
+        try:
+            traces.append(build_trace(image, facts))
+        except Damaged as error:
+            facts.notes.append(str(error))
+    return traces

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Opening a source
+----------------
+
+From what a user typed to the traces of the recorders that are there.
+"""
+
+from pathlib import Path
+
+from lkst.errors import Damaged, NotFound
+from lkst.trace.trace import Trace
+
+__all__ = ("is_source", "open_source")
+
+
+def is_source(text: str) -> bool:
+    """Tell whether a word can only mean a source."""
+    return text in ("live", "kcore") or text.startswith("qemu:") or "/" in text or _exists(text)
+
+
+def _exists(text: str) -> bool:
+    try:
+        return Path(text).exists()
+    except OSError:
+        return False
+
+
+def open_source(source: str) -> list[Trace]:
+    """
+    Read the traces of a source, the newest recorder's first.
+
+    :param source: path of a vmcore or a saved trace, ``live``, ``kcore``, ``qemu:ADDRESS``
+    :raises NotFound: if it holds no recorder
+    :raises Damaged: if it cannot be read
+    """
+    # Each kind needs other libraries; none pays for those of the others.
+    if source == "live":
+        from lkst.source.live import open_live
+
+        traces = open_live()
+    elif source != "kcore" and not source.startswith("qemu:") and _is_saved(Path(source)):
+        from lkst.source.saved import open_saved
+
+        traces = open_saved(Path(source))
+    else:
+        from lkst.source.program import open_program, read_traces
+
+        traces = read_traces(open_program(source), source)
+    if not traces:
+        raise NotFound(f"{source}: no recorder in it")
+    return traces
+
+
+def _is_saved(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\3\4"
+    except IsADirectoryError:
+        raise Damaged(f"{path}: is a directory") from None
+    except OSError as error:
+        raise Damaged(f"{path}: {error.strerror}") from None
