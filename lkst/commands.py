@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that read a source."""
+
+from collections.abc import Callable
+from pathlib import Path
+import sys
+from typing import Any
+
+import click
+
+from lkst.decode.catalogue import Catalogue
+from lkst.errors import Damaged, NotFound, Usage
+from lkst.output import paged, write
+from lkst.replay.colour import use_colour
+from lkst.replay.machine import replay_csv, replay_jsonl
+from lkst.replay.events import events_json, events_text
+from lkst.replay.listing import list_json, list_text
+from lkst.replay.options import filter_options
+from lkst.replay.text import replay_text
+from lkst.replay.times import TIMES
+from lkst.source import open_source
+from lkst.source.host import Host
+from lkst.source.saved import save_trace
+from lkst.source.source import is_source
+from lkst.trace.filters import Filters, apply
+from lkst.trace.trace import Trace
+
+__all__ = (
+    "events_command",
+    "list_command",
+    "replay_command",
+    "save_command",
+    "slice_command",
+)
+
+source_argument = click.argument("source", required=False)
+output_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.",
+)
+
+
+def _open(source: str | None) -> list[Trace]:
+    """Read the traces of what was named, or of what the host has open."""
+    host = click.get_current_context().obj
+    if isinstance(host, Host):
+        if source is not None:
+            raise Usage(f"no SOURCE here: it is {host.source}")
+        traces = host.traces()
+        if not traces:
+            raise NotFound(f"{host.source}: no recorder in it")
+        return traces
+    if source is None:
+        raise Usage("SOURCE is missing: a vmcore, a .lkst file, live, kcore or qemu:ADDRESS")
+    return open_source(source)
+
+
+def _newest(source: str | None) -> Trace:
+    traces = _open(source)
+    if len(traces) > 1:
+        click.echo(
+            f"lkst: {len(traces)} recorders are there; this is the one started last", err=True
+        )
+    return traces[0]
+
+
+def _status(trace: Trace) -> int:
+    """Say what was damaged, and give the exit status for it."""
+    told = [*trace.facts.notes, *trace.image.faults, *trace.records.faults]
+    for loss in trace.records.losses:
+        for count, what in ((loss.torn, "torn"), (loss.unreadable, "unreadable")):
+            if count:
+                told.append(f"CPU {loss.cpu}: {count} slots are {what}")
+    for line in told:
+        click.echo(f"lkst: {trace.facts.source}: {line}", err=True)
+    return Damaged.status if told else 0
+
+
+@click.command("list")
+@source_argument
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def list_command(source: str | None, form: str) -> int:
+    """Show which recorders SOURCE holds, and per CPU: records, time span, loss."""
+    traces = _open(source)
+    with paged() as stream:
+        for trace in traces:
+            stream.write(list_text(trace) if form == "text" else list_json(trace))
+    return max(_status(trace) for trace in traces)
+
+
+@click.command("replay")
+@source_argument
+@filter_options
+@click.option("--format", "form", type=click.Choice(["text", "jsonl", "csv"]), default="text")
+@click.option(
+    "--time",
+    type=click.Choice(TIMES),
+    default=TIMES[0],
+    show_default=True,
+    help="Seconds before the panic, wall clock (UTC), or CLOCK_MONOTONIC.",
+)
+def replay_command(source: str | None, filters: Filters, form: str, time: str) -> int:
+    """Print the sequence of events of SOURCE up to the panic."""
+    trace = _newest(source)
+    chosen = apply(trace, filters)
+    with paged(at_end=True) as stream:
+        if form == "jsonl":
+            write(stream, replay_jsonl(chosen))
+        elif form == "csv":
+            write(stream, replay_csv(chosen))
+        else:
+            write(stream, replay_text(chosen, use_colour(sys.stdout), time))
+    status = _status(trace)
+    if not len(chosen) and not status:
+        raise NotFound("no record matched" if len(trace) else "the recorder has no record")
+    return status
+
+
+@click.command("save")
+@source_argument
+@output_option
+@filter_options
+def save_command(source: str | None, output: Path, filters: Filters) -> int:
+    """Keep the trace of SOURCE in a file, whole or filtered."""
+    trace = _newest(source)
+    chosen = apply(trace, filters)
+    if not len(chosen):
+        raise NotFound("no record matched")
+    save_trace(chosen, output)
+    return _status(trace)
+
+
+@click.command("slice")
+@source_argument
+@output_option
+def slice_command(source: str | None, output: Path) -> None:
+    """Cut the smallest vmcore out of a vmcore that still replays."""
+    from lkst.slice import cut_slice
+
+    host = click.get_current_context().obj
+    if source is None and not isinstance(host, Host):
+        raise Usage("VMCORE is missing")
+    click.echo(str(cut_slice(source or host.program, output)))
+
+
+@click.command("events")
+@click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def events_command(words: tuple[str, ...], form: str) -> None:
+    """
+    Show the catalogue of events: of SOURCE, of the running recorder, or of this lkst.
+
+    PATTERN selects by name, category or LKST's old name.
+    """
+    source, pattern = _split_words(words)
+    show: Callable[[Catalogue, str | None], str] = events_text if form == "text" else events_json
+    text = show(_catalogue(source), pattern)
+    with paged() as stream:
+        stream.write(text)
+
+
+def _split_words(words: tuple[str, ...]) -> tuple[str | None, str | None]:
+    source = pattern = None
+    rest = list(words)
+    if rest and is_source(rest[0]):
+        source = rest.pop(0)
+    if rest:
+        pattern = rest.pop(0)
+    if rest:
+        raise Usage(f"unexpected: {' '.join(rest)}")
+    return source, pattern
+
+
+def _catalogue(source: str | None) -> Catalogue:
+    host: Any = click.get_current_context().obj
+    if source is not None or isinstance(host, Host):
+        return _open(source)[0].catalogue
+    from lkst.record.recorder import built_catalogue
+
+    return built_catalogue()

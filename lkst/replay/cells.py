@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Cells
+-----
+
+Lines of text made by numpy: a column of values becomes a matrix of bytes, one
+row for each value, with zero bytes where there is nothing. Matrices beside each
+other are lines; when all is done the zeros are dropped. Formatting one line
+after the other takes several times as long.
+"""
+
+from collections.abc import Sequence
+import functools
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = (
+    "Cells",
+    "Part",
+    "decimal",
+    "distinct",
+    "hexadecimal",
+    "joined",
+    "length",
+    "magnitude",
+    "matrix",
+    "nanoseconds",
+    "pick",
+)
+
+#: (rows, width) bytes; zero: nothing.
+Cells = NDArray[np.uint8]
+
+#: A piece of many lines: the same bytes in each, cells, or bytes of any length.
+Part = bytes | Cells | Sequence[bytes]
+
+I64 = NDArray[np.int64]
+U64 = NDArray[np.uint64]
+
+# Longer ones are not padded to one width.
+_MAX_WIDTH = 256
+# Numbers in a range like this are told apart without sorting.
+_MAX_RANGE = 1 << 16
+
+
+class _Digits:
+    """Groups of four digits as words, by their value."""
+
+    def __init__(self, base: int) -> None:
+        self.base = np.uint64(base**4)
+        powers = np.array([base**3, base**2, base, 1])
+        value = np.arange(base**4)[:, None]
+        full = np.frombuffer(b"0123456789abcdef", np.uint8)[value // powers % base]
+        #: With leading zeros.
+        self.full = full.view("<u4")[:, 0]
+        #: Without; nothing at all for 0.
+        self.short = np.where(value < powers, np.uint8(0), full).view("<u4")[:, 0]
+        #: Without; "0" for 0.
+        self.last = self.short.copy()
+        self.last[0] = ord("0")
+
+
+@functools.cache
+def _digits(base: int) -> _Digits:
+    return _Digits(base)
+
+
+def _number(values: U64, base: int) -> Cells:
+    digits = _digits(base)
+    words = []
+    short = digits.last
+    while True:
+        higher = values // digits.base
+        if not higher.any():
+            words.append(short[values])
+            return np.stack(words[::-1], axis=1).view(np.uint8)
+        group = values - higher * digits.base
+        words.append(np.where(higher != 0, digits.full[group], short[group]))
+        values, short = higher, digits.short
+
+
+def magnitude(values: NDArray[np.integer]) -> U64:
+    """Drop the sign."""
+    unsigned = values.astype(np.int64).view(np.uint64)
+    return np.where(values < 0, ~unsigned + np.uint64(1), unsigned)
+
+
+def decimal(values: NDArray[np.integer]) -> Cells:
+    """Write integers in decimal."""
+    if values.dtype.kind == "i":
+        negative = values < 0
+        if negative.any():
+            sign = np.where(negative, np.uint8(ord("-")), np.uint8(0))
+            return np.concatenate((sign[:, None], _number(magnitude(values), 10)), axis=1)
+    return _number(values.astype(np.uint64), 10)
+
+
+def hexadecimal(values: NDArray[np.integer]) -> Cells:
+    """Write integers in hexadecimal, without a prefix; negative ones as the kernel holds them."""
+    return _number(values.astype(np.uint64), 16)
+
+
+def nanoseconds(values: NDArray[np.integer]) -> Cells:
+    """Write nanoseconds below a second, as nine digits."""
+    full = _digits(10).full
+    words = [full[values // 10**8], full[values // 10**4 % 10**4], full[values % 10**4]]
+    return np.stack(words, axis=1).view(np.uint8)[:, 3:]
+
+
+def distinct(values: NDArray[np.integer]) -> tuple[list[int], I64]:
+    """
+    Give each value once, in order, and for every row which.
+
+    :param values: at least one
+    """
+    low, high = int(values.min()), int(values.max())
+    if high - low < _MAX_RANGE:
+        # Neither type can hold all that the other can.
+        wide = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64)
+        offset = (wide - wide.dtype.type(low)).astype(np.int64)
+        found = np.flatnonzero(np.bincount(offset))
+        code = np.zeros(high - low + 1, np.int64)
+        code[found] = np.arange(len(found))
+        return [low + value for value in found.tolist()], code[offset]
+    unique, codes = np.unique(values, return_inverse=True)
+    return unique.tolist(), codes
+
+
+def matrix(strings: Sequence[bytes]) -> Cells:
+    """Write one string in each row."""
+    wide = np.array(strings)
+    return wide.view(np.uint8).reshape(len(wide), -1)
+
+
+def pick(strings: Sequence[bytes], codes: I64) -> Part:
+    """Write one of a few strings in each row."""
+    if max(map(len, strings)) > _MAX_WIDTH:
+        return [strings[code] for code in codes.tolist()]
+    return matrix(strings)[codes]
+
+
+def length(parts: Sequence[Cells]) -> I64:
+    """Count the characters in each row; the parts are UTF-8."""
+    total = np.zeros(len(parts[0]), np.int64)
+    for cells in parts:
+        total += np.count_nonzero((cells != 0) & (cells & 0xC0 != 0x80), axis=1)
+    return total
+
+
+def joined(count: int, parts: Sequence[Part]) -> list[bytes]:
+    """
+    Put parts beside each other.
+
+    :param count: rows
+    :return: a line for each row; zero bytes are still in it
+    """
+    runs: list[Sequence[bytes]] = []
+    cells: list[bytes | Cells] = []
+    for part in parts:
+        if isinstance(part, bytes | np.ndarray):
+            cells.append(part)
+        else:
+            runs += [_lines(count, cells), part]
+            cells = []
+    if cells or not runs:
+        runs.append(_lines(count, cells))
+    if len(runs) == 1:
+        return list(runs[0])
+    return list(map(b"".join, zip(*runs, strict=True)))
+
+
+def _lines(count: int, parts: Sequence[bytes | Cells]) -> list[bytes]:
+    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
+    cells = np.zeros((count, max(1, sum(widths))), np.uint8)
+    start = 0
+    for part, width in zip(parts, widths, strict=True):
+        if isinstance(part, bytes):
+            part = np.frombuffer(part, np.uint8)
+        cells[:, start : start + width] = part
+        start += width
+    lines: list[bytes] = cells.view(f"S{cells.shape[1]}")[:, 0].tolist()
+    return lines

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Header and footer
+-----------------
+
+What a reader should know before the first record: which machine, what it died
+of, what was recorded and what was lost. And after the last one: what it died of.
+"""
+
+from itertools import pairwise
+import textwrap
+
+from lkst import layout
+from lkst.replay.clean import clean
+from lkst.replay.colour import RESET, TROUBLE
+from lkst.replay.summary import CPUSummary, find_panic, sum_cpus, sum_events
+from lkst.replay.times import relative, wall
+from lkst.trace.trace import Trace
+
+__all__ = ("footer", "header", "identity", "ranges", "wrap")
+
+Line = tuple[str, str]
+
+_NAME_WIDTH = 10
+_WIDTH = 100
+
+
+def header(trace: Trace) -> str:
+    """Say what is to be known of a trace before its records; ends with a line's end."""
+    lines = _cpus(trace) + _events(trace) + _remarks(trace)
+    if trace is not trace.whole:
+        lines.append(("shown", f"{len(trace)} of {_count(len(trace.whole), 'record')}"))
+    return identity(trace) + _show(lines)
+
+
+def identity(trace: Trace) -> str:
+    """Say whose trace it is; ends with a line's end."""
+    facts, own = trace.facts, trace.header
+    kernel = (facts.release or own.release, facts.version, facts.arch)
+    lines = [
+        ("source", clean(facts.source) + (f" ({clean(facts.kind)})" if facts.kind else "")),
+        ("kernel", " ".join(clean(name) for name in kernel if name)),
+        ("machine", clean(facts.machine or own.machine)),
+        ("panic", str(find_panic(trace) or "none was recorded")),
+    ]
+    if len(trace.whole):
+        clock = "by the clock as of the recorder's start"
+        lines.append(("end", f"{wall(trace, trace.end)}, {clock}"))
+    lines.append(("recorder", _recorder(trace)))
+    return _show(lines)
+
+
+def footer(trace: Trace, colour: bool = False) -> str:
+    """Say what the machine died of, in one line."""
+    panic = find_panic(trace)
+    if not panic:
+        return "no panic was recorded\n"
+    line = f"panic  {panic}"
+    return f"{TROUBLE}{line}{RESET}\n" if colour else f"{line}\n"
+
+
+def _show(lines: list[Line]) -> str:
+    return "".join(f"{name:<{_NAME_WIDTH}} {text}\n" for name, text in lines if text)
+
+
+def _recorder(trace: Trace) -> str:
+    own = trace.header
+    maskset = layout.active_maskset(trace.image.control, own.control)
+    parts = [
+        f"lkst {own.version}, ABI {own.abi[0]}.{own.abi[1]}",
+        f"{_count(own.nr_cpus, 'ring')} of {_size(own.ring_size)}",
+    ]
+    if maskset:
+        parts.append(f"maskset {maskset}")
+    if len(trace.whole):
+        parts.append(f"started at {relative(trace, own.start)} s")
+    return ", ".join(parts)
+
+
+def _cpus(trace: Trace) -> list[Line]:
+    cpus = [cpu for cpu in sum_cpus(trace) if not cpu.silent]
+    spans = [_span(trace, cpu) for cpu in cpus]
+    widths = [max(map(len, column)) for column in zip(*spans, strict=True)]
+    lines = []
+    for cpu, span in zip(cpus, spans, strict=True):
+        records, *times = (text.rjust(width) for text, width in zip(span, widths, strict=True))
+        text = f"{records}  {' to '.join(times)}  {_loss(cpu)}"
+        lines.append((f"CPU {cpu.cpu}", text.rstrip()))
+    silent = [cpu.cpu for cpu in sum_cpus(trace) if cpu.silent]
+    if silent:
+        lines.append(("silent", f"CPU {ranges(silent)}"))
+    return lines
+
+
+def _span(trace: Trace, cpu: CPUSummary) -> tuple[str, str, str]:
+    times = [relative(trace, ts) for ts in (cpu.first, cpu.last) if ts is not None]
+    first, last = times or ("", "")
+    return _count(cpu.records, "record"), first, last
+
+
+def _loss(cpu: CPUSummary) -> str:
+    loss = cpu.loss
+    parts = [
+        f"{count} {what}"
+        for count, what in (
+            (loss.overwritten, "overwritten"),
+            (loss.in_flight, "in flight"),
+            (loss.torn, "torn"),
+            (loss.unreadable, "unreadable"),
+        )
+        if count
+    ]
+    return "slots: " + ", ".join(parts) if parts else "nothing lost"
+
+
+def _events(trace: Trace) -> list[Line]:
+    events = sum_events(trace)
+    suppressed = [f"{entry.event.name} {entry.suppressed}" for entry in events if entry.suppressed]
+    lines = [("suppressed", suppressed)]
+    for state in ("absent", "unattached"):
+        lines.append((state, [entry.event.name for entry in events if entry.state == state]))
+    return [(name, wrap(", ".join(texts), _NAME_WIDTH + 1)) for name, texts in lines if texts]
+
+
+def _remarks(trace: Trace) -> list[Line]:
+    lines = [("note", clean(note)) for note in trace.facts.notes]
+    if trace.image.partial:
+        lines.append(("note", "records were left out when it was saved"))
+    faults = (*trace.image.faults, *trace.records.faults)
+    return lines + [("fault", clean(fault)) for fault in faults]
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _size(size: int) -> str:
+    return f"{size >> 20} MiB" if size % (1 << 20) == 0 else f"{size / 1024:g} KiB"
+
+
+def wrap(text: str, indent: int) -> str:
+    """
+    Break a long list into lines.
+
+    :param indent: where lines begin but the first, which stands there already
+    """
+    return ("\n" + " " * indent).join(textwrap.wrap(text, _WIDTH - indent))
+
+
+def ranges(numbers: list[int]) -> str:
+    """
+    Show numbers as ``2-5,7``.
+
+    :param numbers: in ascending order, at least one
+    """
+    breaks = [0, *(i + 1 for i, (low, high) in enumerate(pairwise(numbers)) if high > low + 1)]
+    runs = [numbers[low:high] for low, high in pairwise([*breaks, len(numbers)])]
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)

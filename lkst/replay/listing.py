@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+List
+----
+
+What a recorder in a source holds and has lost, without its records.
+"""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from lkst.replay.clean import as_json
+from lkst.replay.header import identity, ranges, wrap
+from lkst.replay.summary import EventSummary, find_panic, sum_cpus, sum_events
+from lkst.replay.times import relative
+from lkst.trace.trace import Trace
+
+__all__ = ("list_json", "list_text")
+
+_CPU_COLUMNS = (
+    "CPU",
+    "records",
+    "from",
+    "to",
+    "span (s)",
+    "claimed",
+    "overwritten",
+    "in flight",
+    "torn",
+    "unreadable",
+)
+_EVENT_COLUMNS = ("event", "category", "records", "ever", "overwritten", "suppressed", "state")
+
+
+def list_text(trace: Trace) -> str:
+    """Show a trace's CPUs and events as tables; ends with a line's end."""
+    events = sum_events(trace)
+    shown = [entry for entry in events if entry.records or entry.ever or entry.suppressed]
+    pieces = [identity(trace), _cpu_table(trace)]
+    if shown:
+        pieces.append(_event_table(shown))
+    rest = [entry for entry in events if entry not in shown]
+    states = sorted({entry.state for entry in rest})
+    for state in states:
+        names = ", ".join(entry.event.name for entry in rest if entry.state == state)
+        pieces.append(f"{state}, never recorded:\n  {wrap(names, 2)}\n")
+    return "\n".join(filter(None, pieces))
+
+
+def _cpu_table(trace: Trace) -> str:
+    cpus = sum_cpus(trace)
+    rows = []
+    for cpu in cpus:
+        if cpu.silent:
+            continue
+        span = ("-", "-", "-")
+        if cpu.first is not None and cpu.last is not None:
+            first, last = relative(trace, cpu.first), relative(trace, cpu.last)
+            span = (first, last, f"{(cpu.last - cpu.first) / 1e9:.3f}")
+        loss = cpu.loss
+        losses = (loss.claimed, loss.overwritten, loss.in_flight, loss.torn, loss.unreadable)
+        rows.append((cpu.cpu, cpu.records, *span, *losses))
+    silent = [cpu.cpu for cpu in cpus if cpu.silent]
+    table = _table(rows, _CPU_COLUMNS, 1)
+    return table + (f"never recorded anything: CPU {ranges(silent)}\n" if silent else "")
+
+
+def _event_table(events: list[EventSummary]) -> str:
+    rows = [
+        (
+            entry.event.name,
+            entry.event.category,
+            entry.records,
+            "-" if entry.ever is None else entry.ever,
+            "-" if entry.overwritten is None else entry.overwritten,
+            entry.suppressed,
+            entry.state,
+        )
+        for entry in events
+    ]
+    return _table(rows, _EVENT_COLUMNS, 2, ("left",))
+
+
+def _table(
+    rows: list[tuple[Any, ...]], columns: tuple[str, ...], left: int, last: tuple[str, ...] = ()
+) -> str:
+    """Show a table of numbers, with names in the first columns."""
+    align = ["left"] * left + ["right"] * (len(columns) - left - len(last)) + list(last)
+    text = tabulate(rows, columns, tablefmt="plain", disable_numparse=True, colalign=align)
+    return text + "\n"
+
+
+def list_json(trace: Trace) -> str:
+    """
+    Show the same as one JSON object; ends with a line's end.
+
+    Times are ns of CLOCK_MONOTONIC; null is what is not known.
+    """
+    header, facts = trace.header, trace.facts
+    panic = find_panic(trace)
+    answer = {
+        "source": facts.source,
+        "kind": facts.kind,
+        "release": facts.release or header.release,
+        "machine": facts.machine or header.machine,
+        "panic": panic and {"message": panic.message, "cpu": panic.cpu, "task": panic.task},
+        "end": trace.end,
+        "wall_offset": trace.wall_offset,
+        "recorder": {
+            "version": header.version,
+            "abi": list(header.abi),
+            "boot_id": header.boot_id,
+            "start": header.start,
+            "rings": header.nr_cpus,
+            "ring_size": header.ring_size,
+        },
+        "cpus": [
+            {
+                "cpu": cpu.cpu,
+                "records": cpu.records,
+                "first": cpu.first,
+                "last": cpu.last,
+                "claimed": cpu.loss.claimed,
+                "overwritten": cpu.loss.overwritten,
+                "in_flight": cpu.loss.in_flight,
+                "torn": cpu.loss.torn,
+                "unreadable": cpu.loss.unreadable,
+                "head_guessed": cpu.loss.head_guessed,
+            }
+            for cpu in sum_cpus(trace)
+        ],
+        "events": [
+            {
+                "event": entry.event.name,
+                "category": entry.event.category,
+                "records": entry.records,
+                "ever": entry.ever,
+                "overwritten": entry.overwritten,
+                "suppressed": entry.suppressed,
+                "state": entry.state,
+            }
+            for entry in sum_events(trace)
+        ],
+        "notes": facts.notes,
+        "faults": [*trace.image.faults, *trace.records.faults],
+    }
+    return as_json(answer, indent=2) + "\n"

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Options
+-------
+
+The filters of all commands that read a trace, as options of the command line.
+"""
+
+from collections.abc import Callable
+import functools
+from typing import Any, TypeVar
+
+import click
+
+from lkst.errors import Usage
+from lkst.trace.filters import (
+    Filters,
+    parse_cpus,
+    parse_last,
+    parse_patterns,
+    parse_pids,
+    parse_time,
+)
+
+__all__ = ("filter_options",)
+
+T = TypeVar("T")
+
+_OPTIONS = (
+    click.option("--cpu", metavar="LIST", multiple=True, help="CPUs that wrote it: 0,2-3"),
+    click.option(
+        "--pid", metavar="LIST", multiple=True, help="Tasks that wrote it or that it names: 12,34"
+    ),
+    click.option("--comm", metavar="NAMES", multiple=True, help="The same by name: sh,'kworker/*'"),
+    click.option(
+        "--event",
+        metavar="NAMES",
+        multiple=True,
+        help="Events, categories, LKST names: 'sched_*,irq'",
+    ),
+    click.option("--last", metavar="N", help="The last N of those that pass the rest."),
+    click.option("--since", metavar="TIME", help="From then on, counted from the panic: -2s"),
+    click.option("--until", metavar="TIME", help="Up to then: -0.5s, -300ms, -20us"),
+)
+
+
+def filter_options(command: Callable[..., T]) -> Callable[..., T]:
+    """
+    Add the filters to a command, which takes them as ``filters``.
+
+    :param command: takes a Filters; Usage is raised when an option makes no sense
+    """
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> T:
+        given = {name: kwargs.pop(name) for name in _PARSERS}
+        return command(*args, filters=_read(given), **kwargs)
+
+    for option in reversed(_OPTIONS):
+        option(wrapper)
+    return wrapper
+
+
+_PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "cpu": ("cpus", parse_cpus),
+    "pid": ("pids", parse_pids),
+    "comm": ("comms", parse_patterns),
+    "event": ("events", parse_patterns),
+    "last": ("last", parse_last),
+    "since": ("since", parse_time),
+    "until": ("until", parse_time),
+}
+
+
+def _read(given: dict[str, str | tuple[str, ...] | None]) -> Filters:
+    values: dict[str, Any] = {}
+    for name, text in given.items():
+        if not text and not isinstance(text, str):
+            continue
+        key, parse = _PARSERS[name]
+        try:
+            # An option that is given more than once adds to itself.
+            values[key] = parse(text if isinstance(text, str) else ",".join(text))
+        except Usage as error:
+            raise Usage(f"--{name}: {error}") from None
+    filters = Filters(**values)
+    if filters.since is not None and filters.until is not None and filters.since > filters.until:
+        raise Usage("--since is after --until")
+    return filters

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Summary
+-------
+
+What a trace holds and what it has lost, by CPU and by event.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkst import layout
+from lkst.decode.catalogue import Event
+from lkst.decode.ring import CPULoss
+from lkst.replay.clean import clean, word
+from lkst.trace.trace import Trace
+
+__all__ = ("CPUSummary", "EventSummary", "Panic", "find_panic", "sum_cpus", "sum_events")
+
+
+@dataclass(frozen=True)
+class CPUSummary:
+    """One CPU's ring."""
+
+    cpu: int
+    #: Records in the ring.
+    records: int
+    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
+    first: int | None
+    last: int | None
+    loss: CPULoss
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has never recorded anything."""
+        return not (self.records or self.loss.claimed or self.loss.torn or self.loss.unreadable)
+
+
+@dataclass(frozen=True)
+class EventSummary:
+    """One event, on all CPUs."""
+
+    event: Event
+    #: Records in the rings.
+    records: int
+    #: Records ever written; None if that is not known.
+    ever: int | None
+    #: How often its program could not run.
+    suppressed: int
+    #: One of ``lkst.layout.STATES``, or "unknown".
+    state: str
+
+    @property
+    def overwritten(self) -> int | None:
+        """Records that are gone, for newer ones or for damage; None if that is not known."""
+        return None if self.ever is None else self.ever - self.records
+
+
+@dataclass(frozen=True)
+class Panic:
+    """How the machine ended."""
+
+    #: What the kernel printed, as one line that can be shown; may be "".
+    message: str
+    #: Where it is recorded; None and "" if it is not.
+    cpu: int | None = None
+    task: str = ""
+
+    def __str__(self) -> str:
+        """Show it in one line."""
+        message = self.message or "no message"
+        return message if self.cpu is None else f"{message}  CPU {self.cpu}  {self.task}"
+
+
+def find_panic(trace: Trace) -> Panic | None:
+    """Find what the machine died of, if it is known that it did."""
+    message = clean(" ".join(trace.facts.panic_message.split()))
+    row = trace.whole.panic_row
+    if row is None:
+        return Panic(message) if message else None
+    record = trace.whole.select(slice(row, row + 1))
+    event = trace.catalogue.events[int(record.event[0])]
+    text = next((field for field in event.fields if field.type == "text" and field.is_number), None)
+    if text and not message:
+        message = clean(record.texts(text, np.zeros(1, np.int64))[0].strip())
+    names, codes = record.task_names.codes(record)
+    name = names[int(codes[0])]
+    task = f"{word(name) if name else '?'}:{record.pid[0]}"
+    return Panic(message, int(record.cpu[0]), task)
+
+
+def sum_cpus(trace: Trace) -> list[CPUSummary]:
+    """Sum up each CPU's ring, whatever is selected."""
+    whole = trace.whole
+    counts = np.bincount(whole.cpu, minlength=whole.header.nr_cpus).tolist()
+    # The first row of each CPU, and the first from behind.
+    cpus, first = np.unique(whole.cpu, return_index=True)
+    _, last = np.unique(whole.cpu[::-1], return_index=True)
+    ends = {
+        cpu: (int(whole.ts[low]), int(whole.ts[-1 - high]))
+        for cpu, low, high in zip(cpus.tolist(), first.tolist(), last.tolist(), strict=True)
+    }
+    summaries = []
+    for loss in whole.records.losses:
+        begin, end = ends.get(loss.cpu, (None, None))
+        summaries.append(CPUSummary(loss.cpu, counts[loss.cpu], begin, end, loss))
+    return summaries
+
+
+def sum_events(trace: Trace) -> list[EventSummary]:
+    """Sum up each event of the catalogue, whatever is selected."""
+    whole = trace.whole
+    header = trace.header
+    counts = np.bincount(whole.event, minlength=1 << 16).tolist()
+    ever = _ever(trace)
+    summaries = []
+    for id_, event in sorted(trace.catalogue.events.items()):
+        total = None if ever is None else ever[id_]
+        if total is not None and total < counts[id_]:
+            total = None  # damaged
+        state = layout.event_state(trace.image.control, header.control, id_)
+        suppressed = trace.image.suppressed.get(id_, 0)
+        summaries.append(EventSummary(event, counts[id_], total, suppressed, state))
+    return summaries
+
+
+def _ever(trace: Trace) -> list[int] | None:
+    """Count the records of every event that were ever written: struct lkst_cpu."""
+    header, cpus = trace.header, trace.image.cpus
+    # Of a trace from which records were left out nobody knows what was overwritten.
+    if len(cpus) < header.nr_cpus * header.cpu_size or trace.image.partial:
+        return None
+    data = np.frombuffer(cpus, np.uint8, header.nr_cpus * header.cpu_size)
+    low = layout.COUNT_OFFSET
+    counts = data.reshape(header.nr_cpus, -1)[:, low : low + 8 * header.max_events]
+    total: list[int] = np.ascontiguousarray(counts).view("<u8").astype(object).sum(axis=0).tolist()
+    return total

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Replay as text
+--------------
+
+One line for each record: time, CPU, task, event, fields::
+
+    -0.000120437 [1] sh:318                 sys_enter            nr=write arg0=0x1 ...
+
+Times count from the panic, or from the last record where there was none.
+"""
+
+from collections.abc import Iterator
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst.replay.cells import Part, decimal, distinct, joined, length, matrix, pick
+from lkst.replay.clean import clean, word
+from lkst.replay.colour import RESET, TROUBLE, category_colour
+from lkst.replay.header import footer, header
+from lkst.replay.rows import FLAGS, Rows, assemble, chunks
+from lkst.replay.times import stamps
+from lkst.replay.values import TEXT
+from lkst.trace.trace import Trace
+
+__all__ = ("replay_text", "text_lines")
+
+_TASK_WIDTH = 22  # a name of 15 characters and a pid of 6 digits
+_EVENT_WIDTH = 20
+_NO_NAME = "?"
+
+#: How flags are shown, by their bits.
+_FLAGS = [
+    "".join(f" [{name}]" for bit, name in FLAGS if bits & bit) for bits in range(1 << len(FLAGS))
+]
+
+
+def replay_text(trace: Trace, colour: bool = False, time: str = "relative") -> Iterator[str]:
+    """
+    Replay a trace as text, with what is to be known of it before and after.
+
+    :param colour: whether it goes to a terminal that shows colours
+    :param time: one of :data:`lkst.replay.times.TIMES`
+    :return: pieces that end with a line's end
+    """
+    yield header(trace) + "\n"
+    yield from text_lines(trace, colour, time)
+    yield "\n" + footer(trace, colour)
+
+
+def text_lines(trace: Trace, colour: bool = False, time: str = "relative") -> Iterator[str]:
+    """
+    Write the records alone.
+
+    :param colour: whether it goes to a terminal that shows colours
+    :param time: one of :data:`lkst.replay.times.TIMES`
+    :return: pieces that end with a line's end
+    """
+    writer = _Writer(trace, colour, time)
+    for chunk in chunks(trace):
+        yield writer.write(chunk)
+
+
+def _message(text: str) -> bytes:
+    return clean(text.rstrip("\n")).encode()
+
+
+class _Writer:
+    def __init__(self, trace: Trace, colour: bool, time: str) -> None:
+        self._events = trace.catalogue.events
+        self._colour = colour
+        self._stamps = stamps(trace, time)
+        self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message))
+        width = len(str(trace.header.nr_cpus - 1))
+        self._cpus = matrix([f" [{cpu:>{width}}] ".encode() for cpu in range(trace.header.nr_cpus)])
+        self._pads = matrix([b" " * (1 + count) for count in range(_TASK_WIDTH + 1)])
+        self._trouble = {
+            event.id for event in self._events.values() if colour and event.category == "trouble"
+        }
+
+    def write(self, chunk: Trace) -> str:
+        events, codes = distinct(chunk.event)
+        before = [TROUBLE.encode() if event in self._trouble else b"" for event in events]
+        parts = [
+            pick(before, codes),
+            *self._stamps.write(chunk),
+            self._cpus[chunk.cpu],
+            *self._write_task(chunk),
+            pick([self._event_name(event) for event in events], codes),
+        ]
+        return assemble(
+            joined(len(chunk), parts), self._rows.write(chunk), self._ends(chunk, events, codes)
+        )
+
+    def _write_task(self, chunk: Trace) -> list[Part]:
+        names, codes = chunk.task_names.codes(chunk)
+        used, codes = distinct(codes)
+        words = [word(names[code]) if names[code] else _NO_NAME for code in used]
+        name = matrix([f"{word}:".encode() for word in words])[codes]
+        pid = decimal(chunk.pid)
+        missing = np.maximum(_TASK_WIDTH - length((name, pid)), 0)
+        return [name, pid, self._pads[missing]]
+
+    def _event_name(self, id_: int) -> bytes:
+        event = self._events.get(id_)
+        if event is None:
+            return f"event#{id_}".encode()
+        name = f"{event.name:<{_EVENT_WIDTH}}" if event.fields else event.name
+        if self._colour and id_ not in self._trouble and category_colour(event.category):
+            name = category_colour(event.category) + name + RESET
+        return name.encode() + b" " * bool(event.fields)
+
+    def _ends(self, chunk: Trace, events: list[int], codes: NDArray[np.int64]) -> list[bytes]:
+        if not chunk.flags.any() and self._trouble.isdisjoint(events):
+            return [b"\n"] * len(chunk)
+        after = [RESET if event in self._trouble else "" for event in events]
+        ends = [f"{flags}{end}\n".encode() for flags in _FLAGS for end in after]
+        which = (chunk.flags & len(_FLAGS) - 1).astype(np.int64) * len(after) + codes
+        return [ends[end] for end in which.tolist()]

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Times
+-----
+
+Moments as people read them: seconds from the end of the trace, the date and time
+by the wall clock, seconds since boot.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lkst.replay.cells import Part, distinct, magnitude, nanoseconds, pick
+from lkst.trace.trace import Trace
+
+__all__ = ("TIMES", "Stamps", "relative", "stamps", "wall")
+
+#: How times can be shown.
+TIMES = ("relative", "wall", "mono")
+
+_SECOND = 10**9
+# Digits of seconds that are lined up; a damaged record may have more.
+_MAX_DIGITS = 7
+
+
+def relative(trace: Trace, ts: int) -> str:
+    """
+    Show a time as seconds from the end of the trace.
+
+    :param ts: CLOCK_MONOTONIC, in ns
+    """
+    time = ts - trace.end
+    sign = "-" if time < 0 else "+" if time > 0 else ""
+    return f"{sign}{abs(time) // _SECOND}.{abs(time) % _SECOND:09}"
+
+
+def wall(trace: Trace, ts: int) -> str:
+    """
+    Show a time by the wall clock as of the recorder's start, in UTC.
+
+    :param ts: CLOCK_MONOTONIC, in ns
+    """
+    second, nanosecond = divmod(ts + trace.wall_offset, _SECOND)
+    return f"{_date(second)}.{nanosecond:09}Z"
+
+
+def _date(second: int) -> str:
+    return str(np.datetime64(second, "s"))
+
+
+class Stamps:
+    """Writes the times of records as seconds and nanoseconds."""
+
+    def __init__(self, offset: int, name: Callable[[int], str], end: bytes = b"") -> None:
+        """
+        Prepare for a replay.
+
+        :param offset: from CLOCK_MONOTONIC, in ns
+        :param name: writes a second
+        """
+        self._offset = np.int64(offset)
+        self._name = name
+        self._end = end
+
+    def write(self, chunk: Trace) -> list[Part]:
+        """Write the time of every record."""
+        times = chunk.ts + self._offset
+        seconds, codes = distinct(times // _SECOND)
+        names = [self._name(second).encode() for second in seconds]
+        return [pick(names, codes), b".", nanoseconds(times % _SECOND), self._end]
+
+
+class _Relative(Stamps):
+    """Times before and after the end."""
+
+    def __init__(self, trace: Trace) -> None:
+        ends = trace.select(np.array([0, -1]) if len(trace) else slice(0)).ts
+        seconds = magnitude(ends - np.int64(trace.end)) // np.uint64(_SECOND)
+        digits = max((len(str(second)) for second in seconds.tolist()), default=1)
+        self._width = 1 + min(digits, _MAX_DIGITS)
+        self._origin = np.int64(trace.end)
+
+    def write(self, chunk: Trace) -> list[Part]:
+        times = chunk.ts - self._origin
+        sizes = magnitude(times)
+        seconds = (sizes // np.uint64(_SECOND)).astype(np.int64)
+        # The sign belongs to the second: there are "-0" and "+0".
+        keys, codes = distinct(seconds * 3 + np.sign(times) + 1)
+        names = [f"{'- +'[key % 3]}{key // 3}".rjust(self._width).encode() for key in keys]
+        return [pick(names, codes), b".", nanoseconds(sizes % np.uint64(_SECOND))]
+
+
+def stamps(trace: Trace, time: str) -> Stamps:
+    """
+    Prepare to write the times of a trace.
+
+    :param time: one of TIMES
+    """
+    if time == "wall":
+        return Stamps(trace.wall_offset, _date, b"Z")
+    if time == "mono":
+        return Stamps(0, str)
+    return _Relative(trace)

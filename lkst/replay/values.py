@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Values
+------
+
+A column of a field's values as a format shows them: text shows a pid as ``12``
+and a name as ``sh``, JSON as ``12`` and ``"sh"``. The field's type
+(``recorder/types.h``) says what they mean; of a type that is not known the bits
+are shown.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+import functools
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst.decode.catalogue import Event, Field
+from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
+from lkst.replay.clean import as_json, quoted, word
+from lkst.replay.numbers import COMPANIONS, NAMERS, Value
+from lkst.trace.facts import Names
+from lkst.trace.tasks import decode_comm
+from lkst.trace.trace import Trace
+
+__all__ = ("JSON", "TEXT", "Form", "Values")
+
+Integers = NDArray[np.integer]
+
+_NAMES = {"comm", "name"}
+_MEMORY = 1 << 16
+
+
+def _plain(exceptions: str) -> NDArray[np.bool_]:
+    """Bytes that need no care; zero is none of a name's."""
+    plain = np.zeros(256, bool)
+    plain[0x20:0x7F] = plain[0] = True
+    plain[list(exceptions.encode())] = False
+    return plain
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a format writes values."""
+
+    #: Between two fields.
+    separator: bytes
+    #: What comes before a field's value.
+    key: Callable[[str], bytes]
+    #: Writes a number or a name.
+    value: Callable[[Value], bytes]
+    #: Writes a text.
+    text: Callable[[str], bytes]
+    #: Around names and hexadecimal numbers.
+    quote: bytes
+    #: Bytes of a name that can stand as they are.
+    plain: NDArray[np.bool_] = field(repr=False)
+    #: Writes a text that is all that its record has to say, without a key.
+    message: Callable[[str], bytes] | None = None
+
+
+TEXT = Form(
+    separator=b" ",
+    key=lambda name: f"{name}=".encode(),
+    value=lambda value: (word(value) if isinstance(value, str) else str(value)).encode(),
+    text=lambda text: quoted(text).encode(),
+    quote=b"",
+    plain=_plain(" =\"\\'"),
+)
+
+JSON = Form(
+    separator=b",",
+    key=lambda name: f'"{name}":'.encode(),
+    value=lambda value: as_json(value).encode(),
+    text=lambda text: as_json(text).encode(),
+    quote=b'"',
+    plain=_plain('"\\'),
+)
+
+
+class Values:
+    """Writes columns of values in one form."""
+
+    def __init__(self, names: Names, form: Form) -> None:
+        """
+        Prepare for a replay.
+
+        :param names: what the traced kernel calls its numbers
+        """
+        self.form = form
+
+        @functools.lru_cache(_MEMORY)
+        def named(type_: str, number: int) -> bytes:
+            return form.value(NAMERS[type_](number, names))
+
+        @functools.lru_cache(_MEMORY)
+        def name(raw: bytes) -> bytes:
+            return form.value(decode_comm(raw))
+
+        self._named = named
+        self._name = name
+
+    def write(
+        self, trace: Trace, event: Event, field: Field, rows: NDArray[np.int64]
+    ) -> list[Part]:
+        """Write a field's values in some rows, all of one event, at least one."""
+        if field.type == "text" and field.is_number:
+            return [list(map(self.form.text, trace.texts(field, rows)))]
+        column = trace.column(field, rows)
+        if field.type in _NAMES:
+            return self._write_names(column)
+        if not field.is_number:
+            return [[self.form.value(_dump(raw, field.size)) for raw in column.tolist()]]
+        numbers = cast(Integers, column)
+        if field.type in COMPANIONS:
+            numbers = _with_companion(numbers, field, trace, event, rows)
+        if field.type in NAMERS:
+            return [self._write_numbers(field.type, numbers)]
+        if field.type == "hex":
+            return [self.form.quote + b"0x", hexadecimal(numbers), self.form.quote]
+        return [decimal(numbers)]
+
+    def _write_numbers(self, type_: str, column: Integers) -> Part:
+        values, codes = distinct(column)
+        return pick([self._named(type_, value) for value in values], codes)
+
+    def _write_names(self, column: NDArray[np.generic]) -> list[Part]:
+        cells = column.view(np.uint8).reshape(len(column), -1)
+        plain = self.form.plain[cells].all() and cells[:, 0].all()
+        if plain and not ((cells[:, :-1] == 0) & (cells[:, 1:] != 0)).any():
+            return [self.form.quote, cells, self.form.quote]
+        return [matrix(list(map(self._name, column.tolist())))]
+
+
+def _dump(raw: bytes, size: int) -> str:
+    return "0x" + raw.ljust(size, b"\0")[::-1].hex()
+
+
+def _with_companion(
+    column: Integers, field: Field, trace: Trace, event: Event, rows: NDArray[np.int64]
+) -> Integers:
+    """Put into the upper 32 bits what a number means something together with."""
+    low = np.uint64(0xFFFFFFFF)
+    number = column.astype(np.uint64) & low
+    other = event.field(COMPANIONS[field.type])
+    if other is not None and other.is_number:
+        companion = cast(Integers, trace.column(other, rows)).astype(np.uint64) & low
+        number |= companion << np.uint64(32)
+    return number

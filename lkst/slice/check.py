@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Comparing traces
+----------------
+
+Whether two sources replay the same.
+"""
+
+from collections.abc import Iterator, Sequence
+import dataclasses
+
+import numpy as np
+
+from lkst.trace.facts import Facts, Names
+from lkst.trace.trace import Trace
+
+__all__ = ("difference", "pids")
+
+#: Of the file, not of what is in it.
+_IGNORED = {"source", "kind"}
+
+
+def difference(one: Sequence[Trace], other: Sequence[Trace]) -> str | None:
+    """
+    Compare all that a replay is made of.
+
+    :return: what differs first, or None
+    """
+    if len(one) != len(other):
+        return f"it has {len(other)} recorders, not {len(one)}"
+    for mine, yours in zip(one, other, strict=True):
+        for what, same in _compare(mine, yours):
+            if not same:
+                return f"{what} differs"
+    return None
+
+
+def pids(traces: Sequence[Trace]) -> list[int]:
+    """Give the pids of the tasks that have records."""
+    found = {pid for trace in traces for pid in np.unique(trace.pid).tolist()}
+    return sorted(found - {0})
+
+
+def _compare(one: Trace, other: Trace) -> Iterator[tuple[str, bool]]:
+    for field in dataclasses.fields(one.image):
+        yield field.name, getattr(one.image, field.name) == getattr(other.image, field.name)
+    yield from _compare_plain(one.facts, other.facts)
+    yield from _compare_plain(one.facts.names, other.facts.names)
+    for pid in pids([one]):
+        yield f"the name of task {pid}", one.facts.task_name(pid) == other.facts.task_name(pid)
+    for address in _addresses(one):
+        symbol = one.facts.names.symbol(address)
+        yield f"the symbol at {address:#x}", symbol == other.facts.names.symbol(address)
+
+
+def _compare_plain(one: Facts | Names, other: Facts | Names) -> Iterator[tuple[str, bool]]:
+    for field in dataclasses.fields(one):
+        mine, yours = getattr(one, field.name), getattr(other, field.name)
+        if field.name not in _IGNORED and not callable(mine) and not isinstance(mine, Names):
+            yield field.name, mine == yours
+
+
+def _addresses(trace: Trace) -> Iterator[int]:
+    """Give the kernel addresses that a replay names."""
+    for event in trace.catalogue.events.values():
+        rows = trace.rows(event)
+        for field in event.fields:
+            if field.type == "ksym" and field.size == 8 and len(rows):
+                yield from np.unique(trace.column(field, rows)).tolist()

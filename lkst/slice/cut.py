@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Cutting a slice
+---------------
+
+All that a replay reads is read through a program that watches which pages of
+physical memory that takes; these pages make the slice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+import re
+
+from drgn import Architecture, FaultError, PlatformFlags, Program
+
+from lkst.errors import Damaged, LkstError, NotFound, Usage
+from lkst.slice.check import difference, pids
+from lkst.slice.kdump import ByteOrder, Dump, Uts, write_dump
+from lkst.slice.memory import carving_view, watched_program
+from lkst.slice.notes import Note, parse_notes, read_notes
+from lkst.slice.progress import told
+from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
+from lkst.source.program import open_program, read_traces
+from lkst.source.saved import replacing
+from lkst.trace.trace import Trace
+
+__all__ = ("SliceResult", "cut_slice")
+
+_NT_PRSTATUS = 1
+_PAGE_SIZES = tuple(1 << shift for shift in range(12, 17))
+
+#: What utsname.machine is where the kernel's own cannot be read.
+_MACHINES = {
+    Architecture.X86_64: "x86_64",
+    Architecture.AARCH64: "aarch64",
+    Architecture.PPC64: "ppc64",
+    Architecture.RISCV64: "riscv64",
+    Architecture.S390X: "s390x",
+}
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """A slice that was written."""
+
+    path: Path
+    #: Pages of memory that it holds, and their size in bytes.
+    pages: int
+    page_size: int
+    #: Size of the file, in bytes.
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.size / 1e6:.1f} MB, {self.pages} pages of memory"
+
+
+def cut_slice(source: str | Program, target: Path) -> SliceResult:
+    """
+    Cut the smallest vmcore that still replays.
+
+    :param source: path of a vmcore, ``kcore``, ``qemu:ADDRESS``, or an open program
+    :param target: file to write; one that is there is replaced once all is well
+    :raises NotFound: if there is no recorder
+    :raises Damaged: if *source* cannot be read
+    :raises LkstError: if *target* cannot be written
+    """
+    with told() as tell:
+        return _cut(source, target, tell)
+
+
+def _cut(source: str | Program, target: Path, tell: Callable[[str], None]) -> SliceResult:
+    if isinstance(source, Program):
+        prog, name = source, source.core_dump_path or "the kernel that is open"
+    else:
+        if source == "live":
+            raise Usage("a slice is cut out of a vmcore, not out of the running recorder")
+        _check_target(source, target)
+        prog, name = open_program(source), source
+    _check_target(prog.core_dump_path, target)
+    tell(f"Reading {name}")
+    traces = read_traces(prog, name)
+    if not traces:
+        raise NotFound(f"{name}: no recorder in it")
+    tell("Collecting pages")
+    dump = _collect(prog, name, traces)
+    tell(f"Writing {target}")
+    with replacing(target) as file:
+        size = write_dump(file, dump)
+        file.flush()
+        tell(f"Checking {target}")
+        _check(Path(file.name), target, prog, traces)
+    return SliceResult(target, len(dump.pages), dump.page_size, size)
+
+
+def _check_target(source: str | None, target: Path) -> None:
+    try:
+        if source is not None and target.samefile(source):
+            raise Usage(f"{target}: is the vmcore itself")
+    except OSError:
+        pass  # One of them does not exist.
+    if target.exists() and not target.is_file():
+        raise Usage(f"{target}: is not a file")
+
+
+def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
+    """Read what is to be in the slice."""
+    platform = source.platform
+    try:
+        vmcoreinfo = source["VMCOREINFO"].string_()
+    except (FaultError, LookupError):
+        raise Damaged(f"{name}: has no VMCOREINFO") from None
+    if platform is None or not platform.flags & PlatformFlags.IS_64_BIT:
+        raise LkstError(f"{name}: slices are of 64-bit machines only")
+    byte_order: ByteOrder = "<" if platform.flags & PlatformFlags.IS_LITTLE_ENDIAN else ">"
+    page_size = _number(vmcoreinfo, rb"PAGESIZE=(\d+)")
+    if page_size not in _PAGE_SIZES:
+        raise Damaged(f"{name}: has pages of {page_size} bytes")
+
+    prog, memory = watched_program(source, vmcoreinfo, page_size)
+    read_recorders(prog, carving_view(source, memory))
+    read_kernel(prog, pids(traces))
+    read_stacks(source, prog)
+    notes = _notes(source, prog, byte_order)
+    return Dump(
+        pages=memory.pages,
+        page_size=page_size,
+        byte_order=byte_order,
+        uts=_uts(prog, vmcoreinfo, _MACHINES.get(platform.arch, "")),
+        vmcoreinfo=vmcoreinfo,
+        notes=b"".join(note.pack(byte_order) for note in notes),
+        nr_cpus=max(1, sum(note.kind == _NT_PRSTATUS for note in notes)),
+        phys_base=_number(vmcoreinfo, rb"NUMBER\(phys_base\)=(-?\d+)"),
+        time=_number(vmcoreinfo, rb"CRASHTIME=(\d+)"),
+    )
+
+
+def _number(vmcoreinfo: bytes, pattern: bytes) -> int:
+    """Find a number in VMCOREINFO; 0 if it is not there."""
+    found = re.search(rb"^" + pattern + rb"$", vmcoreinfo, re.MULTILINE)
+    number = int(found[1]) if found else 0
+    return number if -(1 << 63) <= number < 1 << 63 else 0
+
+
+def _notes(source: Program, prog: Program, byte_order: ByteOrder) -> list[Note]:
+    """Find the CPUs' registers: in the original's file, else in the kernel's memory."""
+    path = source.core_dump_path
+    notes = read_notes(Path(path), byte_order) if path is not None else []
+    if not notes:
+        try:
+            for section in read_crash_notes(prog):
+                notes.extend(parse_notes(section, byte_order))
+        except (FaultError, LookupError):
+            return []
+    return notes
+
+
+def _uts(prog: Program, vmcoreinfo: bytes, machine: str) -> Uts:
+    try:
+        name = prog["init_uts_ns"].name
+        return Uts(
+            **{
+                member: getattr(name, member).string_().decode("utf-8", "replace")
+                for member in Uts.__dataclass_fields__
+            }
+        )
+    except (AttributeError, FaultError, LookupError, ValueError):
+        release = re.search(rb"^OSRELEASE=(.*)$", vmcoreinfo, re.MULTILINE)
+        return Uts(
+            release=release[1].decode("utf-8", "replace") if release else "", machine=machine
+        )
+
+
+def _check(path: Path, target: Path, source: Program, traces: list[Trace]) -> None:
+    """
+    Replay the slice before it takes the place of an older one.
+
+    :raises Damaged: if it does not show what the original shows
+    """
+    try:
+        found = read_traces(open_program(str(path)), str(path))
+    except LkstError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise Damaged(f"{target}: not written: the slice does not replay: {reason}") from error
+    if source.flags & source.flags.IS_LIVE:
+        # Memory has changed since.
+        missing = {t.header.boot_id for t in traces} - {t.header.boot_id for t in found}
+        reason = "its recorder is missing" if missing else None
+    else:
+        reason = difference(traces, found)
+    if reason is not None:
+        raise Damaged(f"{target}: not written: the slice does not replay the same: {reason}")

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Notes of a dump
+---------------
+
+The ELF notes of a dump file: the registers of each CPU, which lie nowhere in the
+dump's memory when a hypervisor has saved them. drgn uses them and does not give
+them away.
+
+Of the formats that drgn opens, ELF and kdump-compressed are known here, and the
+latter flattened.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+import struct
+from typing import IO, NamedTuple
+
+from lkst.slice.kdump import ByteOrder, elf_note
+
+__all__ = ("Note", "parse_notes", "read_notes")
+
+_PT_NOTE = 4
+_PN_XNUM = 0xFFFF
+_MAX_NOTES = 1 << 26
+#: Whose notes are kept. Those of QEMU would make libkdumpfile translate addresses by the
+#: page tables of the process that was running, which are not in a slice.
+_NAMES = (b"CORE", b"LINUX")
+#: Larger notes are not registers but dumps of devices.
+_MAX_NOTE = 8192
+_FLATTENED_HEADER = 4096
+_MAX_STRETCHES = 1 << 24
+
+Reader = Callable[[int, int], bytes]
+
+
+class Note(NamedTuple):
+    """An ELF note."""
+
+    name: bytes
+    kind: int
+    data: bytes
+
+    def pack(self, byte_order: ByteOrder) -> bytes:
+        """Give its bytes."""
+        return elf_note(self.name, self.kind, self.data, byte_order)
+
+
+def read_notes(path: Path, byte_order: ByteOrder) -> list[Note]:
+    """
+    Read the notes of a 64-bit dump that are about its CPUs.
+
+    :param path: a dump of any format
+    :return: none if there are none or the format is not known
+    """
+    try:
+        with path.open("rb") as file:
+            return list(parse_notes(_read_section(file, byte_order), byte_order))
+    except (OSError, struct.error, ValueError, OverflowError):
+        return []
+
+
+def parse_notes(section: bytes, byte_order: ByteOrder) -> Iterator[Note]:
+    """Take a section of notes apart, as far as it is good."""
+    header = struct.Struct(byte_order + "III")
+    offset = 0
+    while offset + header.size <= len(section):
+        name_size, size, kind = header.unpack_from(section, offset)
+        start = offset + header.size + (name_size + 3) // 4 * 4
+        end = start + size
+        if not name_size or end > len(section):
+            break
+        name = section[offset + header.size : offset + header.size + name_size].rstrip(b"\0")
+        if name in _NAMES and size <= _MAX_NOTE:
+            yield Note(name, kind, section[start:end])
+        offset = start + (size + 3) // 4 * 4
+
+
+def _read_section(file: IO[bytes], byte_order: ByteOrder) -> bytes:
+    def read(offset: int, size: int) -> bytes:
+        file.seek(offset)
+        return file.read(size)
+
+    magic = read(0, 16)
+    if magic.startswith(b"\x7fELF"):
+        return _elf_section(read, byte_order)
+    if magic.startswith(b"makedumpfile"):
+        read = _unflattened(file)
+        magic = read(0, 16)
+    if magic.startswith(b"KDUMP   "):
+        return _kdump_section(read, byte_order)
+    return b""
+
+
+def _elf_section(read: Reader, byte_order: ByteOrder) -> bytes:
+    header = struct.unpack(byte_order + "16xHHIQQQIHHHHHH", read(0, 64))
+    _, _, _, _, offset, sections, _, _, entry_size, count, *_ = header
+    if count == _PN_XNUM:
+        (count,) = struct.unpack_from(byte_order + "I", read(sections, 64), 44)
+    notes = []
+    for index in range(count):
+        entry = read(offset + index * entry_size, 56)
+        kind, _, start, _, _, size = struct.unpack_from(byte_order + "IIQQQQ", entry)
+        if kind == _PT_NOTE and size <= _MAX_NOTES:
+            notes.append(read(start, size))
+    return b"".join(notes)
+
+
+def _kdump_section(read: Reader, byte_order: ByteOrder) -> bytes:
+    (version,) = struct.unpack(byte_order + "i", read(8, 4))
+    (block,) = struct.unpack(byte_order + "i", read(428, 4))
+    if version < 4 or not 0 < block <= 1 << 20:
+        return b""
+    offset, size = struct.unpack_from(byte_order + "48xqQ", read(block, 64))
+    return read(offset, size) if size <= _MAX_NOTES else b""
+
+
+def _unflattened(file: IO[bytes]) -> Reader:
+    """Read a file that makedumpfile has written as stretches with their offsets (``-F``)."""
+    stretches = []
+    place = _FLATTENED_HEADER
+    while len(stretches) < _MAX_STRETCHES:
+        file.seek(place)
+        offset, size = struct.unpack(">qq", file.read(16))
+        if offset < 0 or size <= 0:
+            break
+        place += 16
+        stretches.append((offset, size, place))
+        place += size
+
+    def read(offset: int, size: int) -> bytes:
+        data = bytearray(size)
+        # Later stretches were written over earlier ones.
+        for start, length, where in stretches:
+            begin, end = max(start, offset), min(start + length, offset + size)
+            if begin < end:
+                file.seek(where + begin - start)
+                data[begin - offset : end - offset] = file.read(end - begin)
+        return bytes(data)
+
+    return read

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+What a slice holds
+------------------
+
+The readers whose memory goes into a slice. What they read is what is written:
+no address and no offset is kept here. Each does without what it cannot read, for
+then it is not there in the original either.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import io
+
+from drgn import FaultError, Object, Program, sizeof
+from drgn.helpers.linux.bpf import bpf_link_for_each, bpf_map_for_each, bpf_prog_for_each
+from drgn.helpers.linux.cpumask import for_each_possible_cpu, for_each_present_cpu
+from drgn.helpers.linux.module import for_each_module
+from drgn.helpers.linux.percpu import per_cpu, per_cpu_ptr
+from drgn.helpers.linux.pid import find_task, for_each_task
+from drgn.helpers.linux.printk import get_printk_records
+from drgn.helpers.linux.sched import cpu_curr, task_state_to_char
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+
+from lkst.locate.carve import carve_recorders
+from lkst.locate.facts import read_facts
+from lkst.locate.maps import find_recorders
+from lkst.locate.memory import read_pages
+from lkst.slice.attempt import attempt
+from lkst.slice.crash import read_for_crash
+
+__all__ = ("read_crash_notes", "read_kernel", "read_recorders", "read_stacks")
+
+#: drgn's commands, where it has them, for a look around.
+_COMMANDS = ("crash sys", "crash ps", "crash runq", "crash mod", "crash bpf")
+
+#: Variables that other programs look at: numbers and texts, and pointers to texts.
+_VARIABLES = ("crashing_cpu", "linux_banner", "panic_cpu", "tainted_mask")
+_TEXTS = ("saved_command_line",)
+
+#: Bounds of the first task's stack, which is as large as any: since Linux 6.11, and before.
+_STACK_BOUNDS = (
+    ("__start_init_stack", "__end_init_stack"),
+    ("__start_init_task", "__end_init_task"),
+)
+_MAX_STACK = 1 << 18
+_MAX_TEXT = 1 << 16
+
+
+def read_recorders(prog: Program, view: Program) -> None:
+    """
+    Read all recorders, as a replay finds them.
+
+    :param view: the same memory for carving
+    """
+    found = False
+    with attempt("the recorder's maps"):
+        attach_btf(prog)
+        for _ in find_recorders(prog):
+            found = True
+    if not found:
+        for _ in carve_recorders(view):
+            pass
+
+
+def read_kernel(prog: Program, pids: Iterable[int]) -> None:
+    """
+    Read what a replay, and whoever looks around in a dump, wants of the kernel.
+
+    :param pids: of the tasks whose names a replay asks for
+    """
+    readers: dict[str, Callable[[], object]] = {
+        # All of them, since a replay may ask for any.
+        "symbols": lambda: find_kallsyms(prog, None, None, False),
+        "names": lambda: _read_names(prog, pids),
+        "the log": lambda: list(get_printk_records(prog)),
+        "tasks": lambda: _read_tasks(prog),
+        "CPUs": lambda: _read_cpus(prog),
+        "notes": lambda: list(read_crash_notes(prog)),
+        "BPF": lambda: _read_bpf(prog),
+        "modules": lambda: _read_modules(prog),
+        "VMCOREINFO": lambda: _read_vmcoreinfo(prog),
+        "variables": lambda: _read_variables(prog),
+        "commands": lambda: _run_commands(prog),
+        "for crash": lambda: read_for_crash(prog),
+    }
+    for what, reader in readers.items():
+        with attempt(what):
+            reader()
+
+
+def _read_names(prog: Program, pids: Iterable[int]) -> None:
+    facts = read_facts(prog, find_kallsyms)
+    for pid in pids:
+        facts.task_name(pid)
+
+
+def _read_tasks(prog: Program) -> None:
+    stack_size = _stack_size(prog)
+    for task in _distinct(for_each_task(prog, idle=True)):
+        with attempt("a task"):
+            _touch(task)
+            find_task(prog, task.pid)
+            for relative in (task.parent, task.real_parent, task.group_leader):
+                relative.comm.read_()
+            for part in (task.signal, task.cred, task.real_cred, task.mm, task.active_mm):
+                _touch(part)
+            if task_state_to_char(task) == "D":
+                read_pages(prog, task.stack.value_(), stack_size)
+
+
+def _read_cpus(prog: Program) -> None:
+    stack_size = _stack_size(prog)
+    for cpu in for_each_possible_cpu(prog):
+        with attempt(f"the stack of CPU {cpu}"):
+            read_pages(prog, cpu_curr(prog, cpu).stack.value_(), stack_size)
+        with attempt(f"the interrupts' stack of CPU {cpu}"):
+            top = _irq_stack(prog, cpu)
+            read_pages(prog, (top - 1) // stack_size * stack_size, stack_size)
+    prog.crashed_thread()
+
+
+def _stack_size(prog: Program) -> int:
+    """Find THREAD_SIZE."""
+    for names in _STACK_BOUNDS:
+        found = [find_kallsyms(prog, name, None, True) for name in names]
+        if all(found):
+            size = found[1][0].address - found[0][0].address
+            if 0 < size <= _MAX_STACK:
+                return size
+    raise LookupError("the size of stacks is unknown")
+
+
+def _irq_stack(prog: Program, cpu: int) -> int:
+    """Find the top of the stack on which a CPU handles interrupts (x86)."""
+    try:
+        stack = per_cpu(prog["hardirq_stack_ptr"], cpu)
+    except LookupError:
+        # From d7b6d709a76a ("x86/percpu: Move irq_stack variables next to current_task",
+        # Linux 6.2) to c8f1ac2bd707 ("x86/irq: Move irq stacks to percpu hot section", 6.15).
+        stack = per_cpu(prog["pcpu_hot"], cpu).hardirq_stack_ptr
+    top: int = stack.value_()
+    return top
+
+
+def _read_bpf(prog: Program) -> None:
+    for map_ in _distinct(bpf_map_for_each(prog)):
+        _touch(map_)
+    for program in _distinct(bpf_prog_for_each(prog)):
+        _touch(program)
+        _touch(program.aux)
+    for link in _distinct(bpf_link_for_each(prog)):
+        _touch(link)
+
+
+def _read_modules(prog: Program) -> None:
+    for module in _distinct(for_each_module(prog)):
+        _touch(module)
+    # What drgn needs to find their debug info.
+    prog.create_loaded_modules()
+
+
+def _read_vmcoreinfo(prog: Program) -> None:
+    # Where crash(8) extensions look for it.
+    pointer, size = (
+        find_kallsyms(prog, name, None, True)[0].address
+        for name in ("vmcoreinfo_data", "vmcoreinfo_size")
+    )
+    read_pages(prog, prog.read_u64(pointer), min(prog.read_u64(size), _MAX_TEXT))
+
+
+def _read_variables(prog: Program) -> None:
+    for name in (*_VARIABLES, *_TEXTS):
+        with attempt(name):
+            address = find_kallsyms(prog, name, None, True)[0].address
+            if name in _TEXTS:
+                address = prog.read_u64(address)
+            prog.read_c_string(address, max_size=_MAX_TEXT)
+
+
+def _run_commands(prog: Program) -> None:
+    try:
+        from drgn.commands import run_command
+    except ImportError:  # before drgn 0.1
+        return
+    for command in _COMMANDS:
+        nowhere = io.StringIO()
+        with (
+            attempt(command),
+            contextlib.redirect_stdout(nowhere),
+            contextlib.redirect_stderr(nowhere),
+        ):
+            run_command(prog, command)
+
+
+def read_crash_notes(prog: Program) -> Iterator[bytes]:
+    """Read the notes that the kernel itself has saved of each CPU (kernel/crash_core.c)."""
+    for cpu in for_each_present_cpu(prog):
+        note = per_cpu_ptr(prog["crash_notes"], cpu)
+        yield prog.read(note.value_(), sizeof(note.type_.type))
+
+
+def read_stacks(source: Program, prog: Program) -> None:
+    """
+    Read the stacks that the CPUs were on when they stopped.
+
+    :param source: the original, which knows their registers
+    :param prog: where to read
+    """
+    with attempt("CPUs"):
+        stack_size = _stack_size(prog)
+        for cpu in for_each_possible_cpu(prog):
+            with attempt(f"where CPU {cpu} was"):
+                for frame in source.stack_trace(cpu_curr(source, cpu)):
+                    read_pages(prog, frame.sp, stack_size - frame.sp % stack_size)
+
+
+def _touch(pointer: Object) -> None:
+    """Read the whole of what a pointer points to."""
+    if pointer:
+        with attempt(f"a {pointer.type_.type.type_name()}"):
+            pointer.prog_.read(pointer.value_(), sizeof(pointer.type_.type))
+
+
+def _distinct(objects: Iterable[Object]) -> Iterator[Object]:
+    """Give objects until one comes again: a list in a damaged dump can be a ring."""
+    seen = set()
+    for found in objects:
+        if found.value_() in seen:
+            break
+        seen.add(found.value_())
+        yield found

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Filters
+-------
+
+Which records of a trace are wanted: those that pass every filter. A filter that
+is not given lets everything pass.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+import difflib
+from fnmatch import fnmatchcase
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst.decode.catalogue import Catalogue, Event
+from lkst.errors import Usage
+from lkst.trace.tasks import decode_comm, factorize
+from lkst.trace.trace import Trace
+
+__all__ = (
+    "Filters",
+    "apply",
+    "match_events",
+    "parse_cpus",
+    "parse_last",
+    "parse_patterns",
+    "parse_pids",
+    "parse_time",
+)
+
+Bools = NDArray[np.bool_]
+
+_MAX_NUMBER = 1 << 22  # PID_MAX_LIMIT; there are fewer CPUs
+_UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+# Times that make sense have fewer digits.
+_MAX_TIME = 18
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What is wanted; None: whatever there is."""
+
+    #: CPUs that wrote the record.
+    cpus: frozenset[int] | None = None
+    #: Tasks by thread id: the record was written by one of them or names it.
+    pids: frozenset[int] | None = None
+    #: The same by name, as shell patterns.
+    comms: tuple[str, ...] | None = None
+    #: Shell patterns for an event's name, category, or name in LKST.
+    events: tuple[str, ...] | None = None
+    #: How many records, the last of those that pass the rest.
+    last: int | None = None
+    #: Not before, not after: ns from the trace's end, negative before it.
+    since: int | None = None
+    until: int | None = None
+
+
+def apply(trace: Trace, filters: Filters) -> Trace:
+    """
+    Give the records that pass the filters.
+
+    :raises Usage: if a pattern matches no event of the catalogue
+    """
+    # The cheap ones first: the others have less to look at.
+    tests: list[Callable[[Trace], Bools]] = []
+    if filters.since is not None:
+        begin = trace.end + filters.since
+        tests.append(lambda trace: trace.ts >= begin)
+    if filters.until is not None:
+        end = trace.end + filters.until
+        tests.append(lambda trace: trace.ts <= end)
+    if filters.cpus is not None:
+        cpus = sorted(filters.cpus)
+        tests.append(lambda trace: np.isin(trace.cpu, cpus))
+    if filters.events is not None:
+        wanted = np.zeros(1 << 16, bool)
+        wanted[[event.id for event in match_events(trace.catalogue, filters.events)]] = True
+        tests.append(lambda trace: wanted[trace.event])
+    if filters.pids is not None:
+        pids = sorted(filters.pids)
+        tests.append(lambda trace: _by_pid(trace, pids))
+    if filters.comms is not None:
+        comms = filters.comms
+        tests.append(lambda trace: _by_comm(trace, comms))
+    for test in tests:
+        trace = trace.select(test(trace))
+    if filters.last is not None:
+        trace = trace.select(slice(max(0, len(trace) - filters.last), len(trace)))
+    return trace
+
+
+def match_events(catalogue: Catalogue, patterns: Iterable[str]) -> list[Event]:
+    """
+    Find events by name, category or name in LKST; upper and lower case are the same.
+
+    :param patterns: shell patterns
+    :raises Usage: if one of them matches nothing
+    """
+    found: dict[int, Event] = {}
+    for pattern in patterns:
+        matching = [
+            event
+            for event in catalogue.events.values()
+            if any(fnmatchcase(name.lower(), pattern.lower()) for name in _names(event))
+        ]
+        if not matching:
+            raise Usage(_unknown_event(catalogue, pattern))
+        found |= {event.id: event for event in matching}
+    return [found[id_] for id_ in sorted(found)]
+
+
+def _names(event: Event) -> list[str]:
+    return [name for name in (event.name, event.category, event.old_name) if name]
+
+
+def _unknown_event(catalogue: Catalogue, pattern: str) -> str:
+    names = {name.lower(): name for event in catalogue.events.values() for name in _names(event)}
+    near = difflib.get_close_matches(pattern.lower(), names, cutoff=0.5)
+    hint = f"; did you mean {', '.join(names[name] for name in near)}?" if near else ""
+    return f"no event, category or LKST name matches {pattern!r}{hint}"
+
+
+def _by_pid(trace: Trace, pids: list[int]) -> Bools:
+    keep = np.isin(trace.pid, pids)
+    for event in trace.catalogue.events.values():
+        for field in event.fields:
+            if field.type != "pid" or not field.is_number:
+                continue
+            rows = trace.rows(event)
+            keep[rows] |= np.isin(trace.column(field, rows), pids)
+    return keep
+
+
+def _by_comm(trace: Trace, patterns: tuple[str, ...]) -> Bools:
+    names, codes = trace.task_names.codes(trace)
+    keep = _matching(names, patterns)[codes]
+    for event in trace.catalogue.events.values():
+        for field in event.fields:
+            if field.type != "comm" or field.size != 16:
+                continue
+            rows = trace.rows(event)
+            comms, codes = factorize(trace.column(field, rows).astype(np.bytes_, copy=False))
+            keep[rows] |= _matching([decode_comm(comm) for comm in comms.tolist()], patterns)[codes]
+    return keep
+
+
+def _matching(names: list[str], patterns: tuple[str, ...]) -> Bools:
+    return np.array(
+        [any(fnmatchcase(name, pattern) for pattern in patterns) for name in names], bool
+    )
+
+
+def parse_cpus(text: str) -> frozenset[int]:
+    """
+    Read ``0,2-3``.
+
+    :raises Usage: if it is not a list of numbers and ranges
+    """
+    cpus: set[int] = set()
+    for part in _split(text, "CPU"):
+        match = re.fullmatch(r"([0-9]{1,7})(?:-([0-9]{1,7}))?", part)
+        low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if low > high or high > _MAX_NUMBER:
+            raise Usage(f"{part!r} is no CPU and no range of CPUs: say 0,2-3")
+        cpus.update(range(low, high + 1))
+    return frozenset(cpus)
+
+
+def parse_pids(text: str) -> frozenset[int]:
+    """
+    Read ``12,34``.
+
+    :raises Usage: if it is not a list of pids
+    """
+    pids = set()
+    for part in _split(text, "pid"):
+        if not re.fullmatch(r"[0-9]{1,7}", part) or int(part) > _MAX_NUMBER:
+            raise Usage(f"{part!r} is no pid: say 12,34")
+        pids.add(int(part))
+    return frozenset(pids)
+
+
+def parse_patterns(text: str) -> tuple[str, ...]:
+    """
+    Read names or shell patterns between commas.
+
+    :raises Usage: if there is none
+    """
+    return tuple(_split(text, "name"))
+
+
+def parse_last(text: str) -> int:
+    """
+    Read a number of records.
+
+    :raises Usage: if it is none, or 0
+    """
+    if not re.fullmatch(r"[0-9]{1,18}", text) or not int(text):
+        raise Usage(f"{text!r} is no number of records: say 100")
+    return int(text)
+
+
+def parse_time(text: str) -> int:
+    """
+    Read a time from the end of the trace, such as ``-2s``, ``-0.5``, ``-300us``.
+
+    :return: ns, negative before the end
+    :raises Usage: if it is none
+    """
+    match = re.fullmatch(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(s|ms|us|ns|)", text.strip())
+    if not match or len(match[1]) > _MAX_TIME:
+        raise Usage(f"{text!r} is no time: say -2s, -0.5s, -300ms, -20us, -5ns")
+    time = Decimal(match[1]) * _UNITS[match[2]]
+    if abs(time) >= 10**_MAX_TIME:
+        raise Usage(f"{text!r} is longer than any trace")
+    return int(time)
+
+
+def _split(text: str, what: str) -> list[str]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(parts):
+        raise Usage(f"a {what} is missing in {text!r}")
+    return parts

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Filters on the command line."""
+
+import click
+from click.testing import CliRunner
+import pytest
+
+from lkst.errors import Usage
+from lkst.replay.options import filter_options
+from lkst.trace.filters import Filters
+
+
+def read(*words: str) -> Filters:
+    """Give what a command gets for the words after its name."""
+    got: list[Filters] = []
+
+    @click.command()
+    @click.argument("source")
+    @filter_options
+    @click.option("--other", is_flag=True)
+    def command(source: str, filters: Filters, other: bool) -> None:
+        assert source == "vmcore"
+        got.append(filters)
+
+    result = CliRunner().invoke(command, ["vmcore", *words], standalone_mode=False)
+    if result.exception:
+        raise result.exception
+    return got[0]
+
+
+def test_none() -> None:
+    assert read() == Filters()
+
+
+def test_all() -> None:
+    assert read(
+        *("--cpu", "0,2-3", "--pid", "12,34", "--comm", "sh", "--event", "sched_*,irq"),
+        *("--last", "5", "--since", "-2s", "--until", "-0.5s", "--other"),
+    ) == Filters(
+        cpus=frozenset({0, 2, 3}),
+        pids=frozenset({12, 34}),
+        comms=("sh",),
+        events=("sched_*", "irq"),
+        last=5,
+        since=-2_000_000_000,
+        until=-500_000_000,
+    )
+
+
+def test_given_twice() -> None:
+    assert read("--cpu", "0", "--cpu", "2", "--event", "a", "--event", "b") == Filters(
+        cpus=frozenset({0, 2}), events=("a", "b")
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--cpu", "x"), "--cpu: 'x' is no CPU"),
+        (("--cpu", ""), "--cpu: a CPU is missing"),
+        (("--pid", "sh"), "--pid: 'sh' is no pid"),
+        (("--comm", ""), "--comm: a name is missing"),
+        (("--event", "a,,b"), "--event: a name is missing"),
+        (("--last", "0"), "--last: '0' is no number"),
+        (("--since", "yesterday"), "--since: 'yesterday' is no time"),
+        (("--until", ""), "--until: '' is no time"),
+        (("--since", "-1s", "--until", "-2s"), "--since is after --until"),
+    ],
+)
+def test_nonsense(words: tuple[str, ...], message: str) -> None:
+    with pytest.raises(Usage, match=message):
+        read(*words)
