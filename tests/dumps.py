@@ -26,6 +26,10 @@ class Dump(NamedTuple):
         return self.folder / "vmcore"
 
     @property
+    def vmlinux(self) -> Path:
+        return self.folder / "vmlinux"
+
+    @property
     def out(self) -> Path:
         return self.folder / "out"
 

@@ -480,6 +480,7 @@ def test_kernel_without_kallsyms() -> None:
         prog["map_idr"]
     with pytest.raises(BTFError, match="symbols"):
         attach_btf(prog)
+    assert find_kallsyms(prog, "schedule", None, True) == []
 
 
 def test_program_that_is_no_kernel() -> None:
@@ -665,6 +666,17 @@ def hostile(build: str) -> Encoder:
     elif build == "variable as a type":
         e.struct("bad", 4, ("section", 3, 0))
         e.add(DATASEC, "section", 4)
+    elif build == "array of functions":
+        e.struct("bad", 4, ("calls", 3, 0))
+        e.array(4, 0)
+        e.proto(int_)
+    elif build == "function that takes a function":
+        e.struct("bad", 8, ("call", 3, 0))
+        e.pointer(4)
+        e.proto(0, ("", 5))
+        e.proto(0)
+    elif build == "number without a name":
+        e.struct("bad", 4, ("", int_, 0))
     elif build == "odd integer":
         e.struct("bad", 4, ("odd", 3, 0))
         e.integer("odd", 7)
@@ -695,6 +707,9 @@ def hostile(build: str) -> Encoder:
         "bit field of a structure",
         "bit field wider than its type",
         "variable as a type",
+        "array of functions",
+        "function that takes a function",
+        "number without a name",
         "odd integer",
         "enum of no size",
     ],
@@ -830,7 +845,7 @@ def test_real_debug_info_that_drgn_finds_keeps_btf_unread(
     prog = Program()
     prog.set_core_dump(real_vmcore)
     drgn_prog_set(prog)
-    release = prog["UTS_RELEASE"].string_().decode()
+    release = with_debug_info["UTS_RELEASE"].string_().decode()
     (tmp_path / "boot").mkdir()
     (tmp_path / "boot" / f"vmlinux-{release}").symlink_to(real_vmcore.with_name("vmlinux"))
     prog.debug_info_options.directories = (str(tmp_path),)
@@ -849,8 +864,8 @@ def test_real_debug_info_keeps_btf_unread(with_debug_info: Program) -> None:
     attach_btf(with_debug_info)
     assert with_debug_info.cache["lkst_btf"]._types is None
     assert with_debug_info.symbol("virtblk_probe"), "a module without debug info"
-    assert len(with_debug_info.symbols("schedule")) == 1
     assert find_kallsyms(with_debug_info, "schedule", None, True)[0].name == "schedule"
+    assert len(with_debug_info.symbols("schedule")) == 1
 
 
 TYPES = """
