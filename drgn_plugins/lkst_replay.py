@@ -40,7 +40,7 @@ def _lkst(prog: Program, words: Sequence[str]) -> int:
 
 
 def _register(**where: CommandNamespace) -> None:
-    @linux_kernel_custom_command(
+    @linux_kernel_custom_command(  # type: ignore[untyped-decorator]
         name="lkst",
         description="replay the kernel's events up to the panic",
         usage="**lkst** *COMMAND* [*ARGUMENT* ...]",

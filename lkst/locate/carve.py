@@ -10,7 +10,7 @@ their places.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Any
 
 from drgn import FaultError, MemorySearchIterator, Program
 import numpy as np
@@ -26,7 +26,6 @@ __all__ = ("carve_recorders",)
 _PAGE = 4096
 _SLOTS = _PAGE // layout.SLOT_SIZE
 
-T = TypeVar("T")
 Ranges = Sequence[tuple[int, int]]
 
 
@@ -56,7 +55,7 @@ def _read(prog: Program, address: int, size: int) -> bytes:
     return data
 
 
-def _search(start: Callable[[], MemorySearchIterator[T]], ranges: Ranges) -> Iterator[T]:
+def _search(start: Callable[[], MemorySearchIterator[Any]], ranges: Ranges) -> Iterator[Any]:
     found = start()
     for first, last in ranges:
         found.set_address_range(first, last, physical=True)

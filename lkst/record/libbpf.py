@@ -13,6 +13,7 @@ import ctypes.util
 import mmap
 import os
 from pathlib import Path
+import re
 from typing import Any
 
 from lkst.errors import LkstError
@@ -197,6 +198,20 @@ class Object:
         if -result in (1, 13) and os.geteuid() != 0:
             raise BPFError("only root may load the recorder")
         _check(result, "the kernel refused the recorder")
+
+    def refused(self) -> tuple[str, str]:
+        """
+        Tell which program made :meth:`load` fail.
+
+        :return: its name or "", and the verifier's last words about it
+        """
+        text = "\n".join(_log)
+        found = re.search(r"prog '(\w+)': BPF program load failed", text)
+        if not found:
+            return "", ""
+        said = text.partition("-- BEGIN PROG LOAD LOG --")[2].partition("-- END PROG LOAD LOG --")
+        lines = [line for line in said[0].splitlines() if line and "processed " not in line]
+        return found[1], f"the kernel refused it: {lines[-1] if lines else 'it does not say why'}"
 
     def prog_id(self, program: str) -> int:
         """Give the id of a loaded program."""

@@ -35,7 +35,8 @@ MASKSETS: dict[str, Wants] = {
 #: The rings may take this much of the machine's memory.
 _SHARE = 8
 
-_BPFFS_MAGIC = 0xCAFE4A11  # include/uapi/linux/magic.h
+#: Program that the loader itself runs.
+_START = "lkst_start"
 _MIN_RING = 4096
 
 
@@ -158,32 +159,46 @@ def _rename(new: Path, pins: Path) -> None:
 def _load(
     pins: Path, nr_slots: int, nr_cpus: int, maskset: str, masksets: Mapping[str, Wants]
 ) -> Started:
-    clock = machine.read_clock()
-    with libbpf.Object(_object_path()) as bpf:
-        raw = bpf.initial_value(".rodata.lkst")
-        _fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
-        catalogue = parse_catalogue(bytes(raw))
-        control = bpf.initial_value(".data.lkst")
-        hooks = _fill_control(control, catalogue, maskset, masksets)
-        bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
-        bpf.set_entries("lkst_cpus", nr_cpus)
-        programs = set(bpf.programs())
-        present = libbpf.raw_tracepoints(hooks)
-        for program in programs:
-            bpf.set_autoload(program, program in present or program == "lkst_start")
-        bpf.load()
-        for name, map_ in (
-            ("ring", "lkst_ring"),
-            ("cpus", "lkst_cpus"),
-            ("catalogue", ".rodata.lkst"),
-            ("control", ".data.lkst"),
-        ):
-            bpf.pin_map(map_, pins / name)
-        bpf.pin_program("lkst_start", pins / "lkst_start")
-        libbpf.run_pinned(pins / "lkst_start", struct.pack("<q", clock.real_offset))
-        missing = _attach(bpf, pins, hooks, present)
-    events = sum(len(ids) for hook, ids in hooks.items() if hook not in missing)
-    return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, events, missing)
+    refused: dict[str, str] = {}
+    while True:
+        clock = machine.read_clock()
+        with libbpf.Object(_object_path()) as bpf:
+            raw = bpf.initial_value(".rodata.lkst")
+            _fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
+            catalogue = parse_catalogue(bytes(raw))
+            control = bpf.initial_value(".data.lkst")
+            hooks = _fill_control(control, catalogue, maskset, masksets)
+            bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
+            bpf.set_entries("lkst_cpus", nr_cpus)
+            present = libbpf.raw_tracepoints(hooks)
+            loaded = {*present - refused.keys(), _START}
+            for program in list(bpf.programs()):
+                bpf.set_autoload(program, program in loaded)
+            try:
+                bpf.load()
+            except libbpf.BPFError:
+                # A kernel that is not as expected costs the event, not the recorder.
+                program, reason = bpf.refused()
+                if program not in loaded or program == _START:
+                    raise
+                refused[program] = reason
+                continue
+            _pin(bpf, pins)
+            libbpf.run_pinned(pins / _START, struct.pack("<q", clock.real_offset))
+            missing = _attach(bpf, pins, hooks, present, refused)
+        events = sum(len(ids) for hook, ids in hooks.items() if hook not in missing)
+        return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, events, missing)
+
+
+def _pin(bpf: libbpf.Object, pins: Path) -> None:
+    for name, map_ in (
+        ("ring", "lkst_ring"),
+        ("cpus", "lkst_cpus"),
+        ("catalogue", ".rodata.lkst"),
+        ("control", ".data.lkst"),
+    ):
+        bpf.pin_map(map_, pins / name)
+    bpf.pin_program(_START, pins / _START)
 
 
 def _fill_control(
@@ -205,24 +220,29 @@ def _fill_control(
 
 
 def _attach(
-    bpf: libbpf.Object, pins: Path, hooks: dict[str, list[int]], present: set[str]
+    bpf: libbpf.Object,
+    pins: Path,
+    hooks: dict[str, list[int]],
+    present: set[str],
+    refused: dict[str, str],
 ) -> dict[str, str]:
-    missing = {}
+    """Attach the programs; give those that are not, with the reason."""
+    missing = dict(refused)
     links = pins / "links"
     links.mkdir(mode=0o700)
     with libbpf.map_pinned(pins / "control", writable=True) as control:
         where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
         for hook, events in hooks.items():
-            state, prog_id = "absent", 0
-            if hook in present:
+            state, prog_id = "unattached", 0
+            if hook not in present:
+                state = "absent"
+                missing[hook] = "this kernel has no such tracepoint"
+            elif hook not in refused:
                 try:
                     bpf.attach(hook, links / hook)
                     state, prog_id = "attached", bpf.prog_id(hook)
                 except libbpf.BPFError as error:
-                    state = "unattached"
                     missing[hook] = str(error)
-            else:
-                missing[hook] = "this kernel has no such tracepoint"
             for event in events:
                 control[where.state + event] = layout.STATES.index(state)
                 struct.pack_into("<I", control, where.prog_id + 4 * event, prog_id)

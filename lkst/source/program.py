@@ -15,7 +15,7 @@ from drgn import FaultError, Program, ProgramFlags
 
 from drgn_plugins.lkst_btf import BTFError, attach_btf, find_kallsyms
 from lkst.decode.image import Image
-from lkst.errors import Damaged, LkstError
+from lkst.errors import Damaged
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
@@ -42,8 +42,6 @@ def open_program(source: str) -> Program:
             prog.set_qemu_qmp(source.removeprefix("qemu:"))
         else:
             prog.set_core_dump(source)
-    except PermissionError as error:
-        raise LkstError(f"{source}: permission denied") from error
     except (OSError, ValueError, LookupError) as error:
         raise Damaged(f"{source}: {_reason(error)}") from error
     if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:

@@ -49,8 +49,8 @@ def measure() -> Iterator[Result]:
     """Open a dump of 256 MB and one of 64 GB, in turns."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        lab = [sys.executable, LAB, "run", "--kernel", "6.12", "--scenario", "story"]
-        subprocess.run([*lab, "--out", folder], check=True, stdout=sys.stderr)
+        words = ["run", "--kernel", "6.12", "--scenario", "story", "--out", name]
+        subprocess.run([sys.executable, str(LAB), *words], check=True, stdout=sys.stderr)
         dump, huge = folder / "vmcore", folder / "huge"
         _grow(dump, huge)
         _first_line(dump)

@@ -24,7 +24,8 @@ def decode(image: Image) -> Records:
 
 def numbers(records: Records) -> list[int]:
     """Give the arguments that the records of :func:`numbered` were numbered with."""
-    return records.slots[records.first, 3].tolist()
+    found: list[int] = records.slots[records.first, 3].tolist()
+    return found
 
 
 def numbered(count: int, **kwargs: int) -> Synthetic:

@@ -61,7 +61,7 @@ def test_csv() -> None:
         "1000",
         "0",
         "318",
-        r'x"=,\\'[:-1],
+        'x"=,\\',
         "signal_generate",
         'sig=SIGUSR2 comm="a b" pid=5 code=SI_TKILL errno=0 group=1 result=delivered',
         "",
@@ -70,6 +70,20 @@ def test_csv() -> None:
     assert rows[4][5] == r'comm="x\"=,\\" exit_code=SIGKILL tgid=318'
     assert rows[5][4:] == ["sys_exit", "nr=openat ret=-ENOENT compat=0", "in-flight"]
     assert len(rows) == 6
+
+
+def test_names_that_json_has_to_escape() -> None:
+    names = ["a b", "a\\b", 'a"b', "a\tb", "é", "=", ""]
+    story = Synthetic()
+    for ts, name in enumerate(names, 1):
+        story.record(0, ts, ts, "sched_process_exit", comm=name)
+        # One at a time, and all in one column.
+        trace = story.trace().select(slice(ts - 1, ts))
+        (line,) = "".join(replay_jsonl(trace)).splitlines()
+        assert json.loads(line)["fields"]["comm"] == name
+    records = [json.loads(line) for line in "".join(replay_jsonl(story.trace())).splitlines()]
+    assert [record["fields"]["comm"] for record in records] == names
+    assert [record["comm"] for record in records] == names
 
 
 def test_empty() -> None:
