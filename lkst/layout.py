@@ -35,7 +35,12 @@ NR_MASK = 31
 FLAGS_SHIFT = 59
 FLAG_TRUNCATED = 1
 
-COUNT_OFFSET = 64  # in struct lkst_cpu
+# struct lkst_cpu: one page
+CPU = struct.Struct("<8sIIQ")
+CPU_MAGIC = b"LKSTcpu\0"
+CPU_SIZE = 4096
+HEAD_OFFSET = 16
+COUNT_OFFSET = 64
 
 #: struct lkst_header
 HEADER = struct.Struct("<16sHHIIIIIIIIIQq16s64s64s32sIII20x")
@@ -92,6 +97,17 @@ def control_layout(max_events: int, max_masksets: int) -> ControlLayout:
     return ControlLayout(
         handler, maskset, state, prog_id, prog_id + 4 * max_events, max_events, max_masksets
     )
+
+
+def heads(cpus: bytes, cpu_size: int) -> list[int]:
+    """
+    Read how many slots each CPU has ever claimed.
+
+    :param cpus: struct lkst_cpu of every CPU
+    :param cpu_size: of one, in bytes
+    """
+    offsets = range(HEAD_OFFSET, len(cpus) - 7, cpu_size)
+    return [int.from_bytes(cpus[offset : offset + 8], "little") for offset in offsets]
 
 
 def active_maskset(control: bytes, where: ControlLayout) -> str:

@@ -56,12 +56,18 @@ struct lkst_more {
 	__u8 payload[48];
 };
 
-/* One per CPU. */
+/* One per CPU: a page, which can be recognised alone as well. */
+#define LKST_CPU_MAGIC "LKSTcpu"
+#define LKST_CPU_SIZE 4096
+
 struct lkst_cpu {
+	char magic[8];
+	__u32 tag; /* of the recorder */
+	__u32 cpu;
 	__u64 head; /* slots ever claimed */
-	__u64 reserved[7];
+	__u64 reserved[5];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
-};
+} __attribute__((aligned(LKST_CPU_SIZE)));
 
 /* What an event is wired to; struct lkst_control says how that went. */
 enum lkst_state {

@@ -158,7 +158,7 @@ class _Ring:
         self.loss = CPULoss(cpu, head, low, self.in_flight, self.torn, self.unreadable, guessed)
 
     def _head(self, words: U64, image: Image, header: Header) -> tuple[int, bool]:
-        start = self.cpu * header.cpu_size
+        start = self.cpu * header.cpu_size + layout.HEAD_OFFSET
         entry = image.cpus[start : start + 8]
         if len(entry) == 8:
             head = int.from_bytes(entry, "little") & layout.SEQ_MASK

@@ -71,9 +71,28 @@ def _carve(prog: Program, ranges: Ranges, header_address: int, header: Header) -
     return Image(
         catalogue=_carve_catalogue(prog, ranges, header_address, header),
         rings=rings,
+        cpus=_carve_cpus(prog, ranges, header),
         unreadable=unreadable,
-        faults=["the recorder was carved out of physical memory: counters of loss are unknown"],
+        faults=["the recorder was carved out of physical memory"],
     )
+
+
+def _carve_cpus(prog: Program, ranges: Ranges, header: Header) -> bytes:
+    """Put struct lkst_cpu of all CPUs together; nothing unless all are there."""
+    found: dict[int, bytes] = {}
+    for address in _search(
+        lambda: prog.search_memory(layout.CPU_MAGIC, alignment=layout.CPU_SIZE), ranges
+    ):
+        try:
+            data = _read(prog, address, header.cpu_size)
+        except FaultError:
+            continue
+        _, tag, cpu, _ = layout.CPU.unpack_from(data)
+        if tag == header.tag and cpu not in found:
+            found[cpu] = data
+    if set(found) != set(range(header.nr_cpus)):
+        return b""
+    return b"".join(found[cpu] for cpu in range(header.nr_cpus))
 
 
 def _carve_catalogue(prog: Program, ranges: Ranges, header_address: int, header: Header) -> bytes:

@@ -61,7 +61,8 @@ def _read_recorder(prog: Program, maps: dict[bytes, Object]) -> Image:
     catalogue, _ = _read_values(maps[_CATALOGUE], _MAX_SIZE)
     header = parse_header(catalogue)
     faults = []
-    heads_before = _heads(_read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)[0], header)
+    before, missing = _read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)
+    heads_before = None if missing else layout.heads(before, header.cpu_size)
     size = header.ring_size * header.nr_cpus
     rings, unreadable = _read_values(maps[_RING], size)
     if len(rings) < size:
@@ -102,13 +103,6 @@ def _read_map(
         return _read_values(maps[name], size)
     except FaultError:
         return b"", [(0, size)]
-
-
-def _heads(cpus: bytes, header: Header) -> list[int] | None:
-    if len(cpus) < header.cpu_size * header.nr_cpus:
-        return None
-    starts = range(0, header.cpu_size * header.nr_cpus, header.cpu_size)
-    return [int.from_bytes(cpus[start : start + 8], "little") for start in starts]
 
 
 def _read_misses(prog: Program, control: bytes, header: Header) -> dict[int, int]:

@@ -12,7 +12,6 @@ what stops a recorder.
 
 from pathlib import Path
 import shutil
-import struct
 from types import TracebackType
 
 from lkst import layout
@@ -64,11 +63,7 @@ class Recorder:
 
     def heads(self) -> list[int]:
         """Read how many slots each CPU has claimed so far."""
-        size = self.header.cpu_size
-        return [
-            struct.unpack_from("<Q", self._cpus, cpu * size)[0]
-            for cpu in range(self.header.nr_cpus)
-        ]
+        return layout.heads(self.cpus(), self.header.cpu_size)
 
     def cpus(self) -> bytes:
         """Copy struct lkst_cpu of all CPUs."""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import lkst
 from lkst import layout
-from lkst.decode.catalogue import Catalogue, Event, parse_catalogue
+from lkst.decode.catalogue import Catalogue, Event, Header, parse_catalogue
 from lkst.errors import LkstError, Usage
 from lkst.record import libbpf, machine
 from lkst.record.pins import PINS, remove_pins
@@ -184,10 +184,17 @@ def _load(
                 refused[program] = reason
                 continue
             _pin(bpf, pins)
+            _name_cpus(pins, catalogue.header)
             libbpf.run_pinned(pins / _START, struct.pack("<q", clock.real_offset))
             missing = _attach(bpf, pins, hooks, present, refused)
         events = sum(len(ids) for hook, ids in hooks.items() if hook not in missing)
         return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, events, missing)
+
+
+def _name_cpus(pins: Path, header: Header) -> None:
+    with libbpf.map_pinned(pins / "cpus", writable=True) as cpus:
+        for cpu in range(header.nr_cpus):
+            layout.CPU.pack_into(cpus, cpu * header.cpu_size, layout.CPU_MAGIC, header.tag, cpu, 0)
 
 
 def _pin(bpf: libbpf.Object, pins: Path) -> None:

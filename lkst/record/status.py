@@ -67,7 +67,7 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
                 misses.get(event.id, 0),
             )
         )
-    heads = [_heads(data, header.cpu_size) for data in (before, after)]
+    heads = [layout.heads(data, header.cpu_size) for data in (before, after)]
     return Status(
         layout.active_maskset(control, header.control),
         events,
@@ -79,7 +79,3 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
 def _sum_counts(cpus: bytes, event: int, cpu_size: int) -> int:
     offsets = range(layout.COUNT_OFFSET + 8 * event, len(cpus), cpu_size)
     return sum(struct.unpack_from("<Q", cpus, offset)[0] for offset in offsets)
-
-
-def _heads(cpus: bytes, cpu_size: int) -> list[int]:
-    return [struct.unpack_from("<Q", cpus, offset)[0] for offset in range(0, len(cpus), cpu_size)]

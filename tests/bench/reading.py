@@ -48,7 +48,7 @@ def _image(count: int) -> Image:
     image.rings = slots.tobytes()
     cpus = bytearray(image.cpus)
     for cpu in range(CPUS):
-        struct.pack_into("<Q", cpus, cpu * len(cpus) // CPUS, count)
+        struct.pack_into("<Q", cpus, cpu * layout.CPU_SIZE + layout.HEAD_OFFSET, count)
     image.cpus = bytes(cpus)
     return image
 

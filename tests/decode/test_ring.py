@@ -147,7 +147,12 @@ def test_unreadable_page_costs_its_records_only() -> None:
 def test_head_is_worked_out_when_it_is_missing_or_wrong() -> None:
     image = numbered(1000, nr_slots=256).image()
     right = numbers(decode(image))
-    for cpus in (b"", struct.pack("<Q", 5) + image.cpus[8:], b"\xff" * 8 + image.cpus[8:]):
+    place = layout.HEAD_OFFSET
+    for cpus in (
+        b"",
+        image.cpus[:place] + struct.pack("<Q", 5) + image.cpus[place + 8 :],
+        image.cpus[:place] + b"\xff" * 8 + image.cpus[place + 8 :],
+    ):
         image.cpus = cpus
         records = decode(image)
         assert numbers(records) == right

@@ -48,7 +48,8 @@ def test_offsets(tmp_path: Path) -> None:
     slot = offsets(tmp_path, "lkst_slot")
     assert (slot["commit"], slot["what"], slot["ts"]) == (0, 8, 16)
     assert slot["payload"] == layout.PAYLOAD_OFFSET
-    assert offsets(tmp_path, "lkst_cpu")["count"] == layout.COUNT_OFFSET
+    cpu = offsets(tmp_path, "lkst_cpu")
+    assert (cpu["head"], cpu["count"]) == (layout.HEAD_OFFSET, layout.COUNT_OFFSET)
     event = offsets(tmp_path, "lkst_event")
     assert (event["tag"], event["fields"]) == (layout.EVENT_TAG_OFFSET, layout.EVENT.size)
 

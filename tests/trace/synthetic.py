@@ -201,7 +201,7 @@ class Synthetic:
             "slot_size": layout.SLOT_SIZE,
             "nr_cpus": self.nr_cpus,
             "nr_slots": self.nr_slots,
-            "cpu_size": layout.COUNT_OFFSET + 8 * layout.MAX_EVENTS,
+            "cpu_size": layout.CPU_SIZE,
             "tag": self.tag,
             "start": self.start,
             "real_offset": self.real_offset,
@@ -238,8 +238,13 @@ class Synthetic:
             state = self.states.get(event.name, "attached")
             control[where.state + id_] = layout.STATES.index(state)
         cpus = b"".join(
-            struct.pack(f"<Q56x{layout.MAX_EVENTS}Q", head, *counts)
-            for head, counts in zip(self.heads, self.counts, strict=True)
+            (
+                layout.CPU.pack(layout.CPU_MAGIC, self.tag, cpu, head).ljust(
+                    layout.COUNT_OFFSET, b"\0"
+                )
+                + struct.pack(f"<{layout.MAX_EVENTS}Q", *counts)
+            ).ljust(layout.CPU_SIZE, b"\0")
+            for cpu, (head, counts) in enumerate(zip(self.heads, self.counts, strict=True))
         )
         return Image(self.catalogue(), bytes(self.rings), cpus, bytes(control))
 
