@@ -789,7 +789,8 @@ class _Types:
 
 
 class _Kernel:
-    # The finders of one program, and what they have read of it so far.
+    # The finders of one program, with the arguments that drgn gives to finders,
+    # and what they have read so far.
 
     def __init__(self) -> None:
         self.force = False
@@ -874,16 +875,18 @@ class _Kernel:
         """
         Read symbols and types, unless that has been done or is not needed.
 
+        :param for_char: Whether drgn is looking for the kernel's char.
         :return: ``None`` if there are none; then ``error`` tells why, unless
-            debug info takes their place.
+            debug info takes their place or they are being read.
         """
         if self._types is not None or self.error is not None or self._loading:
             return self._types
         if not self.force and _has_debug_info(prog):
             return None
         if not for_char:
-            # Reading VMCOREINFO needs a char, which drgn makes up and remembers
-            # unless it is looking up the char of this kernel at the time.
+            # Reading VMCOREINFO takes a char. drgn makes one up, since BTF has
+            # yet to be read, and keeps it. When all this happens while it looks
+            # for a char, then it keeps what it finds in the end, which is right.
             with contextlib.suppress(BTFError):
                 prog.type("char")
             if self._types is not None or self.error is not None:
