@@ -143,15 +143,15 @@ EVENT(mm_page_free, memory, "", "mm_page_free", 0, "pages are freed",
 /* Block I/O */
 EVENT(block_rq_insert, block, "", "block_rq_insert", 1,
       "a block request enters the I/O scheduler",
-      FIELD(hex, rq, "") FIELD(u64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
+      FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, ""))
 EVENT(block_rq_issue, block, "", "block_rq_issue", 1,
       "a block request goes to the driver",
-      FIELD(hex, rq, "") FIELD(u64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
+      FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, ""))
 EVENT(block_rq_complete, block, "", "block_rq_complete", 1,
       "the driver has completed a block request",
-      FIELD(hex, rq, "") FIELD(u64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
+      FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, "") FIELD(blk_status, status, ""))
 
 /* Network */
@@ -176,8 +176,8 @@ EVENT(contention_end, lock, "", "contention_end", 1, "the wait for a lock ends",
 
 /* Power */
 EVENT(cpu_idle, power, "", "cpu_idle", 1,
-      "a CPU goes to sleep (state 4294967295: wakes up)",
-      FIELD(u32, state, "") FIELD(u32, cpu_id, ""))
+      "a CPU goes to sleep, or wakes up (state -1)",
+      FIELD(s32, state, "") FIELD(u32, cpu_id, ""))
 
 /* Modules */
 EVENT(module_load, module, "", "module_load", 1, "a module is loaded",

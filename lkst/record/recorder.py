@@ -222,6 +222,8 @@ def _fill_control(
             control[where.handler + index * where.max_events + event.id] = on
             if on and name == maskset and event.hook:
                 hooks.setdefault(event.hook, []).append(event.id)
+            if not event.hook:
+                control[where.state + event.id] = layout.STATES.index("attached")
     struct.pack_into("<I", control, 0, list(masksets).index(maskset))
     return hooks
 

@@ -6,7 +6,7 @@ Replay for programs
 JSON Lines: an object for each record, with ``ts`` (ns, CLOCK_MONOTONIC), ``cpu``,
 ``pid``, ``comm``, ``event``, ``origin``, ``fields``, and ``flags`` where there are
 any. What the text shows in decimal is a number, everything else a string that
-says the same as the text.
+says the same as the text; names and texts are as they were recorded.
 
 CSV: the same columns without ``origin``, under their names; fields are one column,
 as in the text.
@@ -18,8 +18,8 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.replay import clean
 from lkst.replay.cells import Part, decimal, distinct, joined, pick
+from lkst.replay.clean import clean
 from lkst.replay.rows import FLAGS, Rows, assemble, chunks
 from lkst.replay.values import JSON, TEXT
 from lkst.trace.trace import Trace
@@ -73,7 +73,7 @@ def replay_csv(trace: Trace) -> Iterator[str]:
             b",",
             decimal(chunk.pid),
             b',"',
-            pick([_doubled(clean.clean(comm).encode()) for comm in comms], codes),
+            pick([_doubled(clean(comm).encode()) for comm in comms], codes),
             b'",',
             pick(*_events(chunk, "{}")),
             b',"',
