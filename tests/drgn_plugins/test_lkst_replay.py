@@ -86,17 +86,8 @@ def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     script = folder / "script.sh"
     script.write_text("echo 'lab: still alive' >/dev/kmsg\n")
     socket = folder / "qmp"
-    command: list[str | Path] = [
-        sys.executable,
-        LAB,
-        "run",
-        "--kernel",
-        "6.12",
-        "--hold",
-        "--qmp",
-        socket,
-    ]
-    command += ["--script", script, "--out", folder / "out"]
+    command: list[str | Path] = [sys.executable, LAB, "run", "--kernel", "6.12", "--hold"]
+    command += ["--qmp", socket, "--script", script, "--out", folder / "out"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as lab:
         assert lab.stdout
         assert lab.stdin
