@@ -104,7 +104,7 @@ def _ring_slots(size: int, nr_cpus: int) -> int:
     if total > machine.memory() // _SHARE or slots * nr_cpus >= 1 << 32:
         raise Usage(
             f"{nr_cpus} rings of {slots * layout.SLOT_SIZE >> 10} KiB are {total >> 20} MiB: more"
-            f" than 1/{_SHARE} of this machine's {machine.memory() >> 20} MiB"
+            f" than 1/{_SHARE} of this machine's {machine.memory() >> 20} MiB (--size is per CPU)"
         )
     return slots
 
