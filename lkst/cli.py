@@ -85,6 +85,11 @@ def run(arguments: Sequence[str], *, name: str = "lkst", context: object = None)
         return error.status
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        click.echo(f"lkst: {error}", err=True)
+        return LkstError.status
     return result if isinstance(result, int) else 0
 
 

@@ -120,9 +120,9 @@ def start(
     :param masksets: all of them, by name: which events they have
     :raises LkstError: if it cannot be done; then nothing is left of it
     """
+    _check_host(pins)
     nr_cpus = machine.possible_cpus()
     nr_slots = _ring_slots(size, nr_cpus)
-    _check_host(pins)
     # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
     # allows no dots in names.
     new = pins.with_name(f"{pins.name}-{os.getpid()}")
@@ -139,6 +139,7 @@ def start(
 def _check_host(pins: Path) -> None:
     if os.geteuid() != 0:
         raise LkstError("only root may start the recorder")
+    _object_path()
     if not Path("/sys/kernel/btf/vmlinux").exists():
         raise LkstError("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): the recorder needs it")
     if pins.exists():

@@ -12,11 +12,13 @@ import re
 
 from drgn import Program, sizeof
 from drgn.helpers.linux.cpumask import for_each_possible_cpu
+from drgn.helpers.linux.device import dev_name
+from drgn.helpers.linux.mm import for_each_memory_block
 from drgn.helpers.linux.percpu import per_cpu
-from drgn_plugins.lkst_btf import find_kallsyms
 
+from drgn_plugins.lkst_btf import find_kallsyms
 from lkst.locate.memory import read_pages
-from lkst.slice.attempt import attempt
+from lkst.slice.reading import attempt, distinct, touch
 
 __all__ = ("read_for_crash",)
 
@@ -24,15 +26,19 @@ __all__ = ("read_for_crash",)
 _SYMBOLS = (
     "page_offset_base vmalloc_base vmemmap_base high_memory xen_start_info"
     " pv_info pv_ops idt_table lookup_num_blocks mem_section node_data nr_swapfiles memory_subsys"
-    " memory_block_size_probed kmem_cache arch_task_struct_size taint_flags __cpu_active_mask"
-    " __x64_sys_open __x64_sys_fork __x64_sys_read do_futex vfs_read"
+    " memory_block_size_probed kmem_cache jiffies_64 arch_task_struct_size taint_flags"
+    " __cpu_active_mask __x64_sys_open __x64_sys_fork __x64_sys_read do_futex vfs_read"
+    " sysrq_pressed"
 ).split()
+#: Pointers in variables whose types BTF leaves out, by their offsets: a text, a structure.
+_POINTERS = {"pv_info": 8, "kmem_cache": 0}
 #: Functions that it disassembles, along with whatever comes next.
 _CODE = ("common_interrupt", "__schedule")
 _CODE_SIZE = 3 * 4096
 _MAX_SYMBOL = 1 << 17
 _MAX_TEXT = 1500
 _MAX_ROOTS = 1 << 18
+_MAX_LOG_BITS = 25
 _EXCEPTION_STACK = 8192
 
 
@@ -44,6 +50,8 @@ def read_for_crash(prog: Program) -> None:
         _read_sections,
         _read_nodes,
         _read_memory_blocks,
+        _read_flags,
+        _read_log,
         _read_exception_stacks,
     ):
         with attempt(reader.__name__):
@@ -57,9 +65,9 @@ def _read_symbols(prog: Program) -> None:
     for name in _CODE:
         for symbol in find_kallsyms(prog, name, None, True):
             read_pages(prog, symbol.address - 64, _CODE_SIZE)
-    # struct pv_info
-    name = find_kallsyms(prog, "pv_info", None, True)[0].address + 8
-    read_pages(prog, prog.read_u64(name), _MAX_TEXT)
+    for name, offset in _POINTERS.items():
+        for symbol in find_kallsyms(prog, name, None, True):
+            read_pages(prog, prog.read_u64(symbol.address + offset), _MAX_TEXT)
 
 
 def _read_offsets(prog: Program) -> None:
@@ -83,16 +91,33 @@ def _read_sections(prog: Program) -> None:
 
 def _read_nodes(prog: Program) -> None:
     for node in prog["node_data"]:
+        touch(node)
         if node:
-            prog.read(node.value_(), sizeof(node.type_.type))
             for zone in node.node_zones:
                 read_pages(prog, zone.name.value_(), _MAX_TEXT)
 
 
 def _read_memory_blocks(prog: Program) -> None:
-    for block in for_each_memory_block(prog):
-        block.read_()
+    for block in distinct(for_each_memory_block(prog)):
+        touch(block)
         dev_name(block.dev.address_of_())
+
+
+def _read_flags(prog: Program) -> None:
+    for flag in prog["pageflag_names"]:
+        if not flag.name:
+            break
+        read_pages(prog, flag.name.value_(), _MAX_TEXT)
+
+
+def _read_log(prog: Program) -> None:
+    """Read all of the log's rings (kernel/printk/printk_ringbuffer.h), empty or not."""
+    ring = prog["prb"].desc_ring
+    count = 1 << min(ring.count_bits.value_(), _MAX_LOG_BITS)
+    for array in (ring.descs, ring.infos):
+        read_pages(prog, array.value_(), count * sizeof(array.type_.type))
+    text = prog["prb"].text_data_ring
+    read_pages(prog, text.data.value_(), 1 << min(text.size_bits.value_(), _MAX_LOG_BITS))
 
 
 def _read_exception_stacks(prog: Program) -> None:

@@ -12,15 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
-from drgn import Architecture, FaultError, PlatformFlags, Program
+from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 
 from lkst.errors import Damaged, LkstError, NotFound, Usage
+from lkst.locate.ranges import dumped_ranges
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import ByteOrder, Dump, Uts, write_dump
 from lkst.slice.memory import carving_view, watched_program
 from lkst.slice.notes import Note, parse_notes, read_notes
 from lkst.slice.progress import told
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
+from lkst.slice.reading import attempt
 from lkst.source.program import open_program, read_traces
 from lkst.source.saved import replacing
 from lkst.trace.trace import Trace
@@ -118,7 +120,10 @@ def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
         raise Damaged(f"{name}: has pages of {page_size} bytes")
 
     prog, memory = watched_program(source, vmcoreinfo, page_size)
-    read_recorders(prog, carving_view(source, memory))
+    # A recorder that runs on is consistent only if its heads are read after its rings.
+    memory.afresh = bool(source.flags & ProgramFlags.IS_LIVE)
+    read_recorders(prog, carving_view(source, memory), lambda: _ranges(source))
+    memory.afresh = False
     read_kernel(prog, pids(traces))
     read_stacks(source, prog)
     notes = _notes(source, prog, byte_order)
@@ -133,6 +138,16 @@ def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
         phys_base=_number(vmcoreinfo, rb"NUMBER\(phys_base\)=(-?\d+)"),
         time=_number(vmcoreinfo, rb"CRASHTIME=(\d+)"),
     )
+
+
+def _ranges(source: Program) -> list[tuple[int, int]]:
+    """Tell what physical memory there is."""
+    if source.core_dump_path is not None:
+        try:
+            return dumped_ranges(Path(source.core_dump_path))
+        except (OSError, ValueError):
+            pass
+    return [(0, (1 << 64) - 1)]
 
 
 def _number(vmcoreinfo: bytes, pattern: bytes) -> int:
@@ -156,19 +171,25 @@ def _notes(source: Program, prog: Program, byte_order: ByteOrder) -> list[Note]:
 
 
 def _uts(prog: Program, vmcoreinfo: bytes, machine: str) -> Uts:
-    try:
+    """
+    Read what the kernel calls itself.
+
+    libkdumpfile wants a release, a version and a machine, whatever they are.
+    """
+    found: dict[str, str] = {}
+    with attempt("utsname"):
         name = prog["init_uts_ns"].name
-        return Uts(
-            **{
-                member: getattr(name, member).string_().decode("utf-8", "replace")
-                for member in Uts.__dataclass_fields__
-            }
-        )
-    except (AttributeError, FaultError, LookupError, ValueError):
-        release = re.search(rb"^OSRELEASE=(.*)$", vmcoreinfo, re.MULTILINE)
-        return Uts(
-            release=release[1].decode("utf-8", "replace") if release else "", machine=machine
-        )
+        for member in Uts.__dataclass_fields__:
+            found[member] = name.member_(member).string_().decode("utf-8", "replace")
+    release = re.search(rb"^OSRELEASE=(.+)$", vmcoreinfo, re.MULTILINE)
+    return Uts(
+        sysname="Linux",
+        nodename=found.get("nodename", ""),
+        release=found.get("release") or (release[1].decode("utf-8", "replace") if release else "?"),
+        version=found.get("version") or "?",
+        machine=found.get("machine") or machine or "?",
+        domainname=found.get("domainname", ""),
+    )
 
 
 def _check(path: Path, target: Path, source: Program, traces: list[Trace]) -> None:
@@ -179,13 +200,13 @@ def _check(path: Path, target: Path, source: Program, traces: list[Trace]) -> No
     """
     try:
         found = read_traces(open_program(str(path)), str(path))
-    except LkstError as error:
-        reason = str(error).removeprefix(f"{path}: ")
-        raise Damaged(f"{target}: not written: the slice does not replay: {reason}") from error
-    if source.flags & source.flags.IS_LIVE:
+    except (LkstError, FaultError) as error:
+        told = str(error).removeprefix(f"{path}: ")
+        raise Damaged(f"{target}: not written: the slice does not replay: {told}") from error
+    if source.flags & ProgramFlags.IS_LIVE:
         # Memory has changed since.
-        missing = {t.header.boot_id for t in traces} - {t.header.boot_id for t in found}
-        reason = "its recorder is missing" if missing else None
+        same = [trace.header for trace in traces] == [trace.header for trace in found]
+        reason = None if same else "the recorders differ"
     else:
         reason = difference(traces, found)
     if reason is not None:

@@ -28,8 +28,10 @@ class WatchedMemory:
         """
         self._source = source
         self._page_size = page_size
-        #: Pages by number. Of memory that changes, as it was when it was first read.
+        #: Pages by number, as they were when they were first read.
         self.pages: dict[int, bytes] = {}
+        #: Whether to read pages again each time, and keep what was read last.
+        self.afresh = False
         self._missing: dict[int, FaultError] = {}
 
     def read(self, address: int, count: int, offset: int = 0, physical: bool = True) -> bytes:
@@ -50,7 +52,7 @@ class WatchedMemory:
 
     def _page(self, number: int) -> bytes:
         page = self.pages.get(number)
-        if page is None:
+        if page is None or self.afresh:
             if number in self._missing:
                 raise self._missing[number]
             try:
@@ -62,9 +64,9 @@ class WatchedMemory:
         return page
 
 
-def watched_program(source: Program, vmcoreinfo: bytes, page_size: int) -> tuple[
-    Program, WatchedMemory
-]:
+def watched_program(
+    source: Program, vmcoreinfo: bytes, page_size: int
+) -> tuple[Program, WatchedMemory]:
     """
     Make a program that sees the memory of another one, and watch it.
 
@@ -92,9 +94,10 @@ class _CarvingView:
         return getattr(self._source, name)
 
     def read(self, address: int, size: int, physical: bool = False) -> bytes:
-        if not physical:
-            return self._source.read(address, size)
-        return self._memory.read(address, size)
+        if physical:
+            return self._memory.read(address, size)
+        data: bytes = self._source.read(address, size)
+        return data
 
 
 def carving_view(source: Program, memory: WatchedMemory) -> Program:

@@ -77,10 +77,11 @@ def parse_notes(section: bytes, byte_order: ByteOrder) -> Iterator[Note]:
 
 
 def _read_section(file: IO[bytes], byte_order: ByteOrder) -> bytes:
-    def read(offset: int, size: int) -> bytes:
+    def read_plain(offset: int, size: int) -> bytes:
         file.seek(offset)
         return file.read(size)
 
+    read: Reader = read_plain
     magic = read(0, 16)
     if magic.startswith(b"\x7fELF"):
         return _elf_section(read, byte_order)
@@ -117,7 +118,7 @@ def _kdump_section(read: Reader, byte_order: ByteOrder) -> bytes:
 
 def _unflattened(file: IO[bytes]) -> Reader:
     """Read a file that makedumpfile has written as stretches with their offsets (``-F``)."""
-    stretches = []
+    stretches: list[tuple[int, int, int]] = []
     place = _FLATTENED_HEADER
     while len(stretches) < _MAX_STRETCHES:
         file.seek(place)

@@ -8,26 +8,28 @@ no address and no offset is kept here. Each does without what it cannot read, fo
 then it is not there in the original either.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 import io
+from itertools import chain
+import logging
 
-from drgn import FaultError, Object, Program, sizeof
+from drgn import Program, sizeof
 from drgn.helpers.linux.bpf import bpf_link_for_each, bpf_map_for_each, bpf_prog_for_each
 from drgn.helpers.linux.cpumask import for_each_possible_cpu, for_each_present_cpu
 from drgn.helpers.linux.module import for_each_module
 from drgn.helpers.linux.percpu import per_cpu, per_cpu_ptr
 from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.printk import get_printk_records
-from drgn.helpers.linux.sched import cpu_curr, task_state_to_char
-from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from drgn.helpers.linux.sched import cpu_curr, idle_task, task_state_to_char
 
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
 from lkst.locate.memory import read_pages
-from lkst.slice.attempt import attempt
 from lkst.slice.crash import read_for_crash
+from lkst.slice.reading import attempt, distinct, touch
 
 __all__ = ("read_crash_notes", "read_kernel", "read_recorders", "read_stacks")
 
@@ -47,11 +49,14 @@ _MAX_STACK = 1 << 18
 _MAX_TEXT = 1 << 16
 
 
-def read_recorders(prog: Program, view: Program) -> None:
+def read_recorders(
+    prog: Program, view: Program, ranges: Callable[[], Sequence[tuple[int, int]]]
+) -> None:
     """
     Read all recorders, as a replay finds them.
 
     :param view: the same memory for carving
+    :param ranges: what physical memory there is: first and last addresses
     """
     found = False
     with attempt("the recorder's maps"):
@@ -59,7 +64,7 @@ def read_recorders(prog: Program, view: Program) -> None:
         for _ in find_recorders(prog):
             found = True
     if not found:
-        for _ in carve_recorders(view):
+        for _ in carve_recorders(view, ranges()):
             pass
 
 
@@ -84,9 +89,22 @@ def read_kernel(prog: Program, pids: Iterable[int]) -> None:
         "commands": lambda: _run_commands(prog),
         "for crash": lambda: read_for_crash(prog),
     }
-    for what, reader in readers.items():
-        with attempt(what):
-            reader()
+    with _quiet():
+        for what, reader in readers.items():
+            with attempt(what):
+                reader()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep drgn from telling what is missing; the replay of the original has told that."""
+    logger = logging.getLogger("drgn")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def _read_names(prog: Program, pids: Iterable[int]) -> None:
@@ -97,15 +115,17 @@ def _read_names(prog: Program, pids: Iterable[int]) -> None:
 
 def _read_tasks(prog: Program) -> None:
     stack_size = _stack_size(prog)
-    for task in _distinct(for_each_task(prog, idle=True)):
+    # An idle task is none of those, nor is one whose CPU has stopped online.
+    idle = (idle_task(prog, cpu) for cpu in for_each_possible_cpu(prog))
+    for task in distinct(chain(idle, for_each_task(prog))):
         with attempt("a task"):
-            _touch(task)
+            touch(task)
             find_task(prog, task.pid)
             for relative in (task.parent, task.real_parent, task.group_leader):
                 relative.comm.read_()
             for part in (task.signal, task.cred, task.real_cred, task.mm, task.active_mm):
-                _touch(part)
-            if task_state_to_char(task) == "D":
+                touch(part)
+            if task_state_to_char(task) == "D" or not task.pid:
                 read_pages(prog, task.stack.value_(), stack_size)
 
 
@@ -125,7 +145,7 @@ def _stack_size(prog: Program) -> int:
     for names in _STACK_BOUNDS:
         found = [find_kallsyms(prog, name, None, True) for name in names]
         if all(found):
-            size = found[1][0].address - found[0][0].address
+            size: int = found[1][0].address - found[0][0].address
             if 0 < size <= _MAX_STACK:
                 return size
     raise LookupError("the size of stacks is unknown")
@@ -144,18 +164,18 @@ def _irq_stack(prog: Program, cpu: int) -> int:
 
 
 def _read_bpf(prog: Program) -> None:
-    for map_ in _distinct(bpf_map_for_each(prog)):
-        _touch(map_)
-    for program in _distinct(bpf_prog_for_each(prog)):
-        _touch(program)
-        _touch(program.aux)
-    for link in _distinct(bpf_link_for_each(prog)):
-        _touch(link)
+    for map_ in distinct(bpf_map_for_each(prog)):
+        touch(map_)
+    for program in distinct(bpf_prog_for_each(prog)):
+        touch(program)
+        touch(program.aux)
+    for link in distinct(bpf_link_for_each(prog)):
+        touch(link)
 
 
 def _read_modules(prog: Program) -> None:
-    for module in _distinct(for_each_module(prog)):
-        _touch(module)
+    for module in distinct(for_each_module(prog)):
+        touch(module)
     # What drgn needs to find their debug info.
     prog.create_loaded_modules()
 
@@ -213,20 +233,3 @@ def read_stacks(source: Program, prog: Program) -> None:
             with attempt(f"where CPU {cpu} was"):
                 for frame in source.stack_trace(cpu_curr(source, cpu)):
                     read_pages(prog, frame.sp, stack_size - frame.sp % stack_size)
-
-
-def _touch(pointer: Object) -> None:
-    """Read the whole of what a pointer points to."""
-    if pointer:
-        with attempt(f"a {pointer.type_.type.type_name()}"):
-            pointer.prog_.read(pointer.value_(), sizeof(pointer.type_.type))
-
-
-def _distinct(objects: Iterable[Object]) -> Iterator[Object]:
-    """Give objects until one comes again: a list in a damaged dump can be a ring."""
-    seen = set()
-    for found in objects:
-        if found.value_() in seen:
-            break
-        seen.add(found.value_())
-        yield found

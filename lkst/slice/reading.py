@@ -1,20 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Attempts
---------
+Reading
+-------
 
-Reading what may be missing.
+Reading for the sake of having read, what may be missing or damaged.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 import contextlib
 import logging
 
-from drgn import FaultError
+from drgn import FaultError, Object, sizeof
 
 from lkst.errors import LkstError
 
-__all__ = ("TROUBLE", "attempt")
+__all__ = ("TROUBLE", "attempt", "distinct", "touch")
 
 logger = logging.getLogger("lkst.slice")
 
@@ -29,3 +29,20 @@ def attempt(what: str) -> Iterator[None]:
         yield
     except TROUBLE as error:
         logger.debug("cannot read %s: %s", what, error)
+
+
+def touch(pointer: Object) -> None:
+    """Read the whole of what a pointer points to."""
+    if pointer:
+        with attempt(f"a {pointer.type_.type.type_name()}"):
+            pointer.prog_.read(pointer.value_(), sizeof(pointer.type_.type))
+
+
+def distinct(objects: Iterable[Object]) -> Iterator[Object]:
+    """Give pointers until one comes again: a list in a damaged dump can be a ring."""
+    seen = set()
+    for found in objects:
+        if found.value_() in seen:
+            break
+        seen.add(found.value_())
+        yield found
