@@ -104,13 +104,17 @@ int BPF_PROG(hrtimer_start, struct hrtimer *hrtimer)
 	return 0;
 }
 
+/* The time is passed by a pointer, or, later, by its value, which is not negative. */
 SEC("tp_btf/hrtimer_expire_entry")
-int BPF_PROG(hrtimer_expire_entry, struct hrtimer *hrtimer, __s64 *now)
+int BPF_PROG(hrtimer_expire_entry, struct hrtimer *hrtimer, __s64 now)
 {
 	RECORD(hrtimer_expire_entry, e);
 	e->function = (__u64)hrtimer->function;
 	e->hrtimer = (__u64)hrtimer;
-	bpf_probe_read_kernel(&e->now, sizeof(e->now), now);
+	if (now < 0)
+		bpf_probe_read_kernel(&e->now, sizeof(e->now), (void *)now);
+	else
+		e->now = now;
 	COMMIT();
 	return 0;
 }

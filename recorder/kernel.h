@@ -100,6 +100,11 @@ struct module {
 	char name[56];
 };
 
+/* With memory cgroups in the event, the tracepoint's arguments changed places. */
+struct trace_event_raw_mm_vmscan_direct_reclaim_begin_template {
+	__u64 memcg_id;
+};
+
 /* Since 6.9 the tracepoint passes the task itself (72ba14deb40a). */
 struct trace_event_raw_mark_victim {
 	__u32 uid;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category memory: include/trace/events/{vmscan,oom,kmem}.h */
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
-int BPF_PROG(mm_vmscan_direct_reclaim_begin, int order, unsigned int gfp_flags)
+int BPF_PROG(mm_vmscan_direct_reclaim_begin, __u64 first, __u64 second)
 {
+	const bool gfp_first = bpf_core_field_exists(
+		struct trace_event_raw_mm_vmscan_direct_reclaim_begin_template, memcg_id);
+
 	RECORD(mm_vmscan_direct_reclaim_begin, e);
-	e->order = order;
-	e->gfp_flags = gfp_flags;
+	e->order = gfp_first ? second : first;
+	e->gfp_flags = gfp_first ? first : second;
 	COMMIT();
 	return 0;
 }
