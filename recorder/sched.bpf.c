@@ -20,29 +20,21 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
-SEC("tp_btf/sched_wakeup")
-int BPF_PROG(sched_wakeup, struct task_struct *p)
-{
-	RECORD(sched_wakeup, e);
-	copy_comm(e->comm, p);
-	e->pid = p->pid;
-	e->prio = p->prio;
-	e->target_cpu = cpu_of(p);
-	COMMIT();
-	return 0;
-}
+#define WAKEUP_EVENT(name)                                                                         \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, struct task_struct *p)                                                  \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		copy_comm(e->comm, p);                                                             \
+		e->pid = p->pid;                                                                   \
+		e->prio = p->prio;                                                                 \
+		e->target_cpu = cpu_of(p);                                                         \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
 
-SEC("tp_btf/sched_wakeup_new")
-int BPF_PROG(sched_wakeup_new, struct task_struct *p)
-{
-	RECORD(sched_wakeup_new, e);
-	copy_comm(e->comm, p);
-	e->pid = p->pid;
-	e->prio = p->prio;
-	e->target_cpu = cpu_of(p);
-	COMMIT();
-	return 0;
-}
+WAKEUP_EVENT(sched_wakeup)
+WAKEUP_EVENT(sched_wakeup_new)
 
 SEC("tp_btf/sched_migrate_task")
 int BPF_PROG(sched_migrate_task, struct task_struct *p, int dest_cpu)
