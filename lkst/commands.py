@@ -12,9 +12,9 @@ from lkst.decode.catalogue import Catalogue
 from lkst.errors import Damaged, NotFound, Usage
 from lkst.output import paged, write
 from lkst.replay.colour import use_colour
-from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.events import events_json, events_text
 from lkst.replay.listing import list_json, list_text
+from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.options import filter_options
 from lkst.replay.text import replay_text
 from lkst.replay.times import TIMES

@@ -112,9 +112,9 @@ EVENT(workqueue_execute_end, workqueue, "", "workqueue_execute_end", 1,
 EVENT(sys_enter, syscall, "SYSCALL_ENTRY", "sys_enter", 1,
       "a system call starts",
       FIELD(hex, arg0, "") FIELD(hex, arg1, "") FIELD(hex, arg2, "")
-      FIELD(hex, arg3, "") FIELD(syscall, nr, "") FIELD(u32, compat, ""))
+      FIELD(hex, arg3, "") FIELD(syscall, nr, "") FIELD(flag, compat, ""))
 EVENT(sys_exit, syscall, "SYSCALL_EXIT", "sys_exit", 1, "a system call ends",
-      FIELD(ret, ret, "") FIELD(syscall, nr, "") FIELD(u32, compat, ""))
+      FIELD(ret, ret, "") FIELD(syscall, nr, "") FIELD(flag, compat, ""))
 
 /* Exceptions */
 EVENT(page_fault_user, exception, "EXCEPTION_ENTRY", "page_fault_user", 1,

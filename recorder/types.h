@@ -7,6 +7,7 @@
 #define LKST_TYPES_H
 
 typedef __u8 lkst_bool;
+typedef __u32 lkst_flag; /* shown where it is set */
 typedef __u16 lkst_u16;
 typedef __u32 lkst_u32;
 typedef __u64 lkst_u64;

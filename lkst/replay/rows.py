@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lkst.decode.catalogue import Event
 from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
-from lkst.replay.cells import Part, joined
+from lkst.replay.cells import Part, joined, pick
 from lkst.replay.values import Form, Values
 from lkst.trace.trace import Trace
 
@@ -81,6 +81,11 @@ class Rows:
             return [list(map(form.message, chunk.texts(first, rows)))]
         parts: list[Part] = []
         for field in sorted(event.fields, key=lambda field: field.type not in _LEADING):
-            parts.append((form.separator if parts else b"") + form.key(field.name))
+            key = (form.separator if parts else b"") + form.key(field.name)
+            if form.quiet and field.type == "flag" and field.is_number:
+                is_set = chunk.column(field, rows) != 0
+                parts.append(pick([b"", key + form.value(1)], is_set.astype(np.int64)))
+                continue
+            parts.append(key)
             parts += self._values.write(chunk, event, field, rows)
         return parts

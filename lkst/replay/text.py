@@ -72,7 +72,7 @@ class _Writer:
         self._events = trace.catalogue.events
         self._colour = colour
         self._stamps = stamps(trace, time)
-        self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message))
+        self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message, quiet=True))
         width = len(str(trace.header.nr_cpus - 1))
         self._cpus = matrix([f" [{cpu:>{width}}] ".encode() for cpu in range(trace.header.nr_cpus)])
         self._pads = matrix([b" " * (1 + count) for count in range(_TASK_WIDTH + 1)])

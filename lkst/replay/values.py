@@ -59,6 +59,8 @@ class Form:
     plain: NDArray[np.bool_] = field(repr=False)
     #: Writes a text that is all that its record has to say, without a key.
     message: Callable[[str], bytes] | None = None
+    #: Whether flags that are not set are left out.
+    quiet: bool = False
 
 
 TEXT = Form(

@@ -37,11 +37,11 @@ def test_lines() -> None:
         '-0.000120437 [1] swapper/1:0            sched_wakeup         comm="Web Content" pid=77'
         " prio=-5 target_cpu=0",
         "-0.000001000 [0] sh:318                 sys_enter            nr=write arg0=0x1"
-        " arg1=0x7ffe arg2=0x0 arg3=0x0 compat=0",
+        " arg1=0x7ffe arg2=0x0 arg3=0x0",
         "-0.000000900 [0] sh:318                 console              [   1.0] héllo"
         r" \x1b[2Jworld",
         " 0.000000000 [0] sh:318                 panic                sysrq triggered crash",
-        '+2.000000007 [1] "Web Content":77       sys_exit             nr=257 ret=-ENOENT compat=0',
+        '+2.000000007 [1] "Web Content":77       sys_exit             nr=257 ret=-ENOENT',
         "",
     ]
 
@@ -87,7 +87,7 @@ def test_flags_trail() -> None:
     story.record(0, 2, 0, "sys_exit", nr=3, committed=False)
     trace = story.trace()
     assert lines(trace)[0].endswith("console              long [truncated]")
-    assert lines(trace)[1].endswith("nr=3 ret=0 compat=0 [in-flight]")
+    assert lines(trace)[1].endswith("nr=3 ret=0 [in-flight]")
     trace.records.flags[:] = 7
     assert lines(trace)[0].endswith("long [in-flight] [torn] [truncated]")
 
@@ -178,3 +178,11 @@ def test_rows_in_any_order_keep_their_own_fields() -> None:
     assert [line.split(None, 1)[1] for line in lines(trace.select(order))[:-1]] == [
         whole[row].split(None, 1)[1] for row in order
     ]
+
+
+def test_a_flag_shows_where_it_is_set() -> None:
+    made = Synthetic()
+    for number, compat in enumerate((0, 1, 0)):
+        made.record(0, number, 7, "sys_exit", nr=3, compat=compat)
+    shown = ["compat=1" in line for line in lines(made.trace())]
+    assert shown[:3] == [False, True, False]
