@@ -123,6 +123,7 @@ def start(
     _check_host(pins)
     nr_cpus = machine.possible_cpus()
     nr_slots = _ring_slots(size, nr_cpus)
+    _remove_leftovers(pins)
     # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
     # allows no dots in names.
     new = pins.with_name(f"{pins.name}-{os.getpid()}")
@@ -134,6 +135,14 @@ def start(
         remove_pins(new)
         raise
     return started
+
+
+def _remove_leftovers(pins: Path) -> None:
+    """Remove what a start has left that was killed before it was done."""
+    for path in pins.parent.glob(f"{pins.name}-*"):
+        pid = path.name.removeprefix(f"{pins.name}-")
+        if pid.isdigit() and not Path("/proc", pid).exists():
+            remove_pins(path)
 
 
 def _check_host(pins: Path) -> None:

@@ -13,7 +13,6 @@ import re
 from drgn import Program, sizeof
 from drgn.helpers.linux.cpumask import for_each_possible_cpu
 from drgn.helpers.linux.device import dev_name
-from drgn.helpers.linux.mm import for_each_memory_block
 from drgn.helpers.linux.percpu import per_cpu
 
 from drgn_plugins.lkst_btf import find_kallsyms
@@ -40,6 +39,7 @@ _MAX_TEXT = 1500
 _MAX_ROOTS = 1 << 18
 _MAX_LOG_BITS = 25
 _EXCEPTION_STACK = 8192
+_TABLE_SPAN = 1 << 21  # of virtual memory for a page of page table entries
 
 
 def read_for_crash(prog: Program) -> None:
@@ -52,6 +52,7 @@ def read_for_crash(prog: Program) -> None:
         _read_memory_blocks,
         _read_flags,
         _read_log,
+        _read_module_tables,
         _read_exception_stacks,
     ):
         with attempt(reader.__name__):
@@ -98,6 +99,8 @@ def _read_nodes(prog: Program) -> None:
 
 
 def _read_memory_blocks(prog: Program) -> None:
+    from drgn.helpers.linux.mm import for_each_memory_block  # since drgn 0.0.33
+
     for block in distinct(for_each_memory_block(prog)):
         touch(block)
         dev_name(block.dev.address_of_())
@@ -118,6 +121,17 @@ def _read_log(prog: Program) -> None:
         read_pages(prog, array.value_(), count * sizeof(array.type_.type))
     text = prog["prb"].text_data_ring
     read_pages(prog, text.data.value_(), 1 << min(text.size_bits.value_(), _MAX_LOG_BITS))
+
+
+def _read_module_tables(prog: Program) -> None:
+    """Read the page tables of modules, whose memory crash asks for and does without."""
+    seen = set()
+    for module in prog.modules():
+        for start, end in module.address_ranges or ():
+            for address in range(start & -_TABLE_SPAN, end, _TABLE_SPAN):
+                if address not in seen:
+                    seen.add(address)
+                    read_pages(prog, max(address, start), 1)
 
 
 def _read_exception_stacks(prog: Program) -> None:

@@ -79,7 +79,7 @@ def watched_program(
     try:
         prog.set_linux_kernel_custom(vmcoreinfo, False)
     except AttributeError:
-        raise LkstError("this takes a newer drgn: pip install -U drgn") from None
+        raise LkstError("slicing takes drgn 0.1 or later") from None
     return prog, memory
 
 

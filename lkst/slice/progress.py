@@ -21,8 +21,9 @@ def told() -> Iterator[Callable[[str], None]]:
         return
     try:
         from rich.console import Console
+        from rich.text import Text
     except ImportError:
         yield lambda text: None
         return
     with Console(stderr=True).status("") as status:
-        yield lambda text: status.update(text)
+        yield lambda text: status.update(Text(text))

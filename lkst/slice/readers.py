@@ -33,7 +33,7 @@ from lkst.slice.reading import attempt, distinct, touch
 
 __all__ = ("read_crash_notes", "read_kernel", "read_recorders", "read_stacks")
 
-#: drgn's commands, where it has them, for a look around.
+#: drgn's commands for a look around, as far as it has them.
 _COMMANDS = ("crash sys", "crash ps", "crash runq", "crash mod", "crash bpf")
 
 #: Variables that other programs look at: numbers and texts, and pointers to texts.
@@ -45,6 +45,7 @@ _STACK_BOUNDS = (
     ("__start_init_stack", "__end_init_stack"),
     ("__start_init_task", "__end_init_task"),
 )
+_STACK_SIZE = 1 << 14  # unless they tell
 _MAX_STACK = 1 << 18
 _MAX_TEXT = 1 << 16
 
@@ -115,9 +116,9 @@ def _read_names(prog: Program, pids: Iterable[int]) -> None:
 
 def _read_tasks(prog: Program) -> None:
     stack_size = _stack_size(prog)
-    # An idle task is none of those, nor is one whose CPU has stopped online.
+    # for_each_task() knows the idle tasks of CPUs that are online; at the end few are.
     idle = (idle_task(prog, cpu) for cpu in for_each_possible_cpu(prog))
-    for task in distinct(chain(idle, for_each_task(prog))):
+    for task in distinct(chain(for_each_task(prog), idle)):
         with attempt("a task"):
             touch(task)
             find_task(prog, task.pid)
@@ -148,7 +149,7 @@ def _stack_size(prog: Program) -> int:
             size: int = found[1][0].address - found[0][0].address
             if 0 < size <= _MAX_STACK:
                 return size
-    raise LookupError("the size of stacks is unknown")
+    return _STACK_SIZE
 
 
 def _irq_stack(prog: Program, cpu: int) -> int:
@@ -199,10 +200,8 @@ def _read_variables(prog: Program) -> None:
 
 
 def _run_commands(prog: Program) -> None:
-    try:
-        from drgn.commands import run_command
-    except ImportError:  # before drgn 0.1
-        return
+    from drgn.commands import run_command  # since drgn 0.0.33
+
     for command in _COMMANDS:
         nowhere = io.StringIO()
         with (

@@ -43,7 +43,9 @@ umount /sys/fs/bpf
 try no-bpffs lkst start
 mount -t bpf bpf /sys/fs/bpf
 
+mkdir -p /sys/fs/bpf/lkst-4194303/links
 try start lkst start --size 100K --maskset none
+ls /sys/fs/bpf >/out/pins
 try again lkst start
 try user-status user lkst status
 try stop lkst stop
@@ -60,6 +62,7 @@ try start lkst start --size 5M
 mark live lkst replay live --format jsonl --event console,sys_enter --last 20000
 mark save lkst save live -o /out/live.lkst --event console
 mark kcore lkst replay kcore --format jsonl --event console,sys_enter --last 20000
+mark drgn python3 -m drgn -k /lab/project/drgn_plugins/lkst_replay.py --event console
 try status lkst status
 try events lkst events live PROCESS_CONTEXTSWITCH
 ls -ld /sys/fs/bpf/lkst >/out/pins
@@ -129,6 +132,12 @@ def test_refused(refused: Guest, name: str, status: int, text: str) -> None:
     assert text in said.err
 
 
+def test_leftovers_of_a_start_that_was_killed_are_removed(refused: Guest) -> None:
+    assert refused["start"].status == 0
+    pins = (refused.dump.out / "pins").read_text().split()
+    assert [pin for pin in pins if pin.startswith("lkst")] == ["lkst"]
+
+
 def test_started(guest: Guest) -> None:
     said = guest["start"]
     assert said.status == 0
@@ -162,6 +171,11 @@ def test_live(guest: Guest, source: str) -> None:
     assert "openat" in calls
     times = [r["ts"] for r in records]
     assert times == sorted(times)
+
+
+def test_live_in_drgn(guest: Guest) -> None:
+    assert guest["drgn"].status == 0, guest["drgn"].err
+    assert "lab: a marked line" in guest["drgn"].out
 
 
 def test_saved_live(guest: Guest, lkst: Run) -> None:
