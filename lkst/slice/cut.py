@@ -15,6 +15,7 @@ import re
 from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 
 from lkst.errors import Damaged, LkstError, NotFound, Usage
+from lkst.files import replacing
 from lkst.locate.ranges import dumped_ranges
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import ByteOrder, Dump, Uts, write_dump
@@ -24,7 +25,6 @@ from lkst.slice.progress import told
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
 from lkst.slice.reading import attempt
 from lkst.source.program import open_program, read_traces
-from lkst.source.saved import replacing
 from lkst.trace.trace import Trace
 
 __all__ = ("SliceResult", "cut_slice")

@@ -16,25 +16,22 @@ same way as reading a dump, so the replay is the same.
 ==================  ==========================================================
 """
 
-from collections.abc import Iterator
-import contextlib
 import json
-import os
 from pathlib import Path
-import tempfile
-from typing import IO, Any
+from typing import Any
 import zipfile
 import zlib
 
 import numpy as np
 
 from lkst.decode.image import Image
-from lkst.errors import Damaged, LkstError
+from lkst.errors import Damaged
+from lkst.files import replacing
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
-__all__ = ("open_saved", "replacing", "save_trace")
+__all__ = ("open_saved", "save_trace")
 
 _FORMAT = 1
 _PARTS = ("catalogue", "rings", "cpus", "control")
@@ -75,35 +72,6 @@ def save_trace(trace: Trace, path: Path) -> None:
         archive.writestr("lkst.json", json.dumps(_describe(trace), indent=1))
         for name, data in parts.items():
             archive.writestr(name, data)
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """
-    Write a file that takes the place of an old one once it is complete.
-
-    :raises LkstError: if it cannot be written; then the old one stays
-    """
-    name = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            name = Path(file.name)
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        # What a dump holds is for those who may read the dump.
-        name.chmod(0o600 & ~umask)
-        name.replace(path)
-        name = None
-    except OSError as error:
-        raise LkstError(f"{path}: {error.strerror or error}") from error
-    finally:
-        if name is not None:
-            name.unlink(missing_ok=True)
 
 
 def _rings(trace: Trace) -> bytes:

@@ -205,9 +205,6 @@ def test_it_holds_nothing_else(story: Dump, slice_: Path) -> None:
 
 
 def test_stacks_with_debug_info(story_6_1: Dump, slice_6_1: Path) -> None:
-    if not story_6_1.vmlinux.exists():
-        pytest.skip("no vmlinux")
-
     def stacks(path: Path) -> list[str]:
         prog = Program()
         prog.set_core_dump(path)
@@ -221,9 +218,6 @@ def test_stacks_with_debug_info(story_6_1: Dump, slice_6_1: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("crash") is None, reason="no crash(8)")
 def test_crash_opens_it(story_6_1: Dump, slice_6_1: Path) -> None:
-    if not story_6_1.vmlinux.exists():
-        pytest.skip("no vmlinux")
-
     def run(path: Path) -> list[str]:
         commands = "sys\nps\nlog\nruntime\nquit\n"
         result = subprocess.run(

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Files
+-----
+
+Writing a file so that a failure leaves the old one.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import os
+from pathlib import Path
+import tempfile
+from typing import IO
+
+from lkst.errors import LkstError
+
+__all__ = ("replacing",)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[IO[bytes]]:
+    """
+    Write a file that takes the place of an old one once it is complete.
+
+    :raises LkstError: if it cannot be written; then the old one stays
+    """
+    name = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            name = Path(file.name)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        umask = os.umask(0)
+        os.umask(umask)
+        # What a dump holds is for those who may read the dump.
+        name.chmod(0o600 & ~umask)
+        name.replace(path)
+        name = None
+    except OSError as error:
+        raise LkstError(f"{path}: {error.strerror or error}") from error
+    finally:
+        if name is not None:
+            name.unlink(missing_ok=True)
