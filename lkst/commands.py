@@ -45,17 +45,25 @@ output_option = click.option(
 
 def _open(source: str | None) -> list[Trace]:
     """Read the traces of what was named, or of what the host has open."""
+    where = _where(source)
+    if isinstance(where, str):
+        return open_source(where)
+    traces = where.traces()
+    if not traces:
+        raise NotFound(f"{where.source}: no recorder in it")
+    return traces
+
+
+def _where(source: str | None) -> str | Host:
+    """Tell what to read: what was named, or what the host has open."""
     host = click.get_current_context().obj
-    if isinstance(host, Host):
-        if source is not None:
-            raise Usage(f"no SOURCE here: it is {host.source}")
-        traces = host.traces()
-        if not traces:
-            raise NotFound(f"{host.source}: no recorder in it")
-        return traces
-    if source is None:
-        raise Usage("SOURCE is missing: a vmcore, a .lkst file, live, kcore or qemu:ADDRESS")
-    return open_source(source)
+    if not isinstance(host, Host):
+        if source is None:
+            raise Usage("SOURCE is missing: a vmcore, a .lkst file, live, kcore or qemu:ADDRESS")
+        return source
+    if source is not None:
+        raise Usage(f"no SOURCE here: it is {host.source}")
+    return host
 
 
 def _newest(source: str | None) -> Trace:
@@ -140,10 +148,8 @@ def slice_command(source: str | None, output: Path) -> None:
     """Cut the smallest vmcore out of a vmcore that still replays."""
     from lkst.slice import cut_slice
 
-    host = click.get_current_context().obj
-    if source is None and not isinstance(host, Host):
-        raise Usage("VMCORE is missing")
-    click.echo(str(cut_slice(source or host.program, output)))
+    where = _where(source)
+    click.echo(str(cut_slice(where if isinstance(where, str) else where.program, output)))
 
 
 @click.command("events")

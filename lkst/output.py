@@ -58,14 +58,7 @@ def _pager(at_end: bool) -> list[str] | None:
     return command
 
 
-def write(stream: IO[str], chunks: Iterable[str]) -> bool:
-    """
-    Write what comes.
-
-    :return: whether there was anything
-    """
-    some = False
+def write(stream: IO[str], chunks: Iterable[str]) -> None:
+    """Write what comes, as it comes."""
     for chunk in chunks:
         stream.write(chunk)
-        some = True
-    return some

@@ -18,6 +18,26 @@ static __always_inline int record_trouble(__u32 event, const char *text, __u32 l
 	return 0;
 }
 
+#define WARNING "WARNING: "
+
+/*
+ * A WARN goes on with the CPU ("CPU: 0 PID: 7 at ..."), with its place
+ * ("kernel/file.c:12 at ..."), or, where the place is not known, with "at ...".
+ * Other lines begin with the same word and go on with a sentence.
+ */
+static __always_inline bool is_warn(const char *head)
+{
+	const char *rest = head + sizeof(WARNING) - 1;
+	__u32 i;
+
+	if (bpf_strncmp(rest, 4, "CPU:") == 0 || bpf_strncmp(rest, 3, "at ") == 0)
+		return true;
+	for (i = sizeof(WARNING); i < HEAD_SIZE; i++)
+		if (head[i] == ' ')
+			return head[i - 1] >= '0' && head[i - 1] <= '9';
+	return true;
+}
+
 SEC("tp_btf/console")
 int BPF_PROG(console, const char *text, __u64 size)
 {
@@ -49,14 +69,16 @@ int BPF_PROG(console, const char *text, __u64 size)
 	TROUBLE(oops, "invalid opcode: ");
 	TROUBLE(oops, "divide error: ");
 	TROUBLE(oops, "stack segment: ");
-	TROUBLE(oops, "PANIC: double fault");
-	TROUBLE(warn, "WARNING: ");
+	TROUBLE(oops, "traps: PANIC: double fault");
+	if (STARTS(WARNING) && is_warn(head))
+		return record_trouble(EV_warn, text, len);
 	TROUBLE(soft_lockup, "watchdog: BUG: soft lockup ");
 	TROUBLE(hard_lockup, "watchdog: Watchdog detected hard LOCKUP ");
 	TROUBLE(hard_lockup, "watchdog: CPU");
 	TROUBLE(hard_lockup, "NMI watchdog: Watchdog detected hard LOCKUP ");
 	TROUBLE(hung_task, "INFO: task ");
 	TROUBLE(rcu_stall, "rcu: INFO: ");
+	TROUBLE(rcu_stall, "INFO: rcu_tasks");
 	return 0;
 }
 

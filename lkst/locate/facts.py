@@ -52,9 +52,9 @@ def _string(get: Callable[[], Object]) -> str:
 
 
 def _panic_message(prog: Program) -> str:
-    """Find the first panic in the kernel's log; later ones follow from it."""
+    """Find the panic in the kernel's log: the last, since user space can print such a line."""
     try:
-        for record in get_printk_records(prog):
+        for record in reversed(get_printk_records(prog)):
             if match := _PANIC.match(record.text):
                 return match[1].decode("utf-8", "replace").rstrip()
     except (AttributeError, FaultError, LookupError, ValueError):

@@ -47,6 +47,7 @@ def read_for_crash(prog: Program) -> None:
     for reader in (
         _read_symbols,
         _read_offsets,
+        _read_cpu_numbers,
         _read_sections,
         _read_nodes,
         _read_memory_blocks,
@@ -76,6 +77,12 @@ def _read_offsets(prog: Program) -> None:
     offsets = prog["__per_cpu_offset"]
     cpus = 8 * sizeof(prog.type("struct cpumask"))
     prog.read(offsets.address_of_().value_(), cpus * sizeof(offsets.type_.type))
+
+
+def _read_cpu_numbers(prog: Program) -> None:
+    """Read what crash counts CPUs by; from Linux 6.2 to 6.14 it lies beside current_task."""
+    for cpu in for_each_possible_cpu(prog):
+        per_cpu(prog["cpu_number"], cpu).read_()
 
 
 def _read_sections(prog: Program) -> None:

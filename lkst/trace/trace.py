@@ -140,10 +140,10 @@ class Trace:
 
     @cached_property
     def panic_row(self) -> int | None:
-        """Row of the first panic, if there is one."""
+        """Row of the panic: the last record of one, since user space can print such a line."""
         ids = [e.id for e in self.catalogue.events.values() if e.name == "panic"]
         rows = np.flatnonzero(np.isin(self.event, ids))
-        return int(rows[0]) if len(rows) else None
+        return int(rows[-1]) if len(rows) else None
 
     @property
     def wall_offset(self) -> int:
