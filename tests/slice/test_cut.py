@@ -228,8 +228,8 @@ def test_crash_opens_it(story_6_1: Dump, slice_6_1: Path) -> None:
             timeout=120,
         )
         assert result.returncode == 0, result.stdout + result.stderr
-        # Symbols of modules take more than a slice holds; a stack that is broken looks different.
-        untold = ("DUMPFILE:", "WARNING: ", "crash: ", "bt: ")
+        # Symbols of modules take more than a slice holds.
+        untold = ("DUMPFILE:", "WARNING: cannot access module kallsyms")
         lines = result.stdout.splitlines()
         return [line for line in lines if line and not line.strip().startswith(untold)]
 
