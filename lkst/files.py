@@ -25,6 +25,8 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
     :raises LkstError: if it cannot be written; then the old one stays
     """
+    if path.exists() and not path.is_file():
+        raise LkstError(f"{path}: is not a file")
     name = None
     try:
         with tempfile.NamedTemporaryFile(

@@ -16,9 +16,10 @@ from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.files import replacing
+from lkst.locate.dumpfile import ByteOrder
 from lkst.locate.ranges import dumped_ranges
 from lkst.slice.check import difference, pids
-from lkst.slice.kdump import ByteOrder, Dump, Uts, write_dump
+from lkst.slice.kdump import Dump, Uts, write_dump
 from lkst.slice.memory import carving_view, watched_program
 from lkst.slice.notes import Note, parse_notes, read_notes
 from lkst.slice.progress import told

@@ -24,12 +24,13 @@ of empty address space in full.
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 import struct
-from typing import IO, Literal
+from typing import IO
 import zlib
 
-__all__ = ("ByteOrder", "Dump", "Uts", "elf_note", "write_dump")
+from lkst.locate.dumpfile import ByteOrder
 
-ByteOrder = Literal["<", ">"]
+__all__ = ("Dump", "Uts", "elf_note", "write_dump")
+
 
 #: struct disk_dump_header up to nr_cpus
 _HEADER = "8si65s65s65s65s65s65s6xqqIiiIIIIIIi"

@@ -7,31 +7,26 @@ The ELF notes of a dump file: the registers of each CPU, which lie nowhere in th
 dump's memory when a hypervisor has saved them. drgn uses them and does not give
 them away.
 
-Of the formats that drgn opens, ELF and kdump-compressed are known here, and the
-latter flattened.
+Of the formats that drgn opens, those of :mod:`lkst.locate.dumpfile` are known here.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 import struct
 from typing import IO, NamedTuple
 
-from lkst.slice.kdump import ByteOrder, elf_note
+from lkst.locate.dumpfile import ByteOrder, Read, elf_segments, open_dump
+from lkst.slice.kdump import elf_note
 
 __all__ = ("Note", "parse_notes", "read_notes")
 
 _PT_NOTE = 4
-_PN_XNUM = 0xFFFF
 _MAX_NOTES = 1 << 26
 #: Whose notes are kept. Those of QEMU would make libkdumpfile translate addresses by the
 #: page tables of the process that was running, which are not in a slice.
 _NAMES = (b"CORE", b"LINUX")
 #: Larger notes are not registers but dumps of devices.
 _MAX_NOTE = 8192
-_FLATTENED_HEADER = 4096
-_MAX_STRETCHES = 1 << 24
-
-Reader = Callable[[int, int], bytes]
 
 
 class Note(NamedTuple):
@@ -77,66 +72,20 @@ def parse_notes(section: bytes, byte_order: ByteOrder) -> Iterator[Note]:
 
 
 def _read_section(file: IO[bytes], byte_order: ByteOrder) -> bytes:
-    def read_plain(offset: int, size: int) -> bytes:
-        file.seek(offset)
-        return file.read(size)
-
-    read: Reader = read_plain
-    magic = read(0, 16)
-    if magic.startswith(b"\x7fELF"):
-        return _elf_section(read, byte_order)
-    if magic.startswith(b"makedumpfile"):
-        read = _unflattened(file)
-        magic = read(0, 16)
-    if magic.startswith(b"KDUMP   "):
+    kind, read = open_dump(file)
+    if kind == "kdump":
         return _kdump_section(read, byte_order)
-    return b""
+    return b"".join(
+        read(segment.offset, segment.size)
+        for segment in elf_segments(read, byte_order)
+        if segment.kind == _PT_NOTE and segment.size <= _MAX_NOTES
+    )
 
 
-def _elf_section(read: Reader, byte_order: ByteOrder) -> bytes:
-    header = struct.unpack(byte_order + "16xHHIQQQIHHHHHH", read(0, 64))
-    _, _, _, _, offset, sections, _, _, entry_size, count, *_ = header
-    if count == _PN_XNUM:
-        (count,) = struct.unpack_from(byte_order + "I", read(sections, 64), 44)
-    notes = []
-    for index in range(count):
-        entry = read(offset + index * entry_size, 56)
-        kind, _, start, _, _, size = struct.unpack_from(byte_order + "IIQQQQ", entry)
-        if kind == _PT_NOTE and size <= _MAX_NOTES:
-            notes.append(read(start, size))
-    return b"".join(notes)
-
-
-def _kdump_section(read: Reader, byte_order: ByteOrder) -> bytes:
+def _kdump_section(read: Read, byte_order: ByteOrder) -> bytes:
     (version,) = struct.unpack(byte_order + "i", read(8, 4))
     (block,) = struct.unpack(byte_order + "i", read(428, 4))
     if version < 4 or not 0 < block <= 1 << 20:
         return b""
     offset, size = struct.unpack_from(byte_order + "48xqQ", read(block, 64))
     return read(offset, size) if size <= _MAX_NOTES else b""
-
-
-def _unflattened(file: IO[bytes]) -> Reader:
-    """Read a file that makedumpfile has written as stretches with their offsets (``-F``)."""
-    stretches: list[tuple[int, int, int]] = []
-    place = _FLATTENED_HEADER
-    while len(stretches) < _MAX_STRETCHES:
-        file.seek(place)
-        offset, size = struct.unpack(">qq", file.read(16))
-        if offset < 0 or size <= 0:
-            break
-        place += 16
-        stretches.append((offset, size, place))
-        place += size
-
-    def read(offset: int, size: int) -> bytes:
-        data = bytearray(size)
-        # Later stretches were written over earlier ones.
-        for start, length, where in stretches:
-            begin, end = max(start, offset), min(start + length, offset + size)
-            if begin < end:
-                file.seek(where + begin - start)
-                data[begin - offset : end - offset] = file.read(end - begin)
-        return bytes(data)
-
-    return read

@@ -42,7 +42,7 @@ def open_program(source: str) -> Program:
             prog.set_qemu_qmp(source.removeprefix("qemu:"))
         else:
             prog.set_core_dump(source)
-    except (OSError, ValueError, LookupError) as error:
+    except Exception as error:  # drgn has no type for what libkdumpfile refuses.
         raise Damaged(f"{source}: {_reason(error)}") from error
     if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
         raise Damaged(f"{source}: not a dump of a Linux kernel (no VMCOREINFO)")
