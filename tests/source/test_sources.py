@@ -178,8 +178,14 @@ def test_without_symbols_it_is_carved(copy: Path, story_6_1: Dump, lkst: Run) ->
     assert "carved" in lkst("replay", copy, "--last", "1").stdout
 
 
+def nameless(lines: str) -> list[str]:
+    """Give records without the names of tasks, which may come from records that are lost."""
+    records = [json.loads(line) for line in lines.splitlines()]
+    return [json.dumps(record | {"comm": ""}) for record in records]
+
+
 def test_unreadable_pages_cost_their_records_only(copy: Path, lkst: Run) -> None:
-    whole = lkst("replay", copy, "--format", "jsonl").stdout.splitlines()
+    whole = nameless(lkst("replay", copy, "--format", "jsonl").stdout)
     # Junk over a page that is full of records.
     data = copy.read_bytes()
     # Pages lie somewhere in the file, but all at the same place of a page.
@@ -196,7 +202,7 @@ def test_unreadable_pages_cost_their_records_only(copy: Path, lkst: Run) -> None
     result = lkst("replay", copy, "--format", "jsonl")
     assert result.status == 3
     assert "64 slots are torn" in result.stderr
-    left = result.stdout.splitlines()
+    left = nameless(result.stdout)
     assert len(whole) - 64 <= len(left) < len(whole)
     assert set(left) <= set(whole)
 
