@@ -87,6 +87,9 @@ def run(arguments: Sequence[str], *, name: str = "lkst", context: object = None)
         return 130
     except BrokenPipeError:
         raise
+    except MemoryError:
+        click.echo("lkst: there is not enough memory for this", err=True)
+        return LkstError.status
     except OSError as error:
         click.echo(f"lkst: {error}", err=True)
         return LkstError.status

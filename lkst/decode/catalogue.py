@@ -102,6 +102,11 @@ class Header:
         return self.nr_slots * layout.SLOT_SIZE
 
     @property
+    def rings_size(self) -> int:
+        """Size of all rings, in bytes."""
+        return self.ring_size * self.nr_cpus
+
+    @property
     def size(self) -> int:
         """Size of the whole catalogue, in bytes."""
         return self.header_size + self.nr_events * self.event_size

@@ -21,13 +21,17 @@ from numpy.typing import NDArray
 from lkst import layout
 from lkst.decode.catalogue import Catalogue, Header
 from lkst.decode.image import Image
+from lkst.errors import Damaged
 
 __all__ = ("IN_FLIGHT", "TORN", "TRUNCATED", "CPULoss", "Records", "find_records")
 
 # Flags of a record.
-TRUNCATED = 1  #: its text was longer than a record can be
+TRUNCATED = layout.FLAG_TRUNCATED  #: its text was longer than a record can be
 TORN = 2  #: a part of it is missing
 IN_FLIGHT = 4  #: it was being written when the trace ends
+
+#: Rings that lack more than this are not what the header is about.
+_MAX_MISSING = 1 << 30
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -83,7 +87,11 @@ class Records:
 
 
 def find_records(image: Image, catalogue: Catalogue) -> Records:
-    """Find the records of all CPUs and put them in the order of time."""
+    """
+    Find the records of all CPUs and put them in the order of time.
+
+    :raises Damaged: if the rings cannot be those that the header tells of
+    """
     header = catalogue.header
     slots = _slots(image, header)
     readable = np.ones(len(slots), bool)
@@ -112,8 +120,10 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
 
 
 def _slots(image: Image, header: Header) -> U64:
-    size = header.ring_size * header.nr_cpus
+    size = header.rings_size
     data = image.rings
+    if size - len(data) > _MAX_MISSING:
+        raise Damaged("the recorder's header is damaged: the rings are not as large as it says")
     if len(data) < size:
         data = bytes(data) + bytes(size - len(data))
         image.unreadable.append((len(image.rings), size - len(image.rings)))

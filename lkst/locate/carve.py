@@ -20,6 +20,7 @@ from lkst import layout
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Image
 from lkst.errors import Damaged
+from lkst.locate.ranges import total
 
 __all__ = ("carve_recorders",)
 
@@ -44,7 +45,7 @@ def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
             header = parse_header(catalogue)
         except (Damaged, FaultError):
             continue
-        if header.tag in seen:
+        if header.tag in seen or header.rings_size > total(ranges):
             continue
         seen.add(header.tag)
         yield _carve(prog, ranges, header_address, header)
@@ -122,7 +123,7 @@ def _carve_rings(
     prog: Program, ranges: Ranges, header: Header
 ) -> tuple[bytes, list[tuple[int, int]]]:
     """Find the pages of the rings; of two for one place the one with newer slots wins."""
-    size = header.ring_size * header.nr_cpus
+    size = header.rings_size
     rings = np.zeros((-(-size // _PAGE), _SLOTS, layout.SLOT_SIZE // 8), np.uint64)
     newest = np.full(len(rings), -1)
     for page in _candidates(prog, ranges, header.tag):

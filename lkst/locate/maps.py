@@ -19,6 +19,7 @@ from drgn.helpers.linux.percpu import per_cpu_ptr
 from lkst import layout
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Image
+from lkst.errors import Damaged
 from lkst.locate.memory import read_pages
 
 __all__ = ("find_recorders",)
@@ -29,19 +30,24 @@ _CONTROL = b".data.lkst"
 _CPUS = b"lkst_cpus"
 _RING = b"lkst_ring"
 
-_MAX_SIZE = 1 << 40
+_MAX_CATALOGUE = 1 << 28
 
 
-def find_recorders(prog: Program) -> Iterator[Image]:
+def find_recorders(prog: Program, most: int, faults: list[str]) -> Iterator[Image]:
     """
     Find the recorders that a kernel has loaded.
 
+    :param most: what rings can take, in bytes: more than that is damage
+    :param faults: told of each recorder that is damaged; the others are found all the same
     :raises LookupError: if the kernel's list of maps cannot be found
     :raises FaultError: if it cannot be read
     """
     for maps in _group(prog):
         if _CATALOGUE in maps and _RING in maps:
-            yield _read_recorder(prog, maps)
+            try:
+                yield _read_recorder(prog, maps, most)
+            except (Damaged, FaultError) as error:
+                faults.append(" ".join(str(error).split()))
 
 
 def _group(prog: Program) -> list[dict[bytes, Object]]:
@@ -57,15 +63,16 @@ def _group(prog: Program) -> list[dict[bytes, Object]]:
     return list(groups.values())
 
 
-def _read_recorder(prog: Program, maps: dict[bytes, Object]) -> Image:
-    catalogue, _ = _read_values(maps[_CATALOGUE], _MAX_SIZE)
+def _read_recorder(prog: Program, maps: dict[bytes, Object], most: int) -> Image:
+    catalogue, _ = _read_values(maps[_CATALOGUE], _MAX_CATALOGUE)
     header = parse_header(catalogue)
+    if header.rings_size > most:
+        raise Damaged("the recorder's header is damaged: rings larger than memory")
     faults = []
     before, missing = _read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)
     heads_before = None if missing else layout.heads(before, header.cpu_size)
-    size = header.ring_size * header.nr_cpus
-    rings, unreadable = _read_values(maps[_RING], size)
-    if len(rings) < size:
+    rings, unreadable = _read_values(maps[_RING], header.rings_size)
+    if len(rings) < header.rings_size:
         faults.append("the map of the rings is smaller than the header says")
     cpus, missing = _read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)
     if missing:

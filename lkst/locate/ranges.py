@@ -9,7 +9,7 @@ headers of an ELF dump; of a kdump-compressed one the second bitmap behind the
 headers, one bit for each page frame.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 import struct
 
@@ -17,7 +17,7 @@ import numpy as np
 
 from lkst.locate.dumpfile import Read, elf_segments, open_dump
 
-__all__ = ("dumped_ranges",)
+__all__ = ("dumped_ranges", "total")
 
 _PT_LOAD = 1
 _MAX_BITMAP = 1 << 32
@@ -62,3 +62,8 @@ def _kdump_ranges(read: Read) -> list[tuple[int, int]]:
     return [
         (first * block, end * block - 1) for first, end in zip(edges[::2], edges[1::2], strict=True)
     ]
+
+
+def total(ranges: Sequence[tuple[int, int]]) -> int:
+    """Sum up stretches of memory, in bytes."""
+    return sum(last - first + 1 for first, last in ranges)

@@ -71,7 +71,7 @@ class Recorder:
 
     def rings(self) -> bytes:
         """Copy all rings."""
-        return self._ring[: self.header.ring_size * self.header.nr_cpus]
+        return self._ring[: self.header.rings_size]
 
     def control(self) -> bytes:
         """Copy struct lkst_control."""

@@ -229,7 +229,8 @@ def _fill_control(
         control[start : start + len(name)] = name.encode()
         for event in catalogue.events.values():
             on = wants(event)
-            control[where.handler + index * where.max_events + event.id] = on
+            handler = layout.HANDLERS.index("record" if on else "off")
+            control[where.handler + index * where.max_events + event.id] = handler
             if on and name == maskset and event.hook:
                 hooks.setdefault(event.hook, []).append(event.id)
             if not event.hook:

@@ -19,12 +19,15 @@ from lkst.errors import Damaged
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
-from lkst.locate.ranges import dumped_ranges
+from lkst.locate.ranges import dumped_ranges, total
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
 __all__ = ("open_program", "read_traces")
+
+#: Of a machine that does not tell how much it has.
+_MAX_MEMORY = 1 << 46
 
 
 def open_program(source: str) -> Program:
@@ -60,17 +63,15 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     :param source: what to call it
     """
     notes: list[str] = []
+    ranges = _ranges(prog)
     try:
         attach_btf(prog)
-        images = list(find_recorders(prog))
+        images = list(find_recorders(prog, total(ranges), notes))
     except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
         notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
         images = []
-    except Damaged as error:
-        notes.append(str(error))
-        images = []
     if not images and (notes or not prog.flags & ProgramFlags.IS_LIVE):
-        images = list(carve_recorders(prog, _ranges(prog)))
+        images = list(carve_recorders(prog, ranges))
     facts = _facts(prog, source, notes)
     traces = _build(images, facts)
     if not traces and notes:
@@ -84,7 +85,7 @@ def _ranges(prog: Program) -> list[tuple[int, int]]:
             return dumped_ranges(Path(os.fsdecode(prog.core_dump_path)))
         except (OSError, ValueError):
             pass
-    return [(0, (1 << 64) - 1)]
+    return [(0, _MAX_MEMORY - 1)]
 
 
 def _facts(prog: Program, source: str, notes: list[str]) -> Facts:

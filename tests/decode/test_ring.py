@@ -192,6 +192,15 @@ def test_header_that_makes_no_sense(name: str, value: int) -> None:
         decode(image)
 
 
+def test_header_that_tells_of_more_than_there_is() -> None:
+    image = numbered(1).image()
+    header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(image.catalogue), strict=True))
+    header["nr_slots"] = 1 << 31
+    image.catalogue = layout.HEADER.pack(*header.values()) + image.catalogue[layout.HEADER.size :]
+    with pytest.raises(Damaged, match="not as large"):
+        decode(image)
+
+
 def test_damaged_entry_costs_its_event_only() -> None:
     made = numbered(5)
     made.record(0, 5000, 7, "sys_exit", ret=3)

@@ -6,6 +6,7 @@ from pathlib import Path
 import re
 import resource
 import shutil
+import struct
 import subprocess
 import zipfile
 
@@ -159,6 +160,19 @@ def test_unknown_abi(copy: Path, lkst: Run) -> None:
     result = lkst("replay", copy)
     assert result.status == 3
     assert "ABI version 7.0" in result.stderr
+
+
+def test_rings_larger_than_the_dump(copy: Path, lkst: Run) -> None:
+    data = copy.read_bytes()
+    nr_slots = struct.calcsize("<16sHH6I")  # in struct lkst_header
+    with copy.open("r+b") as file:
+        for found in re.finditer(re.escape(layout.MAGIC), data):
+            file.seek(found.start() + nr_slots)
+            file.write(struct.pack("<I", 1 << 30))
+    result = lkst("replay", copy)
+    assert result.status == 3
+    assert "rings larger than memory" in result.stderr
+    assert result.stdout == ""
 
 
 def test_without_symbols_it_is_carved(copy: Path, story_6_1: Dump, lkst: Run) -> None:
