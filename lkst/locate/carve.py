@@ -20,7 +20,7 @@ from lkst import layout
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Image
 from lkst.errors import Damaged
-from lkst.locate.ranges import total
+from lkst.locate.ranges import memory_size
 
 __all__ = ("carve_recorders",)
 
@@ -45,7 +45,7 @@ def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
             header = parse_header(catalogue)
         except (Damaged, FaultError):
             continue
-        if header.tag in seen or header.rings_size > total(ranges):
+        if header.tag in seen or header.rings_size > memory_size(ranges):
             continue
         seen.add(header.tag)
         yield _carve(prog, ranges, header_address, header)

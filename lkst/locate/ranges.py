@@ -17,7 +17,7 @@ import numpy as np
 
 from lkst.locate.dumpfile import Read, elf_segments, open_dump
 
-__all__ = ("dumped_ranges", "total")
+__all__ = ("dumped_ranges", "memory_size")
 
 _PT_LOAD = 1
 _MAX_BITMAP = 1 << 32
@@ -64,6 +64,10 @@ def _kdump_ranges(read: Read) -> list[tuple[int, int]]:
     ]
 
 
-def total(ranges: Sequence[tuple[int, int]]) -> int:
-    """Sum up stretches of memory, in bytes."""
-    return sum(last - first + 1 for first, last in ranges)
+def memory_size(ranges: Sequence[tuple[int, int]]) -> int:
+    """
+    Give how much memory there can be, in bytes: the highest address, plus one.
+
+    What a dump holds is less, since pages that tell nothing are left out.
+    """
+    return max((last + 1 for _, last in ranges), default=0)

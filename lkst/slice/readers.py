@@ -28,7 +28,7 @@ from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
 from lkst.locate.memory import read_pages
-from lkst.locate.ranges import total
+from lkst.locate.ranges import memory_size
 from lkst.slice.crash import read_for_crash
 from lkst.slice.reading import attempt, distinct, touch
 
@@ -63,7 +63,7 @@ def read_recorders(
     found = False
     with attempt("the recorder's maps"):
         attach_btf(prog)
-        for _ in find_recorders(prog, total(ranges()), []):
+        for _ in find_recorders(prog, memory_size(ranges()), []):
             found = True
     if not found:
         for _ in carve_recorders(view, ranges()):

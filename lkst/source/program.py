@@ -19,7 +19,7 @@ from lkst.errors import Damaged
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
-from lkst.locate.ranges import dumped_ranges, total
+from lkst.locate.ranges import dumped_ranges, memory_size
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
@@ -66,7 +66,7 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     ranges = _ranges(prog)
     try:
         attach_btf(prog)
-        images = list(find_recorders(prog, total(ranges), notes))
+        images = list(find_recorders(prog, memory_size(ranges), notes))
     except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
         notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
         images = []

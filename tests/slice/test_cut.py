@@ -261,7 +261,8 @@ def test_makedumpfile_formats(
 
 
 def test_dump_by_kdump(lab: Lab, lkst: Run, tmp_path: Path) -> None:
-    dump = lab("6.12", "--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
+    # makedumpfile 1.7.2 leaves out slab pages of newer kernels, whose slabs it does not know.
+    dump = lab("6.1", "--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
     found = tmp_path / "slice"
     assert lkst("slice", dump.vmcore, "-o", found).status == 0
     meant, replay = (lkst("replay", path, "--format", "jsonl") for path in (dump.vmcore, found))
