@@ -6,7 +6,7 @@ libbpf
 The few calls of libbpf.so.1 that loading, pinning and reading a recorder take.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 import contextlib
 import ctypes
 import ctypes.util
@@ -18,9 +18,17 @@ from typing import Any
 
 from lkst.errors import LkstError
 
-__all__ = ("BPFError", "Object", "map_pinned", "prog_info", "raw_tracepoints")
+__all__ = ("BPFError", "Object", "hooks_present", "map_pinned", "prog_info")
 
-_BTF_KIND_TYPEDEF = 8  # include/uapi/linux/btf.h
+_BTF_KIND_TYPEDEF, _BTF_KIND_FUNC = 8, 12  # include/uapi/linux/btf.h
+
+# Kind of an ELF section -> what the kernel's BTF has for the hook that it names.
+_HOOKS = {
+    "tp_btf": (_BTF_KIND_TYPEDEF, "btf_trace_"),
+    "raw_tp": (_BTF_KIND_TYPEDEF, "btf_trace_"),
+    "fentry": (_BTF_KIND_FUNC, ""),
+    "fexit": (_BTF_KIND_FUNC, ""),
+}
 _LIBBPF_INFO = 1  # enum libbpf_print_level
 _MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
 _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -112,7 +120,8 @@ def library() -> ctypes.CDLL:
             "btf__load_vmlinux_btf",
         ):
             getattr(lib, name).restype = ctypes.c_void_p
-        lib.bpf_program__name.restype = ctypes.c_char_p
+        for name in ("bpf_program__name", "bpf_program__section_name"):
+            getattr(lib, name).restype = ctypes.c_char_p
         lib.libbpf_set_print.argtypes = (_Print,)
         lib.libbpf_set_print(_print)
         _lib = lib
@@ -171,6 +180,11 @@ class Object:
         return ctypes.c_void_p(
             self._lib.bpf_object__find_program_by_name(self._object, name.encode())
         )
+
+    def section(self, program: str) -> str:
+        """Name the ELF section of a program, which says what it is attached to."""
+        name: bytes = self._lib.bpf_program__section_name(self._program(program))
+        return name.decode()
 
     def _map(self, name: str) -> ctypes.c_void_p:
         return ctypes.c_void_p(self._lib.bpf_object__find_map_by_name(self._object, name.encode()))
@@ -240,10 +254,12 @@ class Object:
         _check(self._lib.bpf_program__pin(self._program(program), os.fsencode(pin)), f"pin {pin}")
 
 
-def raw_tracepoints(names: Iterable[str]) -> set[str]:
+def hooks_present(sections: Mapping[str, str]) -> set[str]:
     """
-    Tell which tracepoints the running kernel has, by its BTF.
+    Tell which programs the running kernel has a hook for, by its BTF.
 
+    :param sections: program -> its ELF section: ``tp_btf/NAME`` or ``raw_tp/NAME`` for a
+        tracepoint, ``fentry/NAME`` or ``fexit/NAME`` for a function
     :raises BPFError: if the kernel has no BTF
     """
     lib = library()
@@ -251,11 +267,13 @@ def raw_tracepoints(names: Iterable[str]) -> set[str]:
     if not btf.value:
         raise BPFError(f"the kernel's BTF cannot be read: {os.strerror(ctypes.get_errno())}")
     try:
-        return {
-            name
-            for name in names
-            if lib.btf__find_by_name_kind(btf, b"btf_trace_" + name.encode(), _BTF_KIND_TYPEDEF) > 0
-        }
+        present = set()
+        for program, section in sections.items():
+            kind, _, name = section.partition("/")
+            btf_kind, prefix = _HOOKS[kind]
+            if lib.btf__find_by_name_kind(btf, (prefix + name).encode(), btf_kind) > 0:
+                present.add(program)
+        return present
     finally:
         lib.btf__free(btf)
 

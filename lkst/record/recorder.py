@@ -180,7 +180,7 @@ def _load(
             hooks = _fill_control(control, catalogue, maskset, masksets)
             bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
             bpf.set_entries("lkst_cpus", nr_cpus)
-            present = libbpf.raw_tracepoints(hooks)
+            present = libbpf.hooks_present({hook: bpf.section(hook) for hook in hooks})
             loaded = {*present - refused.keys(), _START}
             for program in list(bpf.programs()):
                 bpf.set_autoload(program, program in loaded)
@@ -256,7 +256,7 @@ def _attach(
             state, prog_id = "unattached", 0
             if hook not in present:
                 state = "absent"
-                missing[hook] = "this kernel has no such tracepoint"
+                missing[hook] = f"this kernel has no {bpf.section(hook).partition('/')[2]}"
             elif hook not in refused:
                 try:
                     bpf.attach(hook, links / hook)
