@@ -10,9 +10,25 @@ on. A number that cannot be named for sure stays a number.
 """
 
 from collections.abc import Callable, Iterable
-import errno
 
-from lkst.replay.signals import code_name, signal_name
+from lkst.signals import code_name, signal_name
+from lkst.tables import (
+    BLK_STATUS,
+    ERRNOS,
+    ETHERTYPES,
+    LOCK_FLAGS,
+    PF_FLAGS,
+    REQ_OPS,
+    SIG_RESULTS,
+    SOFTIRQS,
+    STATE_LETTERS,
+    TASK_DEAD,
+    TASK_FROZEN,
+    TASK_IDLE,
+    TASK_PREEMPTED,
+    TASK_RTLOCK_WAIT,
+    TASK_UNINTERRUPTIBLE,
+)
 from lkst.trace.facts import Names
 
 __all__ = ("COMPANIONS", "NAMERS", "Value")
@@ -27,95 +43,7 @@ COMPANIONS = {"syscall": "compat", "sig_code": "sig"}
 
 _U64 = (1 << 64) - 1
 
-# include/trace/events/signal.h
-_SIG_RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")
-
-_SOFTIRQS = "HI TIMER NET_TX NET_RX BLOCK IRQ_POLL TASKLET SCHED HRTIMER RCU".split()
-
-# Where one number has two names, the kernel's; then include/linux/errno.h.
-_ERRNOS = dict(errno.errorcode) | {
-    11: "EAGAIN",
-    35: "EDEADLK",
-    95: "EOPNOTSUPP",
-    512: "ERESTARTSYS",
-    513: "ERESTARTNOINTR",
-    514: "ERESTARTNOHAND",
-    515: "ENOIOCTLCMD",
-    516: "ERESTART_RESTARTBLOCK",
-    517: "EPROBE_DEFER",
-    518: "EOPENSTALE",
-    519: "ENOPARAM",
-    521: "EBADHANDLE",
-    522: "ENOTSYNC",
-    523: "EBADCOOKIE",
-    524: "ENOTSUPP",
-    525: "ETOOSMALL",
-    526: "ESERVERFAULT",
-    527: "EBADTYPE",
-    528: "EJUKEBOX",
-    529: "EIOCBQUEUED",
-    530: "ERECALLCONFLICT",
-}
 _MAX_ERRNO = 4095  # include/linux/err.h
-
-# include/linux/sched.h: the bits that have a letter, from the right
-_STATE_LETTERS = "RSDTtXZP"
-_TASK_UNINTERRUPTIBLE = 0x2
-_TASK_DEAD = 0x80
-_TASK_IDLE = 0x402  # uninterruptible, does not count as load
-_TASK_RTLOCK_WAIT, _TASK_FROZEN = 0x1000, 0x8000
-_PREEMPTED = 1 << 31
-
-# enum x86_pf_error_code; bits 0 to 4 are told in words
-_PF_FLAGS = (
-    (1 << 3, "rsvd"),
-    (1 << 5, "pk"),
-    (1 << 6, "shstk"),
-    (1 << 15, "sgx"),
-    (1 << 31, "rmp"),
-)
-
-# enum req_op; the operations on zones have had other numbers
-_REQ_OPS = {
-    0: "READ",
-    1: "WRITE",
-    2: "FLUSH",
-    3: "DISCARD",
-    5: "SECURE_ERASE",
-    9: "WRITE_ZEROES",
-    34: "DRV_IN",
-    35: "DRV_OUT",
-}
-
-# include/linux/blk_types.h; 14 to 18 have had other meanings
-_BLK_STATUS = dict(
-    enumerate(
-        "OK NOTSUPP TIMEOUT NOSPC TRANSPORT TARGET RESV_CONFLICT MEDIUM PROTECTION RESOURCE"
-        " IOERR DM_REQUEUE AGAIN DEV_RESOURCE".split()
-    )
-) | {19: "INVAL"}
-
-# include/uapi/linux/if_ether.h
-_ETHERTYPES = {
-    0x0800: "IPv4",
-    0x0806: "ARP",
-    0x8035: "RARP",
-    0x8100: "802.1Q",
-    0x86DD: "IPv6",
-    0x8809: "SLOW",
-    0x8847: "MPLS",
-    0x8863: "PPPoE_DISC",
-    0x8864: "PPPoE",
-    0x888E: "EAPOL",
-    0x88A8: "802.1ad",
-    0x88CC: "LLDP",
-    0x88F7: "PTP",
-}
-
-# LCB_F_* of include/trace/events/lock.h
-_LOCK_FLAGS = tuple(
-    (1 << bit, name) for bit, name in enumerate("spin read write rt percpu mutex".split())
-)
 
 
 def _flags(value: int, table: Iterable[tuple[int, str]]) -> list[str]:
@@ -148,8 +76,8 @@ def _low(value: int) -> int:
 
 
 def _ret(value: int, names: Names) -> Value:
-    if -_MAX_ERRNO <= value < 0 and -value in _ERRNOS:
-        return "-" + _ERRNOS[-value]
+    if -_MAX_ERRNO <= value < 0 and -value in ERRNOS:
+        return "-" + ERRNOS[-value]
     return hex(value & _U64) if abs(value) > 1 << 31 else value
 
 
@@ -163,25 +91,25 @@ def _sig_code(value: int, names: Names) -> Value:
 
 
 def _sig_result(value: int, names: Names) -> Value:
-    return _SIG_RESULTS[value] if value < len(_SIG_RESULTS) else value
+    return SIG_RESULTS[value] if value < len(SIG_RESULTS) else value
 
 
 def _task_state(value: int, names: Names) -> Value:
     """As sched_switch shows it: ``__task_state_index()`` of include/linux/sched.h."""
-    if value & _PREEMPTED:
+    if value & TASK_PREEMPTED:
         # A preempted task counts as running, whatever it was about to do.
         return "R+"
-    if value & _TASK_IDLE == _TASK_IDLE:
+    if value & TASK_IDLE == TASK_IDLE:
         return "I"
-    if value & (_TASK_RTLOCK_WAIT | _TASK_FROZEN):
-        value = _TASK_UNINTERRUPTIBLE
-    if value & _TASK_DEAD:
+    if value & (TASK_RTLOCK_WAIT | TASK_FROZEN):
+        value = TASK_UNINTERRUPTIBLE
+    if value & TASK_DEAD:
         return "X"
-    return _STATE_LETTERS[(value & 0x7F).bit_length()]
+    return STATE_LETTERS[(value & 0x7F).bit_length()]
 
 
 def _softirq(value: int, names: Names) -> Value:
-    table = names.softirqs or _SOFTIRQS
+    table = names.softirqs or SOFTIRQS
     return table[value] if value < len(table) else value
 
 
@@ -208,7 +136,7 @@ def _pf_error(value: int, names: Names) -> Value:
         "instr" if value & 1 << 4 else "write" if value & 1 << 1 else "read",
         "user" if value & 1 << 2 else "kernel",
     ]
-    return "|".join(words + _flags(value & ~0x17, _PF_FLAGS))
+    return "|".join(words + _flags(value & ~0x17, PF_FLAGS))
 
 
 def _dev(value: int, names: Names) -> Value:
@@ -217,15 +145,15 @@ def _dev(value: int, names: Names) -> Value:
 
 def _blk_op(value: int, names: Names) -> Value:
     name = names.enums.get("req_op", {}).get(value)
-    return name.removeprefix("REQ_OP_") if name else _REQ_OPS.get(value, value)
+    return name.removeprefix("REQ_OP_") if name else REQ_OPS.get(value, value)
 
 
 def _blk_status(value: int, names: Names) -> Value:
-    return _BLK_STATUS.get(value, value)
+    return BLK_STATUS.get(value, value)
 
 
 def _ethertype(value: int, names: Names) -> Value:
-    return _ETHERTYPES.get(value, f"{value:#06x}")
+    return ETHERTYPES.get(value, f"{value:#06x}")
 
 
 def _drop_reason(value: int, names: Names) -> Value:
@@ -234,7 +162,7 @@ def _drop_reason(value: int, names: Names) -> Value:
 
 
 def _lock_flags(value: int, names: Names) -> Value:
-    return "|".join(_flags(value, _LOCK_FLAGS)) or 0
+    return "|".join(_flags(value, LOCK_FLAGS)) or 0
 
 
 #: Type of a field -> how its numbers are shown.

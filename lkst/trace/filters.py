@@ -7,18 +7,18 @@ Which records of a trace are wanted: those that pass every filter. A filter that
 is not given lets everything pass.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-import difflib
 from fnmatch import fnmatchcase
 import re
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.decode.catalogue import Catalogue, Event
+from lkst.decode.matching import match_events
 from lkst.errors import Usage
+from lkst.lists import parse_cpus, parse_pids, split_list
 from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
 
@@ -35,7 +35,6 @@ __all__ = (
 
 Bools = NDArray[np.bool_]
 
-_MAX_NUMBER = 1 << 22  # PID_MAX_LIMIT; there are fewer CPUs
 _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 # Times that make sense have fewer digits.
 _MAX_TIME = 18
@@ -94,37 +93,6 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     return trace
 
 
-def match_events(catalogue: Catalogue, patterns: Iterable[str]) -> list[Event]:
-    """
-    Find events by name, category or name in LKST; upper and lower case are the same.
-
-    :param patterns: shell patterns
-    :raises Usage: if one of them matches nothing
-    """
-    found: dict[int, Event] = {}
-    for pattern in patterns:
-        matching = [
-            event
-            for event in catalogue.events.values()
-            if any(fnmatchcase(name.lower(), pattern.lower()) for name in _names(event))
-        ]
-        if not matching:
-            raise Usage(_unknown_event(catalogue, pattern))
-        found |= {event.id: event for event in matching}
-    return [found[id_] for id_ in sorted(found)]
-
-
-def _names(event: Event) -> list[str]:
-    return [name for name in (event.name, event.category, event.old_name) if name]
-
-
-def _unknown_event(catalogue: Catalogue, pattern: str) -> str:
-    names = {name.lower(): name for event in catalogue.events.values() for name in _names(event)}
-    near = difflib.get_close_matches(pattern.lower(), names, cutoff=0.5)
-    hint = f"; did you mean {', '.join(names[name] for name in near)}?" if near else ""
-    return f"no event, category or LKST name matches {pattern!r}{hint}"
-
-
 def _by_pid(trace: Trace, pids: list[int]) -> Bools:
     keep = np.isin(trace.pid, pids)
     for event in trace.catalogue.events.values():
@@ -155,43 +123,13 @@ def _matching(names: list[str], patterns: tuple[str, ...]) -> Bools:
     )
 
 
-def parse_cpus(text: str) -> frozenset[int]:
-    """
-    Read ``0,2-3``.
-
-    :raises Usage: if it is not a list of numbers and ranges
-    """
-    cpus: set[int] = set()
-    for part in _split(text, "CPU"):
-        match = re.fullmatch(r"([0-9]{1,7})(?:-([0-9]{1,7}))?", part)
-        low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if low > high or high > _MAX_NUMBER:
-            raise Usage(f"{part!r} is no CPU and no range of CPUs: say 0,2-3")
-        cpus.update(range(low, high + 1))
-    return frozenset(cpus)
-
-
-def parse_pids(text: str) -> frozenset[int]:
-    """
-    Read ``12,34``.
-
-    :raises Usage: if it is not a list of pids
-    """
-    pids = set()
-    for part in _split(text, "pid"):
-        if not re.fullmatch(r"[0-9]{1,7}", part) or int(part) > _MAX_NUMBER:
-            raise Usage(f"{part!r} is no pid: say 12,34")
-        pids.add(int(part))
-    return frozenset(pids)
-
-
 def parse_patterns(text: str) -> tuple[str, ...]:
     """
     Read names or shell patterns between commas.
 
     :raises Usage: if there is none
     """
-    return tuple(_split(text, "name"))
+    return tuple(split_list(text, "name"))
 
 
 def parse_last(text: str) -> int:
@@ -219,10 +157,3 @@ def parse_time(text: str) -> int:
     if abs(time) >= 10**_MAX_TIME:
         raise Usage(f"{text!r} is longer than any trace")
     return int(time)
-
-
-def _split(text: str, what: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(parts):
-        raise Usage(f"a {what} is missing in {text!r}")
-    return parts

@@ -16,13 +16,11 @@ from lkst import layout
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.image import Image
 from lkst.decode.ring import Records
+from lkst.tables import SIGNED
 from lkst.trace.facts import Facts
 from lkst.trace.tasks import TaskNames
 
 __all__ = ("Trace",)
-
-#: numpy types of the fields that are numbers, by size; signed ones by their type.
-_SIGNED = {"s16", "s32", "s64", "ret", "errno", "sig_code"}
 
 
 class Trace:
@@ -164,7 +162,7 @@ class Trace:
         offset = layout.PAYLOAD_OFFSET + field.offset
         data = self.records.slots.view(np.uint8)
         if field.is_number:
-            kind = "i" if field.type in _SIGNED else "u"
+            kind = "i" if field.type in SIGNED else "u"
             if offset % field.size == 0:
                 # One strided gather instead of one of bytes.
                 column = data.reshape(-1).view(f"<{kind}{field.size}")

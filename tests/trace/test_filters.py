@@ -96,9 +96,9 @@ def test_a_selection_keeps_names_and_end_of_the_whole(trace: Trace) -> None:
 
 
 def test_unknown_event_is_told_with_the_nearest(trace: Trace) -> None:
-    with pytest.raises(Usage, match=r"no event.* matches 'sched_swich'; did you mean sched_switch"):
+    with pytest.raises(Usage, match=r"no event.* matches 'sched_swich': did you mean sched_switch"):
         apply(trace, Filters(events=("irq", "sched_swich")))
-    with pytest.raises(Usage, match=r"matches 'PROCESS_WAKUP'; did you mean PROCESS_WAKEUP"):
+    with pytest.raises(Usage, match=r"matches 'PROCESS_WAKUP': did you mean PROCESS_WAKEUP"):
         match_events(trace.catalogue, ["PROCESS_WAKUP"])
     with pytest.raises(Usage, match=r"matches '%%%'$"):
         match_events(trace.catalogue, ["%%%"])

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Names
+-----
+
+What users call things: events that they name, and names that they give.
+"""
+
+import re
+
+from lkst.decode.catalogue import Catalogue, Event
+from lkst.decode.matching import match_events, nearest
+from lkst.errors import Usage
+from lkst.lists import split_list
+
+__all__ = ("HANDLERS", "check_name", "find_events", "nearest")
+
+#: Handlers that need no program of the user's.
+HANDLERS = ("off", "record", "stack", "count", "hist")
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")
+
+
+def find_events(catalogue: Catalogue, pattern: str) -> list[Event]:
+    """
+    Find events to steer: ``sched_switch``, ``irq``, ``PROCESS_WAKEUP``, ``sched_*,block``.
+
+    :raises Usage: if a part of the list matches nothing
+    """
+    return match_events(catalogue, split_list(pattern, "name"), any_case=False)
+
+
+def check_name(kind: str, name: str) -> str:
+    """
+    Check the name that a user gives to something.
+
+    :param kind: ``maskset``, ``handler``, ``trigger``, ``buffer``
+    :return: the name
+    :raises Usage: if it cannot be called so
+    """
+    if not _NAME.fullmatch(name):
+        raise Usage(
+            f"{name!r} is no name for a {kind}: a letter, then letters, digits, '_' and '-',"
+            " 30 at most"
+        )
+    if kind == "handler" and name in HANDLERS:
+        raise Usage(f"{name!r} is no name for a handler: it means one that is built in")
+    return name
