@@ -14,11 +14,20 @@ import struct
 from typing import NamedTuple
 
 MAGIC = b"LKST recorder\0\0\0"
-ABI_MAJOR = 1
+ABI_MAJOR = 2
 ABI_MINOR = 0
 
 MAX_EVENTS = 256
 MAX_MASKSETS = 16
+MAX_BUFFERS = 16
+MAX_TRIGGERS = 32
+MAX_CLAUSES = 64
+MAX_TERMS = 4
+MAX_HISTS = 32
+MAX_USER = 4
+MAX_PATTERNS = 4
+FILTER_CPUS = 1024
+NAME_SIZE = 32
 
 SLOT_SIZE = 64
 SEQ_BITS = 48
@@ -34,20 +43,35 @@ NR_SHIFT = 54
 NR_MASK = 31
 FLAGS_SHIFT = 59
 FLAG_TRUNCATED = 1
+FLAG_STACK = 2
+
+STACK_SLOTS = 4
 
 # struct lkst_cpu: one page
 CPU = struct.Struct("<8sIIQ")
 CPU_MAGIC = b"LKSTcpu\0"
 CPU_SIZE = 4096
-HEAD_OFFSET = 16
-COUNT_OFFSET = 64
+PLACE_OFFSET = 64
+PLACE_SIZE = 16
+COUNT_OFFSET = PLACE_OFFSET + PLACE_SIZE * MAX_BUFFERS
+
+#: The limit of a ring that is not frozen.
+NO_LIMIT = (1 << 64) - 1
+
+# struct lkst_counts: some pages
+COUNTS = struct.Struct("<8sII")
+COUNTS_MAGIC = b"LKSTcnt\0"
+COUNTED_OFFSET = 64
+SUM_OFFSET = COUNTED_OFFSET + 8 * MAX_EVENTS
+BUCKET_OFFSET = SUM_OFFSET + 8 * MAX_HISTS
+BUCKETS = 64
 
 #: struct lkst_header
-HEADER = struct.Struct("<16sHHIIIIIIIIIQq16s64s64s32sIII20x")
+HEADER = struct.Struct("<16sHHIIIIIIIIIQq16s64s64s32sIIII16x")
 HEADER_NAMES = (
     "magic abi_major abi_minor header_size event_size field_size nr_events slot_size nr_cpus"
     " nr_slots cpu_size tag start real_offset boot_id release machine version control_size"
-    " max_events max_masksets"
+    " max_events max_masksets counts_size"
 ).split()
 
 #: struct lkst_event, without its fields
@@ -65,88 +89,55 @@ FIELD = struct.Struct("<20s20s12sI")
 STATES = ("unused", "attached", "absent", "unattached")
 
 # enum lkst_handler, in order
-HANDLERS = ("off", "record")
+HANDLERS = ("off", "record", "stack", "count", "hist")
+HANDLER_USER = 8
+HANDLER_MASK = 0x0F
+CLOSER = 0x80
+
+# enum lkst_buffer_state, in order
+BUFFER_STATES = ("free", "spare", "written")
+
+# enum lkst_op, in order
+OPS = ("==", "!=", "<", "<=", ">", ">=", "&", "!&")
+
+# enum lkst_filter_flags
+BY_CPU = 1
+BY_PID = 2
+BY_COMM = 4
+BY_CGROUP = 8
+
+# enum lkst_action
+DO_NOTIFY = 1
+DO_MASK = 2
+DO_FREEZE = 4
+DO_SWITCH = 8
+DO_STACK = 16
+
+CONTROL_MAGIC = b"LKSTctl\0"
+
+#: struct lkst_notice, without the record's slot
+NOTICE = struct.Struct("<II")
 
 
-class ControlLayout(NamedTuple):
-    """Offsets in struct lkst_control, in bytes."""
+class Place(NamedTuple):
+    """One CPU's ring in one buffer: struct lkst_place."""
 
-    handler: int
-    maskset: int
-    state: int
-    prog_id: int
-    size: int
-    max_events: int
-    max_masksets: int
+    #: Slots ever claimed.
+    head: int
+    #: Where it freezes.
+    limit: int
 
 
-MASKSET_NAME_SIZE = 32
-
-
-def control_layout(max_events: int, max_masksets: int) -> ControlLayout:
+def places(cpus: bytes, cpu_size: int, buffer: int) -> list[Place]:
     """
-    Lay out struct lkst_control.
-
-    :param max_events: ``LKST_MAX_EVENTS`` of the recorder
-    :param max_masksets: ``LKST_MAX_MASKSETS`` of the recorder
-    """
-    handler = 64
-    maskset = handler + max_events * max_masksets
-    state = maskset + MASKSET_NAME_SIZE * max_masksets
-    prog_id = state + max_events
-    return ControlLayout(
-        handler, maskset, state, prog_id, prog_id + 4 * max_events, max_events, max_masksets
-    )
-
-
-def heads(cpus: bytes, cpu_size: int) -> list[int]:
-    """
-    Read how many slots each CPU has ever claimed.
+    Read where each CPU is in a buffer.
 
     :param cpus: struct lkst_cpu of every CPU
     :param cpu_size: of one, in bytes
+    :param buffer: its number
     """
-    offsets = range(HEAD_OFFSET, len(cpus) - 7, cpu_size)
-    return [int.from_bytes(cpus[offset : offset + 8], "little") for offset in offsets]
-
-
-def active_maskset(control: bytes, where: ControlLayout) -> str:
-    """
-    Name the maskset that is active.
-
-    :param control: struct lkst_control
-    :return: its name, or "" if the bytes do not tell
-    """
-    if len(control) < where.size:
-        return ""
-    active = int.from_bytes(control[:4], "little") % where.max_masksets
-    start = where.maskset + active * MASKSET_NAME_SIZE
-    name = control[start : start + MASKSET_NAME_SIZE].split(b"\0")[0]
-    return "".join(c for c in name.decode("ascii", "replace") if c.isprintable())
-
-
-def event_state(control: bytes, where: ControlLayout, event: int) -> str:
-    """
-    Tell what became of an event's hook.
-
-    :param control: struct lkst_control
-    :param event: its id
-    :return: one of STATES, or "unknown"
-    """
-    if len(control) < where.size or not 0 <= event < where.max_events:
-        return "unknown"
-    state = control[where.state + event]
-    return STATES[state] if state < len(STATES) else "unknown"
-
-
-def prog_ids(control: bytes, where: ControlLayout) -> dict[int, int]:
-    """
-    Give the ids of the BPF programs that feed events.
-
-    :param control: struct lkst_control
-    :return: event id -> program id
-    """
-    if len(control) < where.size:
-        return {}
-    ids = struct.unpack_from(f"<{where.max_events}I", control, where.prog_id)
-    return {event: prog for event, prog in enumerate(ids) if prog}
+    offset = PLACE_OFFSET + buffer * PLACE_SIZE
+    return [
+        Place(*struct.unpack_from("<QQ", cpus, start + offset))
+        for start in range(0, len(cpus) - offset - PLACE_SIZE + 1, cpu_size)
+    ]

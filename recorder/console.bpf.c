@@ -9,15 +9,7 @@
  */
 #define HEAD_SIZE 64
 
-static __always_inline int record_trouble(__u32 event, const char *text, __u32 len)
-{
-	__u16 fixed;
-
-	if (wanted(event))
-		record_text(event, &fixed, sizeof(fixed), text, len);
-	return 0;
-}
-
+#define PANIC "Kernel panic - not syncing: "
 #define WARNING "WARNING: "
 
 /*
@@ -38,27 +30,14 @@ static __always_inline bool is_warn(const char *head)
 	return true;
 }
 
-SEC("tp_btf/console")
-int BPF_PROG(console, const char *text, __u64 size)
+static __always_inline __u32 trouble_of(const char *head)
 {
-	char head[HEAD_SIZE] = {};
-	__u32 len = size;
-
 #define STARTS(what) (bpf_strncmp(head, sizeof(what) - 1, what) == 0)
 #define TROUBLE(event, what)                                                                       \
 	if (STARTS(what))                                                                          \
-	return record_trouble(EV_##event, text, len)
+	return EV_##event
 
-	record_trouble(EV_console, text, len);
-	if (len < 4)
-		return 0;
-	read_some(head, len, sizeof(head) - 1, text);
-
-	if (STARTS("Kernel panic - not syncing: ")) {
-		const __u32 skip = sizeof("Kernel panic - not syncing: ") - 1;
-
-		return record_trouble(EV_panic, text + skip, len - skip);
-	}
+	TROUBLE(panic, PANIC);
 	TROUBLE(kasan, "BUG: KASAN: ");
 	TROUBLE(kfence, "BUG: KFENCE: ");
 	TROUBLE(oops, "BUG: unable to handle ");
@@ -71,7 +50,7 @@ int BPF_PROG(console, const char *text, __u64 size)
 	TROUBLE(oops, "stack segment: ");
 	TROUBLE(oops, "traps: PANIC: double fault");
 	if (STARTS(WARNING) && is_warn(head))
-		return record_trouble(EV_warn, text, len);
+		return EV_warn;
 	TROUBLE(soft_lockup, "watchdog: BUG: soft lockup ");
 	TROUBLE(hard_lockup, "watchdog: Watchdog detected hard LOCKUP ");
 	TROUBLE(hard_lockup, "watchdog: CPU");
@@ -82,13 +61,36 @@ int BPF_PROG(console, const char *text, __u64 size)
 	return 0;
 }
 
+SEC("tp_btf/console")
+int BPF_PROG(console, const char *text, __u64 size)
+{
+	char head[HEAD_SIZE] = {};
+	__u32 len = size, event;
+	__u16 fixed;
+
+	if (wanted(EV_console))
+		record_text(ctx, EV_console, &fixed, sizeof(fixed), text, len);
+	if (len < 4)
+		return 0;
+	read_some(head, len, sizeof(head) - 1, text);
+	event = trouble_of(head);
+	if (!event || !wanted(event))
+		return 0;
+	if (event == EV_panic) {
+		text += sizeof(PANIC) - 1;
+		len -= sizeof(PANIC) - 1;
+	}
+	record_text(ctx, event, &fixed, sizeof(fixed), text, len);
+	return 0;
+}
+
 SEC("tp_btf/module_load")
 int BPF_PROG(module_load, struct module *mod)
 {
 	__u16 fixed;
 
 	if (wanted(EV_module_load))
-		record_string(EV_module_load, &fixed, sizeof(fixed), mod->name);
+		record_string(ctx, EV_module_load, &fixed, sizeof(fixed), mod->name);
 	return 0;
 }
 
@@ -98,6 +100,6 @@ int BPF_PROG(module_free, struct module *mod)
 	__u16 fixed;
 
 	if (wanted(EV_module_free))
-		record_string(EV_module_free, &fixed, sizeof(fixed), mod->name);
+		record_string(ctx, EV_module_free, &fixed, sizeof(fixed), mod->name);
 	return 0;
 }

@@ -18,6 +18,11 @@
 /* The recorder itself */
 EVENT(lkst_start, recorder, "LKST_INIT", "", 1, "the recorder starts",
       FIELD(s64, real_offset, "ns"))
+EVENT(mark, recorder, "", "", 1, "what a user wrote", FIELD(text, text, ""))
+EVENT(trigger_fired, recorder, "", "", 1, "a trigger fires",
+      FIELD(name, name, "") FIELD(event, on, ""))
+EVENT(maskset_use, recorder, "", "", 1, "another maskset is active from here on",
+      FIELD(name, name, ""))
 
 /* Processes and the scheduler */
 EVENT(sched_switch, sched, "PROCESS_CONTEXTSWITCH", "sched_switch", 1,
@@ -207,3 +212,27 @@ EVENT(kasan, trouble, "", "console", 1, "KASAN reports a bad memory access",
       FIELD(text, message, ""))
 EVENT(kfence, trouble, "", "console", 1, "KFENCE reports a bad memory access",
       FIELD(text, message, ""))
+
+/* Delays, which the recorder measures from one event to another. */
+EVENT(wakeup_delay, delay, "", "sched_switch", 0,
+      "from a task's wakeup until it runs",
+      FIELD(u64, delay, "ns") FIELD(comm, comm, "pid") FIELD(pid, pid, ""))
+EVENT(blocked_time, delay, "", "sched_wakeup", 0,
+      "time that a task was in D state",
+      FIELD(u64, delay, "ns") FIELD(comm, comm, "pid") FIELD(pid, pid, ""))
+EVENT(syscall_time, delay, "", "sys_exit", 0, "time that a system call took",
+      FIELD(u64, delay, "ns") FIELD(ret, ret, "") FIELD(syscall, nr, ""))
+EVENT(irq_time, delay, "", "irq_handler_exit", 0,
+      "time that a device's interrupt handler took",
+      FIELD(u64, delay, "ns") FIELD(ksym, handler, "") FIELD(u32, irq, ""))
+EVENT(softirq_time, delay, "", "softirq_exit", 0, "time that a softirq took",
+      FIELD(u64, delay, "ns") FIELD(softirq, vec, ""))
+EVENT(block_time, delay, "", "block_rq_complete", 0,
+      "from a block request's issue until it is completed",
+      FIELD(u64, delay, "ns") FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes")
+      FIELD(u32, bytes, "bytes") FIELD(dev, dev, "") FIELD(blk_op, op, ""))
+EVENT(lock_wait, delay, "", "contention_end", 0,
+      "time that a lock was waited for",
+      FIELD(u64, delay, "ns") FIELD(ksym, lock, "") FIELD(errno, ret, ""))
+EVENT(heartbeat_age, delay, "", "", 0, "time since the last heartbeat",
+      FIELD(u64, delay, "ns"))

@@ -11,18 +11,26 @@
 #define LKST_LAYOUT_H
 
 #define LKST_MAGIC "LKST recorder"
-#define LKST_ABI_MAJOR 1
+#define LKST_ABI_MAJOR 2
 #define LKST_ABI_MINOR 0
 
 #define LKST_MAX_EVENTS 256
 #define LKST_MAX_FIELDS 10
 #define LKST_MAX_MASKSETS 16
+#define LKST_MAX_BUFFERS 16
+#define LKST_MAX_TRIGGERS 32
+#define LKST_MAX_CLAUSES 64
+#define LKST_MAX_TERMS 4
+#define LKST_MAX_HISTS 32
+#define LKST_MAX_USER 4
+#define LKST_NAME_SIZE 32
 
 /*
- * A slot is one cache line. Its first word names it: the recorder's tag in the
- * upper 16 bits, the slot's sequence number on its CPU in the lower 48. The tag
- * is inverted while the record is being written and set right last, so a slot
- * that was claimed and not committed tells so itself.
+ * A slot is one cache line. Its first word names it: the recorder's tag and the
+ * buffer's number in the upper 16 bits, the slot's sequence number in its ring
+ * in the lower 48. The upper 16 bits are inverted while the record is being
+ * written and set right last, so a slot that was claimed and not committed tells
+ * so itself. The lowest 4 bits of a tag are 0: the buffer's number goes there.
  */
 #define LKST_SLOT_SIZE 64
 #define LKST_SEQ_BITS 48
@@ -40,6 +48,11 @@
 #define LKST_MAX_SLOTS 31
 
 #define LKST_FLAG_TRUNCATED 1 /* the text was longer than a record can be */
+#define LKST_FLAG_STACK 2     /* the last LKST_STACK_SLOTS slots hold the kernel's stack */
+
+/* Return addresses, the innermost first; 0 ends them. */
+#define LKST_STACK_SLOTS 4
+#define LKST_STACK_FRAMES (LKST_STACK_SLOTS * 6)
 
 /* A record's first slot. */
 struct lkst_slot {
@@ -56,6 +69,15 @@ struct lkst_more {
 	__u8 payload[48];
 };
 
+/*
+ * One CPU's ring in one buffer. A record is claimed while head is below limit;
+ * freezing sets the limit.
+ */
+struct lkst_place {
+	__u64 head; /* slots ever claimed */
+	__u64 limit;
+};
+
 /* One per CPU: a page, which can be recognised alone as well. */
 #define LKST_CPU_MAGIC "LKSTcpu"
 #define LKST_CPU_SIZE 4096
@@ -64,9 +86,24 @@ struct lkst_cpu {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 cpu;
-	__u64 head; /* slots ever claimed */
+	__u64 refused; /* records that came when the ring was frozen */
 	__u64 reserved[5];
+	struct lkst_place place[LKST_MAX_BUFFERS];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
+} __attribute__((aligned(LKST_CPU_SIZE)));
+
+/* What handlers count; one per CPU. */
+#define LKST_COUNTS_MAGIC "LKSTcnt"
+#define LKST_BUCKETS 64
+
+struct lkst_counts {
+	char magic[8];
+	__u32 tag;
+	__u32 cpu;
+	__u64 reserved[6];
+	__u64 counted[LKST_MAX_EVENTS];		    /* handlers count and hist, by event */
+	__u64 sum[LKST_MAX_HISTS];		    /* of the values */
+	__u64 bucket[LKST_MAX_HISTS][LKST_BUCKETS]; /* n: values of n bits */
 } __attribute__((aligned(LKST_CPU_SIZE)));
 
 /* What an event is wired to; struct lkst_control says how that went. */
@@ -77,19 +114,170 @@ enum lkst_state {
 	LKST_UNATTACHED, /* the kernel refused it */
 };
 
-/* Read by the programs at each event, written by the control side. */
-struct lkst_control {
-	__u32 active; /* maskset */
-	__u32 reserved[15];
-	__u8 handler[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];
-	char maskset[LKST_MAX_MASKSETS][32]; /* names */
-	__u8 state[LKST_MAX_EVENTS];	     /* enum lkst_state */
-	__u32 prog_id[LKST_MAX_EVENTS];	     /* of the BPF program, 0: none */
-};
-
+/* What happens when an event fires. */
 enum lkst_handler {
 	LKST_OFF,
 	LKST_RECORD,
+	LKST_STACK, /* record, with the kernel's stack */
+	LKST_COUNT,
+	LKST_HIST,
+	LKST_USER = 8, /* and up: programs that a user has loaded */
+};
+#define LKST_HANDLER_MASK 0x0f
+#define LKST_CLOSER 0x80 /* a filter or a trigger looks at the event */
+
+/* A buffer is a set of rings, one for each CPU, in one map. */
+enum lkst_buffer_state {
+	LKST_FREE,    /* no buffer */
+	LKST_SPARE,   /* empty: a trigger may switch to it */
+	LKST_WRITTEN, /* has records, or gets them */
+};
+
+struct lkst_buffer {
+	char name[LKST_NAME_SIZE];
+	__u32 state; /* enum lkst_buffer_state */
+	__u32 map_id;
+	__u32 nr_slots; /* in one ring, a power of two */
+	__u32 reserved[5];
+};
+
+/* Which tasks and CPUs a maskset is about; a part that is not flagged lets all pass. */
+enum lkst_filter_flags {
+	LKST_BY_CPU = 1,
+	LKST_BY_PID = 2, /* in the map lkst_followed */
+	LKST_BY_COMM = 4,
+	LKST_BY_CGROUP = 8,
+};
+#define LKST_MAX_PATTERNS 4
+#define LKST_FILTER_CPUS 1024
+
+struct lkst_pattern {
+	char comm[16];
+	__u32 size; /* bytes to compare: 16 for a whole name */
+	__u32 reserved;
+};
+
+struct lkst_cgroup {
+	__u64 id;
+	__u32 level; /* its depth: 0 is the root */
+	__u32 used;
+};
+
+struct lkst_filter {
+	__u32 flags;
+	__u32 children; /* followed tasks' children are followed too */
+	struct lkst_pattern comm[LKST_MAX_PATTERNS];
+	struct lkst_cgroup cgroup[LKST_MAX_PATTERNS];
+	__u64 cpus[LKST_FILTER_CPUS / 64];
+};
+
+/* The field that a histogram is of. */
+struct lkst_hist {
+	__u16 event; /* 0: none */
+	__u8 offset; /* in the payload */
+	__u8 size;
+	__u8 is_signed;
+	__u8 reserved[3];
+};
+
+/* A condition: any of its clauses, of which all terms hold. */
+enum lkst_op {
+	LKST_EQ,
+	LKST_NE,
+	LKST_LT,
+	LKST_LE,
+	LKST_GT,
+	LKST_GE,
+	LKST_AND, /* some bit is set */
+	LKST_NAND,
+};
+
+struct lkst_term {
+	__u8 offset; /* in the payload; the value does not cross 8 bytes */
+	__u8 size;   /* 1, 2, 4, 8; 16: a name, only == and != */
+	__u8 op;
+	__u8 is_signed;
+	__u32 reserved;
+	__u64 value[2];
+};
+
+struct lkst_clause {
+	__u16 event;
+	__u8 trigger;
+	__u8 nr_terms;
+	__u32 reserved;
+	struct lkst_term term[LKST_MAX_TERMS];
+};
+
+/* Clauses sorted by event. There are two tables: one counts, the other is written. */
+struct lkst_rules {
+	__u8 first[LKST_MAX_EVENTS];
+	__u8 nr[LKST_MAX_EVENTS];
+	struct lkst_clause clause[LKST_MAX_CLAUSES];
+};
+
+enum lkst_action {
+	LKST_DO_NOTIFY = 1,
+	LKST_DO_MASK = 2,
+	LKST_DO_FREEZE = 4,
+	LKST_DO_SWITCH = 8,
+	LKST_DO_STACK = 16,
+};
+
+struct lkst_trigger {
+	char name[LKST_NAME_SIZE];
+	char when[192]; /* as the user wrote it */
+	char action[96];
+	__u32 used;
+	__u32 actions; /* enum lkst_action */
+	__u32 maskset; /* to switch to */
+	__u32 reserved;
+	__u64 duration; /* of that, ns; 0: for good */
+	__u64 freeze;	/* slots that each ring still takes */
+	__u64 interval; /* shortest time between two firings, ns */
+	__u64 fired;	/* times that the actions were done */
+	__u64 held;	/* times that the interval forbade it */
+	__u64 last;	/* CLOCK_MONOTONIC, ns, of the last firing */
+};
+
+/* Read by the programs at each event, written by the control side and by triggers. */
+#define LKST_CONTROL_MAGIC "LKSTctl"
+
+struct lkst_control {
+	/* The first page can be recognised alone. */
+	char magic[8];
+	__u32 tag;
+	__u32 active;	  /* maskset */
+	__u32 into;	  /* buffer that is written */
+	__u32 base;	  /* maskset that is active again when "until" is over */
+	__u64 until;	  /* CLOCK_MONOTONIC, ns; 0: no end */
+	__u64 beat;	  /* last heartbeat, CLOCK_MONOTONIC, ns; 0: none is expected */
+	__u64 period;	  /* of the control side's timer, ns; 0: it stops */
+	__u64 unheard;	  /* notices that found no room */
+	__u64 no_spare;	  /* switches that found no spare buffer */
+	__u64 unfollowed; /* tasks that found no room in lkst_followed */
+	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
+	__u32 reserved[13];
+	struct lkst_buffer buffer[LKST_MAX_BUFFERS];
+
+	__u8 handler[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];
+	__u8 argument[LKST_MAX_MASKSETS][LKST_MAX_EVENTS]; /* of hist: which */
+	char maskset[LKST_MAX_MASKSETS][LKST_NAME_SIZE];   /* names; "": free */
+	struct lkst_filter filter[LKST_MAX_MASKSETS];
+	__u8 subject[LKST_MAX_EVENTS];	/* offset of the pid that a record is about; 0xff: none */
+	__u8 state[LKST_MAX_EVENTS];	/* enum lkst_state */
+	__u32 prog_id[LKST_MAX_EVENTS]; /* of the BPF program, 0: none */
+	char user[LKST_MAX_USER][LKST_NAME_SIZE]; /* users' handlers; "": free */
+	struct lkst_hist hist[LKST_MAX_HISTS];
+	struct lkst_trigger trigger[LKST_MAX_TRIGGERS];
+	struct lkst_rules table[2];
+};
+
+/* What a trigger or a handler tells user space, through the ring buffer lkst_notices. */
+struct lkst_notice {
+	__u32 trigger; /* LKST_MAX_TRIGGERS + n: user's handler n */
+	__u32 actions;
+	struct lkst_slot record;
 };
 
 /*
@@ -109,7 +297,7 @@ struct lkst_header {
 	__u32 nr_events;
 	__u32 slot_size;
 	__u32 nr_cpus;	/* possible CPUs: rings */
-	__u32 nr_slots; /* in one ring, a power of two */
+	__u32 nr_slots; /* in one ring of the first buffer, a power of two */
 	__u32 cpu_size;
 	__u32 tag;
 	__u64 start;	    /* CLOCK_MONOTONIC, ns, when it was loaded */
@@ -121,7 +309,8 @@ struct lkst_header {
 	__u32 control_size; /* bytes of struct lkst_control */
 	__u32 max_events;   /* LKST_MAX_EVENTS, LKST_MAX_MASKSETS */
 	__u32 max_masksets;
-	__u32 reserved[5];
+	__u32 counts_size; /* bytes of struct lkst_counts */
+	__u32 reserved[4];
 } __attribute__((aligned(LKST_ENTRY_SIZE)));
 
 /* Fields lie in the payload one after the other, without holes. */

@@ -15,4 +15,5 @@ char _license[] SEC("license") = "GPL";
 #include "net.bpf.c"
 #include "lock.bpf.c"
 #include "console.bpf.c"
+#include "delay.bpf.c"
 #include "steer.bpf.c"

@@ -12,10 +12,8 @@
 #ifndef LKST_RING_H
 #define LKST_RING_H
 
-#include "kernel.h"
-#include "catalogue.h"
+#include "closer.h"
 #include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
 #define MORE_SIZE sizeof(((struct lkst_more *)0)->payload)
@@ -23,48 +21,30 @@
 /* The most that a text can be: the longest console line is 1024 bytes. */
 #define TEXT_MAX 1024
 
-/* A constant to the verifier: the catalogue is frozen. */
-#define NR_SLOTS lkst_catalogue.header.nr_slots
-
-/* The loader sets the number of entries. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lkst_slot);
-} lkst_ring SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct lkst_cpu);
-} lkst_cpus SEC(".maps");
-
-volatile struct lkst_control lkst_control SEC(".data.lkst") = {};
-
+/* The stack is scarce: what can be derived is not kept. */
 struct record {
-	struct lkst_slot *slot;
-	const struct task_struct *task; /* whose record it is */
-	__u64 word;			/* to commit with */
-	__u64 what;
-	__u32 base; /* index of the CPU's first slot */
+	struct lkst_slot *slot; /* in the ring, or on the stack */
+	void *ring;		/* the map; NULL: it is on the stack, for a closer look */
+	__u64 word;		/* to commit with */
+	__u32 base;		/* index of the CPU's first slot */
+	__u32 mask;
 };
+
+static __always_inline __u32 handler_of(__u32 event)
+{
+	return lkst_control.handler[lkst_control.active % LKST_MAX_MASKSETS][event];
+}
 
 static __always_inline bool wanted(__u32 event)
 {
-	__u32 active = lkst_control.active % LKST_MAX_MASKSETS;
-
-	return lkst_control.handler[active][event] == LKST_RECORD;
+	return handler_of(event) != LKST_OFF;
 }
 
-static __always_inline struct lkst_slot *slot_at(__u32 base, __u64 seq)
+static __always_inline struct lkst_slot *slot_at(const struct record *r, __u64 seq)
 {
-	__u32 index = base + (seq & (NR_SLOTS - 1));
+	__u32 index = r->base + (seq & r->mask);
 
-	return bpf_map_lookup_elem(&lkst_ring, &index);
+	return bpf_map_lookup_elem(r->ring, &index);
 }
 
 static __always_inline void set_word(__u64 *word, __u64 value)
@@ -78,54 +58,73 @@ static __always_inline __u64 claimed(__u64 word)
 	return word ^ ~LKST_SEQ_MASK;
 }
 
-static __always_inline bool claim(struct record *r, __u32 event, __u32 nr,
-				  const struct task_struct *task)
+static __always_inline __u64 what_of(__u32 event, __u32 nr, __u32 pid)
 {
-	__u64 ts = bpf_ktime_get_ns();
-	__u32 cpu = bpf_get_smp_processor_id();
+	return event | (__u64)bpf_get_smp_processor_id() << LKST_CPU_SHIFT |
+	       (__u64)pid << LKST_PID_SHIFT | (__u64)nr << LKST_NR_SHIFT;
+}
+
+/* Claim the slots of a record; @what says how many. */
+static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
+{
+	__u32 cpu = what >> LKST_CPU_SHIFT & 0xffff;
+	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
+	__u32 into = lkst_control.into % LKST_MAX_BUFFERS;
 	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	__u32 nr_slots = lkst_control.buffer[into].nr_slots;
+	struct lkst_place *place;
 	__u64 seq;
 
 	if (!c)
 		return false;
+	place = &c->place[into];
+	if (place->head >= place->limit) {
+		c->refused++;
+		return false;
+	}
+	r->ring = bpf_map_lookup_elem(&lkst_buffers, &into);
+	if (!r->ring)
+		return false;
 	/* An event's program does not nest on a CPU: no atomic is needed. */
-	c->count[event]++;
-	seq = __sync_fetch_and_add(&c->head, nr) & LKST_SEQ_MASK;
-	r->base = cpu * NR_SLOTS;
-	r->word = seq | (__u64)lkst_catalogue.header.tag << LKST_SEQ_BITS;
-	r->task = task;
-	r->what = event | (__u64)cpu << LKST_CPU_SHIFT | (__u64)task->pid << LKST_PID_SHIFT |
-		  (__u64)nr << LKST_NR_SHIFT;
-	r->slot = slot_at(r->base, seq);
+	c->count[what & (LKST_MAX_EVENTS - 1)]++;
+	seq = __sync_fetch_and_add(&place->head, nr) & LKST_SEQ_MASK;
+	r->base = cpu * nr_slots;
+	r->mask = nr_slots - 1;
+	r->word = seq | (__u64)(lkst_catalogue.header.tag | into) << LKST_SEQ_BITS;
+	r->slot = slot_at(r, seq);
 	if (!r->slot)
 		return false;
 	set_word(&r->slot->commit, claimed(r->word));
-	set_word(&r->slot->what, r->what);
+	set_word(&r->slot->what, what);
 	set_word(&r->slot->ts, ts);
 	return true;
 }
 
-static __always_inline void commit(struct record *r)
+static __always_inline void commit(const struct record *r)
 {
 	barrier();
 	set_word(&r->slot->commit, r->word);
 }
 
-/*
- * Start a record of one slot: "RECORD(sched_switch, e)" declares e, a pointer
- * to the record's fields, or leaves the program if nobody wants the event.
- * COMMIT() ends it. The record is the current task's, or that of another task.
- */
-#define RECORD_OF(name, e, of)                                                                     \
-	struct lkst_##name *e;                                                                     \
-	struct record record;                                                                      \
-	if (!wanted(EV_##name) || !claim(&record, EV_##name, 1, of))                               \
-		return 0;                                                                          \
-	e = (struct lkst_##name *)record.slot->payload
+/* Begin a record of one slot: in the ring, or, for a closer look, on the stack. */
+static __always_inline bool begin(struct record *r, struct lkst_slot *scratch, __u32 event,
+				  const struct task_struct *task)
+{
+	__u32 how = handler_of(event);
+	__u64 what;
 
-#define RECORD(name, e) RECORD_OF(name, e, bpf_get_current_task_btf())
-
-#define COMMIT() commit(&record)
+	if (how == LKST_OFF)
+		return false;
+	what = what_of(event, 1, task->pid);
+	if (how == LKST_RECORD)
+		return claim(r, what, bpf_ktime_get_ns());
+	__builtin_memset(scratch, 0, sizeof(*scratch));
+	scratch->what = what;
+	scratch->ts = bpf_ktime_get_ns();
+	r->slot = scratch;
+	r->ring = NULL;
+	return true;
+}
 
 /* Read up to @size bytes of kernel memory; @max is what @dst can hold. */
 static __always_inline void read_some(void *dst, __u32 size, __u32 max, const void *src)
@@ -144,9 +143,8 @@ static __always_inline void read_some(void *dst, __u32 size, __u32 max, const vo
  */
 static __noinline int write_more(const struct record *r, const char *src, __u32 len)
 {
-	__u64 cpu = r->what & (0xffffULL << LKST_CPU_SHIFT);
+	__u64 cpu = r->slot->what & (0xffffULL << LKST_CPU_SHIFT);
 	__u64 word = r->word;
-	__u32 base = r->base;
 	__u32 i;
 
 	for (i = 0; i < (TEXT_MAX + MORE_SIZE - 1) / MORE_SIZE; i++) {
@@ -156,7 +154,7 @@ static __noinline int write_more(const struct record *r, const char *src, __u32 
 		if (done >= len)
 			break;
 		word++;
-		more = (struct lkst_more *)slot_at(base, word);
+		more = (struct lkst_more *)slot_at(r, word);
 		if (!more)
 			break;
 		set_word(&more->commit, claimed(word));
@@ -167,16 +165,112 @@ static __noinline int write_more(const struct record *r, const char *src, __u32 
 	return 0;
 }
 
+/* Frames that a slot holds. */
+#define SLOT_FRAMES (MORE_SIZE / sizeof(__u64))
+
+/*
+ * The kernel's stack, into the slots that follow the record's first @done ones.
+ * Half of it at a time: the stacks of BPF programs are small.
+ */
+static __noinline int write_stack(void *ctx, const struct record *r, __u32 done)
+{
+	__u64 cpu = r->slot->what & (0xffffULL << LKST_CPU_SHIFT);
+	__u64 frames[LKST_STACK_FRAMES / 2];
+	const __u64 *from = frames;
+	__u32 i, word;
+
+#pragma clang loop unroll(disable)
+	for (i = 0; i < LKST_STACK_SLOTS; i++) {
+		__u64 commit = r->word + done + i;
+		struct lkst_more *more = (struct lkst_more *)slot_at(r, commit);
+
+		if (!more)
+			break;
+		if (i % 2 == 0) {
+			__builtin_memset(frames, 0, sizeof(frames));
+			bpf_get_stack(ctx, frames, sizeof(frames), i * SLOT_FRAMES);
+			from = frames;
+		}
+		set_word(&more->commit, claimed(commit));
+		more->what = EV_more | cpu | (__u64)(done + i) << LKST_PID_SHIFT;
+		for (word = 0; word < SLOT_FRAMES; word++)
+			((__u64 *)more->payload)[word] = from[word];
+		set_word(&more->commit, commit);
+		from += SLOT_FRAMES;
+	}
+	return 0;
+}
+
+static __always_inline __u64 with_stack(__u64 what)
+{
+	return (what | (__u64)LKST_FLAG_STACK << LKST_FLAGS_SHIFT) +
+	       ((__u64)LKST_STACK_SLOTS << LKST_NR_SHIFT);
+}
+
+#include "fire.h"
+
+/*
+ * What becomes of an event that lies in a slot on the stack, with @len bytes of
+ * text at @text that found no room in it.
+ */
+static __noinline int settle(void *ctx, struct record *r, const char *text, __u32 len)
+{
+	struct lkst_slot *scratch = r->slot;
+	__u64 what = scratch->what;
+	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
+	__u64 verdict = VERDICT_KEEP;
+
+	if (handler_of(event_of(scratch)) != LKST_RECORD)
+		verdict = lkst_consider(scratch);
+	if (verdict & VERDICT_STACK)
+		what = with_stack(what);
+	if (verdict & VERDICT_KEEP && claim(r, what, scratch->ts)) {
+		__builtin_memcpy(r->slot->payload, scratch->payload, PAYLOAD_SIZE);
+		if (len)
+			write_more(r, text, len);
+		if (verdict & VERDICT_STACK)
+			write_stack(ctx, r, nr);
+		commit(r);
+	}
+	if (verdict >> VERDICT_FIRE_SHIFT)
+		lkst_fire(scratch, verdict >> VERDICT_FIRE_SHIFT);
+	return 0;
+}
+
+/*
+ * Start a record of one slot: "RECORD(sched_switch, e)" declares e, a pointer
+ * to the record's fields, or leaves the program if nobody wants the event.
+ * COMMIT() ends it. The record is the current task's, or that of another task.
+ */
+#define RECORD_OF(name, e, of)                                                                     \
+	struct lkst_##name *e;                                                                     \
+	struct lkst_slot scratch;                                                                  \
+	struct record record;                                                                      \
+	if (!begin(&record, &scratch, EV_##name, of))                                              \
+		return 0;                                                                          \
+	e = (struct lkst_##name *)record.slot->payload
+
+#define RECORD(name, e) RECORD_OF(name, e, bpf_get_current_task_btf())
+
+#define COMMIT()                                                                                   \
+	do {                                                                                       \
+		if (record.ring)                                                                   \
+			commit(&record);                                                           \
+		else                                                                               \
+			settle(ctx, &record, NULL, 0);                                             \
+	} while (0)
+
 /*
  * Record @event with @fixed in front of a text at kernel address @src.
  * @fixed's last member is the text's length.
  */
-static __always_inline void record_text(__u32 event, const void *fixed, __u32 fixed_size,
+static __always_inline void record_text(void *ctx, __u32 event, const void *fixed, __u32 fixed_size,
 					const char *src, __u32 len)
 {
 	__u32 room = PAYLOAD_SIZE - fixed_size;
+	struct lkst_slot scratch = {.ts = bpf_ktime_get_ns()};
+	struct record r = {.slot = &scratch};
 	__u64 flags = 0;
-	struct record r;
 	__u32 nr = 1;
 
 	if (len > TEXT_MAX) {
@@ -185,15 +279,11 @@ static __always_inline void record_text(__u32 event, const void *fixed, __u32 fi
 	}
 	if (len > room)
 		nr += (len - room + MORE_SIZE - 1) / MORE_SIZE;
-	if (!claim(&r, event, nr, bpf_get_current_task_btf()))
-		return;
-	set_word(&r.slot->what, r.what | flags);
-	__builtin_memcpy(r.slot->payload, fixed, fixed_size);
-	*(__u16 *)(r.slot->payload + fixed_size - sizeof(__u16)) = len;
-	read_some(r.slot->payload + fixed_size, len, room, src);
-	if (len > room)
-		write_more(&r, src + room, len - room);
-	commit(&r);
+	scratch.what = what_of(event, nr, bpf_get_current_task_btf()->pid) | flags;
+	__builtin_memcpy(scratch.payload, fixed, fixed_size);
+	*(__u16 *)(scratch.payload + fixed_size - sizeof(__u16)) = len;
+	read_some(scratch.payload + fixed_size, len, room, src);
+	settle(ctx, &r, src + room, len > room ? len - room : 0);
 }
 
 struct {
@@ -207,8 +297,8 @@ struct {
  * The same for a string whose length is not known; it is copied to learn it.
  * Only for events of task context: they share one buffer.
  */
-static __always_inline void record_string(__u32 event, const void *fixed, __u32 fixed_size,
-					  const char *src)
+static __always_inline void record_string(void *ctx, __u32 event, const void *fixed,
+					  __u32 fixed_size, const char *src)
 {
 	__u32 zero = 0;
 	char *copy = bpf_map_lookup_elem(&lkst_string, &zero);
@@ -218,7 +308,7 @@ static __always_inline void record_string(__u32 event, const void *fixed, __u32 
 		return;
 	size = bpf_probe_read_kernel_str(copy, TEXT_MAX, src);
 	if (size > 0)
-		record_text(event, fixed, fixed_size, src, size - 1);
+		record_text(ctx, event, fixed, fixed_size, src, size - 1);
 }
 
 /* Both words of a comm at once; it is aligned in every record. */

@@ -69,7 +69,8 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 		return 0;
 	copy_comm(e.comm, p);
 	e.old_pid = old_pid;
-	record_string(EV_sched_process_exec, &e, offsetof(typeof(e), filename) + 2, bprm->filename);
+	record_string(ctx, EV_sched_process_exec, &e, offsetof(typeof(e), filename) + 2,
+		      bprm->filename);
 	return 0;
 }
 

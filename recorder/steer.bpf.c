@@ -1,15 +1,140 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Programs that the control side runs itself; nothing triggers them. */
+/* Programs that the control side runs itself, and what follows tasks. */
 
 struct lkst_start_args {
 	__s64 real_offset;
 };
 
 SEC("raw_tp")
-int lkst_start(struct lkst_start_args *args)
+int lkst_start(struct lkst_start_args *ctx)
 {
 	RECORD(lkst_start, e);
-	e->real_offset = args->real_offset;
+	e->real_offset = ctx->real_offset;
 	COMMIT();
+	return 0;
+}
+
+struct lkst_mark_args {
+	__u64 text; /* user address */
+	__u64 size;
+};
+
+SEC("raw_tp")
+int lkst_mark(struct lkst_mark_args *ctx)
+{
+	__u32 zero = 0, size = ctx->size;
+	char *copy = bpf_map_lookup_elem(&lkst_string, &zero);
+	__u16 fixed;
+
+	if (!copy || !wanted(EV_mark))
+		return 1;
+	if (size > TEXT_MAX)
+		size = TEXT_MAX;
+	if (bpf_probe_read_user(copy, size, (const void *)ctx->text))
+		return 1;
+	record_text(ctx, EV_mark, &fixed, sizeof(fixed), copy, ctx->size);
+	return 0;
+}
+
+/* Make a maskset the active one, and say so in the rings. */
+SEC("raw_tp")
+int lkst_use(__u64 *ctx)
+{
+	lkst_use_maskset(ctx[0] % LKST_MAX_MASKSETS, 0);
+	note_maskset();
+	return 0;
+}
+
+#define CLOCK_MONOTONIC 1 /* include/uapi/linux/time.h */
+
+struct timer {
+	struct bpf_timer timer;
+};
+
+/* One for each CPU, so that one that hangs does not stop them all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct timer);
+} lkst_timers SEC(".maps");
+
+static __always_inline int note_age(__u64 age)
+{
+	struct lkst_slot scratch = {.ts = bpf_ktime_get_ns()};
+	struct lkst_heartbeat_age *e = (struct lkst_heartbeat_age *)scratch.payload;
+	__u64 verdict;
+	struct record r;
+
+	if (!wanted(EV_heartbeat_age))
+		return 0;
+	scratch.what = what_of(EV_heartbeat_age, 1, bpf_get_current_task_btf()->pid);
+	e->delay = age;
+	verdict = lkst_consider(&scratch);
+	if (verdict & VERDICT_KEEP && claim(&r, scratch.what, scratch.ts)) {
+		__builtin_memcpy(r.slot->payload, scratch.payload, PAYLOAD_SIZE);
+		commit(&r);
+	}
+	if (verdict >> VERDICT_FIRE_SHIFT)
+		lkst_fire(&scratch, verdict >> VERDICT_FIRE_SHIFT);
+	return 0;
+}
+
+static int tick(void *map, __u32 *cpu, struct timer *timer)
+{
+	__u64 now = bpf_ktime_get_ns(), until = lkst_control.until, beat = lkst_control.beat;
+
+	if (until && now >= until &&
+	    __sync_val_compare_and_swap(&lkst_control.until, until, 0) == until) {
+		lkst_control.active = lkst_control.base;
+		note_maskset();
+	}
+	if (beat && now > beat)
+		note_age(now - beat);
+	if (lkst_control.period)
+		bpf_timer_start(&timer->timer, lkst_control.period, 0);
+	return 0;
+}
+
+/* Start the timer of the CPU that this runs on. */
+SEC("syscall")
+int lkst_tick(void *ctx)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct timer *timer = bpf_map_lookup_elem(&lkst_timers, &cpu);
+
+	if (!timer)
+		return 1;
+	/* Refused if it was done before, which is as good. */
+	bpf_timer_init(&timer->timer, &lkst_timers, CLOCK_MONOTONIC);
+	if (bpf_timer_set_callback(&timer->timer, tick))
+		return 1;
+	return bpf_timer_start(&timer->timer, lkst_control.period, 0) != 0;
+}
+
+/* Whether those that follow the parent are to follow the child as well. */
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task_struct *child)
+{
+	__u32 pid = parent->pid, child_pid = child->pid, masksets = 0, i;
+	bool thread = parent->tgid == child->tgid;
+	__u32 *followed = bpf_map_lookup_elem(&lkst_followed, &pid);
+
+	if (!followed)
+		return 0;
+	for (i = 0; i < LKST_MAX_MASKSETS; i++)
+		if (*followed & 1U << i && (thread || lkst_control.filter[i].children))
+			masksets |= 1U << i;
+	if (masksets && bpf_map_update_elem(&lkst_followed, &child_pid, &masksets, BPF_ANY))
+		__sync_fetch_and_add(&lkst_control.unfollowed, 1);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(follow__sched_process_exit, struct task_struct *p)
+{
+	__u32 pid = p->pid;
+
+	bpf_map_delete_elem(&lkst_followed, &pid);
 	return 0;
 }

@@ -2,9 +2,9 @@
 /* Categories syscall and exception: include/trace/events/syscalls.h,
  * arch/x86/include/asm/trace/exceptions.h
  */
-static __always_inline bool is_compat(const struct task_struct *task)
+static __always_inline bool is_compat(void)
 {
-	return task->thread_info.status & TS_COMPAT;
+	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
 }
 
 SEC("tp_btf/sys_enter")
@@ -16,7 +16,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 	e->arg2 = regs->dx;
 	e->arg3 = regs->r10;
 	e->nr = id;
-	e->compat = is_compat(record.task);
+	e->compat = is_compat();
 	COMMIT();
 	return 0;
 }
@@ -27,7 +27,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	RECORD(sys_exit, e);
 	e->ret = ret;
 	e->nr = regs->orig_ax;
-	e->compat = is_compat(record.task);
+	e->compat = is_compat();
 	COMMIT();
 	return 0;
 }

@@ -36,6 +36,7 @@ typedef __u8 lkst_blk_op;     /* enum req_op */
 typedef __u8 lkst_blk_status; /* blk_status_t */
 typedef __u16 lkst_ethertype;
 typedef __u32 lkst_drop_reason; /* enum skb_drop_reason */
+typedef __u32 lkst_event;	/* id of another event */
 typedef __u32 lkst_lock_flags;	/* LCB_F_* of include/trace/events/lock.h */
 
 #endif

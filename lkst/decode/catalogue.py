@@ -95,6 +95,8 @@ class Header:
     control_size: int
     max_events: int
     max_masksets: int
+    #: struct lkst_counts, in bytes.
+    counts_size: int
 
     @property
     def ring_size(self) -> int:
@@ -110,11 +112,6 @@ class Header:
     def size(self) -> int:
         """Size of the whole catalogue, in bytes."""
         return self.header_size + self.nr_events * self.event_size
-
-    @property
-    def control(self) -> layout.ControlLayout:
-        """Where things lie in struct lkst_control."""
-        return layout.control_layout(self.max_events, self.max_masksets)
 
 
 @dataclass(frozen=True)

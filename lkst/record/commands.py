@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from lkst.record import machine
 from lkst.record.pins import Recorder
-from lkst.record.recorder import MASKSETS, start, stop
+from lkst.record.masktext import built_in
+from lkst.record.recorder import built_catalogue, start, stop
 from lkst.record.status import Status, read_status
 
 __all__ = ("start_command", "status_command", "stop_command")
@@ -14,10 +15,10 @@ __all__ = ("start_command", "status_command", "stop_command")
 
 @click.command("start")
 @click.option("--size", default="1M", show_default=True, help="Of each CPU's ring.")
-@click.option("--maskset", type=click.Choice(list(MASKSETS)), default="default", show_default=True)
+@click.option("--maskset", default="default", show_default=True)
 def start_command(size: str, maskset: str) -> None:
     """Load the recorder, pin it, and let it run."""
-    started = start(machine.parse_size(size), maskset)
+    started = start(machine.parse_size(size), built_in(built_catalogue())[maskset])
     total = started.ring_size * started.nr_cpus
     click.echo(
         f"recording {started.events} events in {started.nr_cpus} rings of"

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 import contextlib
 import ctypes
 import ctypes.util
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -18,7 +19,19 @@ from typing import Any
 
 from lkst.errors import LkstError
 
-__all__ = ("BPFError", "Object", "hooks_present", "map_pinned", "prog_info")
+__all__ = (
+    "BPFError",
+    "Object",
+    "create_ring_map",
+    "hooks_present",
+    "map_id",
+    "map_pinned",
+    "pin_fd",
+    "pinned",
+    "prog_info",
+    "run_pinned",
+    "update_map",
+)
 
 _BTF_KIND_TYPEDEF, _BTF_KIND_FUNC = 8, 12  # include/uapi/linux/btf.h
 
@@ -29,6 +42,9 @@ _HOOKS = {
     "fentry": (_BTF_KIND_FUNC, ""),
     "fexit": (_BTF_KIND_FUNC, ""),
 }
+# include/uapi/linux/bpf.h
+_MAP_TYPE_ARRAY = 2
+_MMAPABLE, _INNER_MAP = 1 << 10, 1 << 12
 _LIBBPF_INFO = 1  # enum libbpf_print_level
 _MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
 _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
@@ -56,6 +72,22 @@ class _TestRunOpts(ctypes.Structure):
         ("flags", ctypes.c_uint32),
         ("cpu", ctypes.c_uint32),
         ("batch_size", ctypes.c_uint32),
+    )
+
+
+class _MapCreateOpts(ctypes.Structure):
+    # struct bpf_map_create_opts, tools/lib/bpf/bpf.h
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("btf_fd", ctypes.c_uint32),
+        ("btf_key_type_id", ctypes.c_uint32),
+        ("btf_value_type_id", ctypes.c_uint32),
+        ("btf_vmlinux_value_type_id", ctypes.c_uint32),
+        ("inner_map_fd", ctypes.c_uint32),
+        ("map_flags", ctypes.c_uint32),
+        ("map_extra", ctypes.c_uint64),
+        ("numa_node", ctypes.c_uint32),
+        ("map_ifindex", ctypes.c_uint32),
     )
 
 
@@ -113,14 +145,16 @@ def library() -> ctypes.CDLL:
         for name in (
             "bpf_object__open_file",
             "bpf_object__next_program",
+            "bpf_object__next_map",
             "bpf_object__find_map_by_name",
             "bpf_object__find_program_by_name",
             "bpf_program__attach",
+            "bpf_program__attach_freplace",
             "bpf_map__initial_value",
             "btf__load_vmlinux_btf",
         ):
             getattr(lib, name).restype = ctypes.c_void_p
-        for name in ("bpf_program__name", "bpf_program__section_name"):
+        for name in ("bpf_map__name", "bpf_program__name", "bpf_program__section_name"):
             getattr(lib, name).restype = ctypes.c_char_p
         lib.libbpf_set_print.argtypes = (_Print,)
         lib.libbpf_set_print(_print)
@@ -189,6 +223,24 @@ class Object:
     def _map(self, name: str) -> ctypes.c_void_p:
         return ctypes.c_void_p(self._lib.bpf_object__find_map_by_name(self._object, name.encode()))
 
+    def maps(self) -> Iterator[str]:
+        """Name every map."""
+        map_ = ctypes.c_void_p()
+        while True:
+            map_ = ctypes.c_void_p(self._lib.bpf_object__next_map(self._object, map_))
+            if not map_.value:
+                return
+            yield self._lib.bpf_map__name(map_).decode()
+
+    def reuse_map(self, map_: str, pin: Path) -> None:
+        """Take a map that is pinned instead of making one."""
+        with pinned(pin) as fd:
+            _check(self._lib.bpf_map__reuse_fd(self._map(map_), fd), f"reuse {pin}")
+
+    def leave_out_map(self, map_: str) -> None:
+        """Make no such map: no program that is loaded uses it."""
+        _check(self._lib.bpf_map__set_autocreate(self._map(map_), False), map_)
+
     def set_autoload(self, program: str, load: bool) -> None:
         """Say whether :meth:`load` loads a program."""
         _check(self._lib.bpf_program__set_autoload(self._program(program), load), program)
@@ -231,14 +283,33 @@ class Object:
         """Give the id of a loaded program."""
         return prog_info(self._lib.bpf_program__fd(self._program(program)))[0]
 
-    def attach(self, program: str, pin: Path) -> None:
+    def replace_function(self, program: str, target: int, function: str) -> None:
+        """
+        Say, before it is loaded, which function of which program another one replaces.
+
+        :param target: file descriptor of the program that has the function
+        """
+        _check(
+            self._lib.bpf_program__set_attach_target(
+                self._program(program), target, function.encode()
+            ),
+            program,
+        )
+
+    def attach(self, program: str, pin: Path, replaces: tuple[int, str] | None = None) -> None:
         """
         Attach a program and pin the link.
 
+        :param replaces: the program, by file descriptor, and its function that this replaces
         :raises BPFError: if the kernel does not have it
         """
         _log.clear()
-        link = self._lib.bpf_program__attach(self._program(program))
+        if replaces:
+            link = self._lib.bpf_program__attach_freplace(
+                self._program(program), replaces[0], replaces[1].encode()
+            )
+        else:
+            link = self._lib.bpf_program__attach(self._program(program))
         if not link:
             raise BPFError(f"{program}: {os.strerror(ctypes.get_errno())}")
         handle = ctypes.c_void_p(link)
@@ -279,7 +350,12 @@ def hooks_present(sections: Mapping[str, str]) -> set[str]:
 
 
 @contextlib.contextmanager
-def _pinned(pin: Path) -> Iterator[int]:
+def pinned(pin: Path) -> Iterator[int]:
+    """
+    Open what is pinned, as a file descriptor.
+
+    :raises OSError: if it is not there or must not be used
+    """
     fd = library().bpf_obj_get(os.fsencode(pin))
     if fd < 0:
         error = -fd if fd != -1 else ctypes.get_errno()
@@ -296,7 +372,7 @@ def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:
 
     :raises OSError: if it is not there or must not be used
     """
-    with _pinned(pin) as fd:
+    with pinned(pin) as fd:
         info = _MapInfo()
         _get_info(fd, info)
         size = (info.value_size + 7) // 8 * 8 * info.max_entries
@@ -305,16 +381,109 @@ def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:
         return mmap.mmap(fd, size, mmap.MAP_SHARED, protection)
 
 
-def run_pinned(pin: Path, context: bytes) -> None:
-    """Run a pinned program once, with these bytes as its context."""
-    with _pinned(pin) as fd:
+def run_pinned(pin: Path, context: bytes = b"") -> int:
+    """
+    Run a pinned program once, with these bytes as its context.
+
+    :return: what it returned
+    """
+    with pinned(pin) as fd:
         given = ctypes.create_string_buffer(context, len(context))
         options = _TestRunOpts(
             sz=ctypes.sizeof(_TestRunOpts),
-            ctx_in=ctypes.addressof(given),
+            ctx_in=ctypes.addressof(given) if context else None,
             ctx_size_in=len(context),
         )
         _check(library().bpf_prog_test_run_opts(fd, ctypes.byref(options)), f"run {pin.name}")
+        return int(options.retval)
+
+
+def create_ring_map(entries: int, slot_size: int) -> int:
+    """
+    Make a map that can be a buffer.
+
+    :param entries: slots
+    :param slot_size: in bytes
+    :return: file descriptor
+    :raises BPFError: if there is not enough memory
+    """
+    options = _MapCreateOpts(sz=ctypes.sizeof(_MapCreateOpts), map_flags=_MMAPABLE | _INNER_MAP)
+    fd: int = library().bpf_map_create(
+        _MAP_TYPE_ARRAY, b"lkst_ring", 4, slot_size, entries, ctypes.byref(options)
+    )
+    return _check(fd, f"make a buffer of {entries * slot_size >> 10} KiB")
+
+
+def update_map(pin: Path, key: int, value: int | None) -> None:
+    """
+    Set or delete an entry of a pinned map whose keys and values are 32 bits.
+
+    When it returns, no program uses what was there before in a map of maps
+    (synchronize_rcu in maybe_wait_bpf_programs, kernel/bpf/syscall.c).
+
+    :param value: None: delete it
+    """
+    raw_key = ctypes.c_uint32(key)
+    with pinned(pin) as fd:
+        if value is None:
+            result = library().bpf_map_delete_elem(fd, ctypes.byref(raw_key))
+            if result == -errno.ENOENT:
+                return
+        else:
+            raw_value = ctypes.c_uint32(value)
+            result = library().bpf_map_update_elem(
+                fd, ctypes.byref(raw_key), ctypes.byref(raw_value), ctypes.c_uint64(0)
+            )
+    _check(result, f"write to {pin.name}")
+
+
+def map_keys(pin: Path) -> list[int]:
+    """Give the keys of a pinned hash map whose keys are 32 bits."""
+    keys: list[int] = []
+    key = ctypes.c_uint32()
+    last: Any = None
+    with pinned(pin) as fd:
+        while library().bpf_map_get_next_key(fd, last, ctypes.byref(key)) == 0:
+            keys.append(key.value)
+            last = ctypes.byref(ctypes.c_uint32(key.value))
+    return keys
+
+
+def look_up(pin: Path, key: int) -> int | None:
+    """Give an entry of a pinned map whose keys and values are 32 bits."""
+    value = ctypes.c_uint32()
+    with pinned(pin) as fd:
+        result = library().bpf_map_lookup_elem(
+            fd, ctypes.byref(ctypes.c_uint32(key)), ctypes.byref(value)
+        )
+    return None if result else value.value
+
+
+def pin_fd(fd: int, pin: Path) -> None:
+    """Pin what a file descriptor stands for."""
+    _check(library().bpf_obj_pin(fd, os.fsencode(pin)), f"pin {pin}")
+
+
+def map_id(fd: int) -> int:
+    """Give the id of a map."""
+    info = _MapInfo()
+    _get_info(fd, info)
+    return int(info.id)
+
+
+@contextlib.contextmanager
+def program_by_id(prog_id: int) -> Iterator[int]:
+    """
+    Open a loaded program, as a file descriptor.
+
+    :raises BPFError: if there is none
+    """
+    fd = library().bpf_prog_get_fd_by_id(prog_id)
+    _check(fd, f"program {prog_id}")
+    try:
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def _get_info(fd: int, info: Any) -> None:
@@ -338,10 +507,8 @@ def prog_info(fd: int) -> tuple[int, int]:
 
 def recursion_misses(prog_id: int) -> int:
     """Count how often the kernel skipped a program because it was running already."""
-    fd = library().bpf_prog_get_fd_by_id(prog_id)
-    if fd < 0:
-        return 0
     try:
-        return prog_info(fd)[1]
-    finally:
-        os.close(fd)
+        with program_by_id(prog_id) as fd:
+            return prog_info(fd)[1]
+    except BPFError:
+        return 0

@@ -6,6 +6,7 @@ Machine
 Facts about the machine that a recorder writes into its header.
 """
 
+import ctypes
 import os
 from pathlib import Path
 import re
@@ -15,7 +16,7 @@ import uuid
 
 from lkst.errors import Usage
 
-__all__ = ("Clock", "boot_id", "memory", "parse_size", "possible_cpus", "read_clock")
+__all__ = ("Clock", "boot_id", "exchange", "memory", "parse_size", "possible_cpus", "read_clock")
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -70,3 +71,16 @@ def parse_size(text: str) -> int:
     if not match:
         raise Usage(f"{text!r} is no size: say 512K, 1M, 1G")
     return int(match[1]) * _SUFFIXES[match[2].upper()]
+
+
+def exchange(one: Path, other: Path) -> None:
+    """
+    Let two directories swap names at once (renameat2(2), RENAME_EXCHANGE).
+
+    :raises OSError: if it cannot be done
+    """
+    at_cwd, exchange_flag = -100, 2
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange_flag):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), str(other))

@@ -5,23 +5,49 @@ Pins
 
 Where a recorder is pinned, and the recorder that is.
 
-``/sys/fs/bpf/lkst`` holds the maps, the programs that the control side runs, and
-``links/``, one link for each program that is attached. Unlinking all of it is
-what stops a recorder.
+``/sys/fs/bpf/lkst`` holds
+
+- the maps, each under its name without ``lkst_``; ``catalogue`` and ``control``,
+- ``rings/``, the map of each buffer,
+- ``run/``, the programs that the control side runs itself,
+- ``links/``, one link for each program that is attached.
+
+Unlinking all of it is what stops a recorder.
 """
 
+import contextlib
+import mmap
 from pathlib import Path
 import shutil
+import struct
 from types import TracebackType
+from typing import NamedTuple
 
 from lkst import layout
+from lkst.control import Control, prog_ids, read_control
 from lkst.decode.catalogue import Catalogue, parse_catalogue
 from lkst.errors import Damaged, LkstError, NotFound
 from lkst.record import libbpf
 
-__all__ = ("PINS", "Recorder", "remove_pins")
+__all__ = ("PINS", "BufferMap", "Recorder", "remove_pins")
 
 PINS = Path("/sys/fs/bpf/lkst")
+
+_MAPPED = ("catalogue", "control", "cpus", "counts")
+
+
+class BufferMap(NamedTuple):
+    """A buffer of the recorder that runs on this machine."""
+
+    number: int
+    name: str
+    #: In one ring.
+    nr_slots: int
+    map: mmap.mmap
+
+    def rings(self) -> bytes:
+        """Copy all rings."""
+        return self.map[:]
 
 
 class Recorder:
@@ -31,6 +57,7 @@ class Recorder:
         """
         Open it.
 
+        :param writable: whether it is to be steered
         :raises NotFound: if none runs
         :raises LkstError: if it must not be opened
         """
@@ -38,15 +65,15 @@ class Recorder:
         try:
             if not pins.is_dir():
                 raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
-            self._catalogue = libbpf.map_pinned(pins / "catalogue")
-            self._control = libbpf.map_pinned(pins / "control", writable=writable)
-            self._cpus = libbpf.map_pinned(pins / "cpus")
-            self._ring = libbpf.map_pinned(pins / "ring")
+            self._maps = {
+                name: libbpf.map_pinned(pins / name, writable=writable and name != "catalogue")
+                for name in _MAPPED
+            }
         except PermissionError:
             raise LkstError("only root may read the recorder of this machine") from None
         except OSError as error:
             raise Damaged(f"the recorder is incomplete: {error}") from None
-        self.catalogue: Catalogue = parse_catalogue(self._catalogue[:])
+        self.catalogue: Catalogue = parse_catalogue(self._maps["catalogue"][:])
         self.header = self.catalogue.header
 
     def __enter__(self) -> "Recorder":
@@ -58,28 +85,95 @@ class Recorder:
         value: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        for map_ in (self._catalogue, self._control, self._cpus, self._ring):
-            map_.close()
+        for map_ in self._maps.values():
+            # One whose contents somebody still looks at goes when they do.
+            with contextlib.suppress(BufferError):
+                map_.close()
 
-    def heads(self) -> list[int]:
-        """Read how many slots each CPU has claimed so far."""
-        return layout.heads(self.cpus(), self.header.cpu_size)
+    def buffers(self) -> list[BufferMap]:
+        """Map all buffers."""
+        control = read_control(self.control())
+        assert control is not None
+        found = []
+        for number, buffer in enumerate(control.buffer):
+            if layout.BUFFER_STATES[buffer.state] == "free":
+                continue
+            name = buffer.name.decode()
+            try:
+                map_ = libbpf.map_pinned(self.pins / "rings" / name)
+            except OSError as error:
+                raise Damaged(f"the buffer {name!r} is missing: {error}") from None
+            size = buffer.nr_slots * layout.SLOT_SIZE * self.header.nr_cpus
+            if len(map_) < size:
+                raise Damaged(f"the buffer {name!r} is smaller than it should be")
+            found.append(BufferMap(number, name, buffer.nr_slots, map_))
+        return found
+
+    @property
+    def live(self) -> Control:
+        """What the programs read, to be changed; it lies in the kernel's memory."""
+        return Control.from_buffer(self._maps["control"])
+
+    def places(self, buffer: int) -> list[layout.Place]:
+        """Read where each CPU is in a buffer."""
+        return layout.places(self.cpus(), self.header.cpu_size, buffer)
+
+    def set_place(self, buffer: int, cpu: int, *, head: int | None = None, limit: int) -> None:
+        """
+        Set where a CPU's ring freezes, and, of a buffer that is not used, where it is.
+
+        :param limit: ``layout.NO_LIMIT``: it does not
+        """
+        start = cpu * self.header.cpu_size + layout.PLACE_OFFSET + buffer * layout.PLACE_SIZE
+        cpus = self._maps["cpus"]
+        if head is not None:
+            struct.pack_into("<Q", cpus, start, head)
+        struct.pack_into("<Q", cpus, start + 8, limit)
+
+    def name_cpus(self) -> None:
+        """Write what each CPU's memory can be recognised by."""
+        for cpu in range(self.header.nr_cpus):
+            layout.CPU.pack_into(
+                self._maps["cpus"],
+                cpu * self.header.cpu_size,
+                layout.CPU_MAGIC,
+                self.header.tag,
+                cpu,
+                0,
+            )
+            layout.COUNTS.pack_into(
+                self._maps["counts"],
+                cpu * self.header.counts_size,
+                layout.COUNTS_MAGIC,
+                self.header.tag,
+                cpu,
+            )
+
+    def clear_hist(self, index: int) -> None:
+        """Forget what a histogram has counted."""
+        counts = self._maps["counts"]
+        for cpu in range(self.header.nr_cpus):
+            start = cpu * self.header.counts_size
+            struct.pack_into("<Q", counts, start + layout.SUM_OFFSET + 8 * index, 0)
+            size = 8 * layout.BUCKETS
+            place = start + layout.BUCKET_OFFSET + size * index
+            counts[place : place + size] = bytes(size)
 
     def cpus(self) -> bytes:
         """Copy struct lkst_cpu of all CPUs."""
-        return self._cpus[: self.header.cpu_size * self.header.nr_cpus]
+        return self._maps["cpus"][: self.header.cpu_size * self.header.nr_cpus]
 
-    def rings(self) -> bytes:
-        """Copy all rings."""
-        return self._ring[: self.header.rings_size]
+    def counts(self) -> bytes:
+        """Copy struct lkst_counts of all CPUs."""
+        return self._maps["counts"][: self.header.counts_size * self.header.nr_cpus]
 
     def control(self) -> bytes:
         """Copy struct lkst_control."""
-        return self._control[: self.header.control_size]
+        return self._maps["control"][: self.header.control_size]
 
     def misses(self) -> dict[int, int]:
         """Count, by event, how often its program was skipped because it was running."""
-        programs = layout.prog_ids(self.control(), self.header.control)
+        programs = prog_ids(read_control(self.control()))
         return {event: libbpf.recursion_misses(prog) for event, prog in programs.items()}
 
 

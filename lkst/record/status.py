@@ -11,6 +11,7 @@ import struct
 import time
 
 from lkst import layout
+from lkst.control import active_maskset, event_state, read_control
 from lkst.decode.catalogue import Event
 from lkst.record.pins import Recorder
 
@@ -53,7 +54,9 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
     time.sleep(seconds)
     after, elapsed = recorder.cpus(), time.monotonic() - start
     header = recorder.header
-    control = recorder.control()
+    control = read_control(recorder.control())
+    assert control is not None
+    into = control.into % layout.MAX_BUFFERS
     misses = recorder.misses()
     events = []
     for event in recorder.catalogue.events.values():
@@ -61,15 +64,18 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
         events.append(
             EventStatus(
                 event,
-                layout.event_state(control, header.control, event.id),
+                event_state(control, event.id),
                 counts[1],
                 (counts[1] - counts[0]) / elapsed,
                 misses.get(event.id, 0),
             )
         )
-    heads = [layout.heads(data, header.cpu_size) for data in (before, after)]
+    heads = [
+        [place.head for place in layout.places(data, header.cpu_size, into)]
+        for data in (before, after)
+    ]
     return Status(
-        layout.active_maskset(control, header.control),
+        active_maskset(control),
         events,
         heads[1],
         [(new - old) / elapsed for old, new in zip(*heads, strict=True)],

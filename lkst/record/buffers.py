@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Buffers
+-------
+
+A buffer is a set of rings, one for each CPU, in one map. One of them is written;
+the others keep what they have, or are spare, so that a trigger can switch to them.
+"""
+
+from dataclasses import dataclass
+import os
+from pathlib import Path
+
+from lkst import layout
+from lkst.control import Buffer, Control
+from lkst.errors import LkstError, NotFound, Usage
+from lkst.record import libbpf, machine
+from lkst.record.names import check_name, nearest
+from lkst.record.pins import Recorder
+
+__all__ = (
+    "MAIN",
+    "BufferStatus",
+    "delete_buffer",
+    "freeze_buffer",
+    "list_buffers",
+    "make_spare",
+    "new_buffer",
+    "nr_slots_of",
+    "resize_buffer",
+    "thaw_buffer",
+    "use_buffer",
+)
+
+#: The first one.
+MAIN = "main"
+
+#: The rings may take this much of the machine's memory.
+_SHARE = 8
+_MIN_RING = 4096
+
+
+@dataclass(frozen=True)
+class BufferStatus:
+    """One buffer."""
+
+    number: int
+    name: str
+    #: ``written to``, ``kept``, ``spare``; a frozen one says so as well.
+    state: str
+    #: In one ring.
+    nr_slots: int
+    #: Slots that each CPU has claimed.
+    heads: list[int]
+
+
+def nr_slots_of(size: int, nr_cpus: int, used: int = 0) -> int:
+    """
+    Tell how many slots a ring gets.
+
+    :param size: of the ring in bytes; rounded up to a power of two
+    :param used: what other buffers take, in bytes
+    :raises Usage: if it is too small, or all rings take too much of the memory
+    """
+    slots = 1 << max(size // layout.SLOT_SIZE - 1, 0).bit_length()
+    if slots * layout.SLOT_SIZE < _MIN_RING:
+        raise Usage(f"a ring of {size} bytes is too small: at least {_MIN_RING >> 10} KiB")
+    total = slots * layout.SLOT_SIZE * nr_cpus
+    if used + total > machine.memory() // _SHARE or slots * nr_cpus >= 1 << 32:
+        beside = f", beside {used >> 20} MiB of other buffers," if used else ""
+        raise Usage(
+            f"{nr_cpus} rings of {slots * layout.SLOT_SIZE >> 10} KiB are {total >> 20} MiB{beside}"
+            f" more than 1/{_SHARE} of this machine's {machine.memory() >> 20} MiB (--size is per"
+            " CPU)"
+        )
+    return slots
+
+
+def new_buffer(recorder: Recorder, name: str, size: int) -> int:
+    """
+    Make a buffer; it is spare until something is written to it.
+
+    :param size: of each ring, in bytes
+    :return: its number
+    :raises LkstError: if it cannot be made; then nothing is left of it
+    """
+    check_name("buffer", name)
+    control, nr_cpus = recorder.live, recorder.header.nr_cpus
+    if name in _numbers(control):
+        raise Usage(f"there is a buffer {name!r} already")
+    number = next((i for i, b in enumerate(control.buffer) if _state(b) == "free"), None)
+    if number is None:
+        raise LkstError(f"there are {layout.MAX_BUFFERS} buffers: no more fit")
+    used = sum(b.nr_slots for b in control.buffer if _state(b) != "free")
+    nr_slots = nr_slots_of(size, nr_cpus, used * nr_cpus * layout.SLOT_SIZE)
+    pin = _pin(recorder, name)
+    pin.unlink(missing_ok=True)
+    fd = libbpf.create_ring_map(nr_slots * nr_cpus, layout.SLOT_SIZE)
+    try:
+        libbpf.pin_fd(fd, pin)
+        libbpf.update_map(recorder.pins / "buffers", number, fd)
+        map_id = libbpf.map_id(fd)
+    finally:
+        os.close(fd)
+    for cpu in range(nr_cpus):
+        recorder.set_place(number, cpu, head=0, limit=layout.NO_LIMIT)
+    buffer = control.buffer[number]
+    buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, map_id
+    # Last: from now on it is one.
+    buffer.state = layout.BUFFER_STATES.index("spare")
+    return number
+
+
+def _pin(recorder: Recorder, name: str) -> Path:
+    return recorder.pins / "rings" / name
+
+
+def _state(buffer: Buffer) -> str:
+    return layout.BUFFER_STATES[buffer.state]
+
+
+def _numbers(control: Control) -> dict[str, int]:
+    return {
+        buffer.name.decode(): number
+        for number, buffer in enumerate(control.buffer)
+        if _state(buffer) != "free"
+    }
+
+
+def find_buffer(control: Control, name: str | None) -> int:
+    """
+    Find a buffer by its name.
+
+    :param name: None: the one that is written
+    :raises NotFound: if there is none
+    """
+    if name is None:
+        return int(control.into)
+    numbers = _numbers(control)
+    if name not in numbers:
+        raise NotFound(f"there is no buffer {name!r}{nearest(name, numbers)}")
+    return numbers[name]
+
+
+def list_buffers(recorder: Recorder) -> list[BufferStatus]:
+    """Tell what each buffer is."""
+    control = recorder.live
+    listed = []
+    for name, number in _numbers(control).items():
+        places = recorder.places(number)
+        state = "written to" if number == control.into else "kept"
+        if _state(control.buffer[number]) == "spare":
+            state = "spare"
+        frozen = [place.limit != layout.NO_LIMIT for place in places]
+        if all(place.head >= place.limit for place in places):
+            state += ", frozen"
+        elif any(frozen):
+            state += ", freezing"
+        listed.append(
+            BufferStatus(
+                number, name, state, control.buffer[number].nr_slots, [p.head for p in places]
+            )
+        )
+    return listed
+
+
+def use_buffer(recorder: Recorder, name: str) -> None:
+    """
+    Write to another buffer from now on.
+
+    :raises NotFound: if there is none
+    :raises LkstError: if it is frozen
+    """
+    number = find_buffer(recorder.live, name)
+    if any(place.limit != layout.NO_LIMIT for place in recorder.places(number)):
+        raise LkstError(f"the buffer {name!r} is frozen: 'lkst buffer thaw {name}' first")
+    recorder.live.buffer[number].state = layout.BUFFER_STATES.index("written")
+    recorder.live.into = number
+
+
+def freeze_buffer(recorder: Recorder, name: str | None) -> None:
+    """Let a buffer take no more records."""
+    number = find_buffer(recorder.live, name)
+    for cpu, place in enumerate(recorder.places(number)):
+        recorder.set_place(number, cpu, limit=place.head)
+
+
+def thaw_buffer(recorder: Recorder, name: str | None) -> None:
+    """Let a buffer take records again."""
+    number = find_buffer(recorder.live, name)
+    for cpu in range(recorder.header.nr_cpus):
+        recorder.set_place(number, cpu, limit=layout.NO_LIMIT)
+
+
+def delete_buffer(recorder: Recorder, name: str) -> None:
+    """
+    Forget a buffer and what it has.
+
+    :raises LkstError: if it is the one that is written
+    """
+    control = recorder.live
+    number = find_buffer(control, name)
+    if number == control.into:
+        raise LkstError(f"the buffer {name!r} is written to: 'lkst buffer use' another one first")
+    buffer = control.buffer[number]
+    # A trigger must not switch to it from here on.
+    buffer.state = layout.BUFFER_STATES.index("written")
+    if number == control.into:
+        raise LkstError(f"a trigger has just switched to the buffer {name!r}")
+    libbpf.update_map(recorder.pins / "buffers", number, None)
+    buffer.state = layout.BUFFER_STATES.index("free")
+    _pin(recorder, name).unlink(missing_ok=True)
+
+
+def make_spare(recorder: Recorder) -> str | None:
+    """
+    See to it that a trigger can switch.
+
+    :return: the name of the buffer that was made; None: there was a spare one
+    """
+    control = recorder.live
+    if any(_state(buffer) == "spare" for buffer in control.buffer):
+        return None
+    numbers = _numbers(control)
+    name = next(n for i in range(1, 100) if (n := f"spare-{i}") not in numbers)
+    new_buffer(recorder, name, control.buffer[control.into].nr_slots * layout.SLOT_SIZE)
+    return name
+
+
+def resize_buffer(recorder: Recorder, name: str | None, size: int) -> str:
+    """
+    Give a buffer rings of another size.
+
+    What it holds is not lost: the old rings stay as a buffer of their own.
+
+    :param size: of each ring, in bytes
+    :return: name of the buffer that holds what was recorded so far
+    """
+    control = recorder.live
+    number = find_buffer(control, name)
+    own = control.buffer[number].name.decode()
+    numbers = _numbers(control)
+    kept = next(n for i in range(1, 100) if (n := f"{own[:26]}-{i}") not in numbers)
+    written = number == control.into
+    new = new_buffer(recorder, kept, size)
+    if written:
+        use_buffer(recorder, kept)
+    _swap_names(recorder, number, new)
+    return kept
+
+
+def _swap_names(recorder: Recorder, first: int, second: int) -> None:
+    buffers = recorder.live.buffer
+    names = buffers[first].name, buffers[second].name
+    one, other = (_pin(recorder, name.decode()) for name in names)
+    aside = _pin(recorder, "renaming")
+    one.rename(aside)
+    other.rename(one)
+    aside.rename(other)
+    buffers[first].name, buffers[second].name = names[1], names[0]

@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A closer look at an event, for whatever is not simply recorded: filters,
+ * handlers that count, handlers that users have loaded, triggers.
+ *
+ * The event lies in a slot on the stack. lkst_consider() says what becomes of
+ * it; then it is recorded, if it is; then lkst_fire() does what triggers ask for,
+ * so that the record which fired one is there before a ring freezes.
+ *
+ * Both are global functions: the verifier looks at each once for every program
+ * and not once for every way that leads there.
+ */
+#ifndef LKST_CLOSER_H
+#define LKST_CLOSER_H
+
+#include "actions.h"
+#include "catalogue.h"
+
+/* What lkst_consider() answers. */
+#define VERDICT_KEEP 1ULL
+#define VERDICT_STACK 2ULL
+#define VERDICT_FIRE_SHIFT 32 /* triggers, one bit for each */
+
+#define PAYLOAD_WORDS (PAYLOAD_SIZE / 8)
+
+/* A user's handler replaces one of these; see handler.h. */
+#define USER_HANDLER(n)                                                                            \
+	__noinline int lkst_user_##n(struct lkst_slot *slot)                                       \
+	{                                                                                          \
+		int verdict = 0;                                                                   \
+                                                                                                   \
+		asm volatile("" : "+r"(verdict) : "r"(slot), "i"(n));                              \
+		return verdict;                                                                    \
+	}
+
+USER_HANDLER(0)
+USER_HANDLER(1)
+USER_HANDLER(2)
+USER_HANDLER(3)
+
+static __always_inline __u32 event_of(const struct lkst_slot *slot)
+{
+	return slot->what & (LKST_MAX_EVENTS - 1);
+}
+
+static __always_inline __u64 payload_word(const struct lkst_slot *slot, __u32 word)
+{
+	/* clang would test the offset in bytes, which tells the verifier too little. */
+	asm volatile("" : "+r"(word));
+	return word < PAYLOAD_WORDS ? ((const __u64 *)slot->payload)[word] : 0;
+}
+
+/* The @size bytes at @offset of the payload; they do not cross a word. */
+static __always_inline __u64 payload_value(const struct lkst_slot *slot, __u32 offset, __u32 size,
+					   bool is_signed)
+{
+	__u32 word = offset / 8, unused = 64 - 8 * size;
+	__u64 value;
+
+	if (size < 1 || size > 8)
+		return 0;
+	value = payload_word(slot, word) >> offset % 8 * 8 << unused;
+	return is_signed ? (__u64)((__s64)value >> unused) : value >> unused;
+}
+
+static __always_inline bool is_followed(__u32 pid, __u32 maskset)
+{
+	__u32 *masksets = bpf_map_lookup_elem(&lkst_followed, &pid);
+
+	return masksets && *masksets & 1U << maskset;
+}
+
+static __always_inline bool passes_pid(const struct lkst_slot *slot, __u32 maskset)
+{
+	__u32 offset = lkst_control.subject[event_of(slot)];
+
+	if (is_followed(slot->what >> LKST_PID_SHIFT & LKST_PID_MASK, maskset))
+		return true;
+	return offset < PAYLOAD_SIZE && is_followed(payload_value(slot, offset, 4, false), maskset);
+}
+
+/* The first @size bytes of a name as a mask of its two words. */
+static __always_inline __u64 head_mask(__u32 size, __u32 word)
+{
+	__u32 bytes = size > 8 * word ? size - 8 * word : 0;
+
+	return bytes >= 8 ? ~0ULL : (1ULL << 8 * bytes) - 1;
+}
+
+static __always_inline bool passes_comm(volatile struct lkst_filter *filter)
+{
+	const __u64 *comm = (const __u64 *)bpf_get_current_task_btf()->comm;
+	__u32 i;
+
+	for (i = 0; i < LKST_MAX_PATTERNS; i++) {
+		volatile struct lkst_pattern *pattern = &filter->comm[i];
+		volatile __u64 *words = (volatile __u64 *)pattern->comm;
+		__u32 size = pattern->size;
+
+		if (size && !((comm[0] ^ words[0]) & head_mask(size, 0)) &&
+		    !((comm[1] ^ words[1]) & head_mask(size, 1)))
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool passes_cgroup(volatile struct lkst_filter *filter)
+{
+	__u32 i;
+
+	for (i = 0; i < LKST_MAX_PATTERNS; i++) {
+		volatile struct lkst_cgroup *cgroup = &filter->cgroup[i];
+
+		if (cgroup->used && bpf_get_current_ancestor_cgroup_id(cgroup->level) == cgroup->id)
+			return true;
+	}
+	return false;
+}
+
+static __always_inline bool passes(const struct lkst_slot *slot, __u32 maskset)
+{
+	volatile struct lkst_filter *filter = &lkst_control.filter[maskset];
+	__u32 flags = filter->flags;
+
+	if (flags & LKST_BY_CPU) {
+		__u32 cpu = slot->what >> LKST_CPU_SHIFT & 0xffff;
+
+		if (cpu >= LKST_FILTER_CPUS ||
+		    !(filter->cpus[cpu / 64 % (LKST_FILTER_CPUS / 64)] & 1ULL << cpu % 64))
+			return false;
+	}
+	if (flags & LKST_BY_COMM && !passes_comm(filter))
+		return false;
+	if (flags & LKST_BY_CGROUP && !passes_cgroup(filter))
+		return false;
+	return !(flags & LKST_BY_PID) || passes_pid(slot, maskset);
+}
+
+static __always_inline struct lkst_counts *my_counts(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&lkst_counts, &cpu);
+}
+
+static __always_inline void count(__u32 event)
+{
+	struct lkst_counts *counts = my_counts();
+
+	if (counts)
+		__sync_fetch_and_add(&counts->counted[event], 1);
+}
+
+/* The number of bits that a value takes: halving where to look, six times. */
+static __always_inline __u32 bits_of(__u64 value)
+{
+	__u32 bits = 0, step;
+
+	for (step = 32; step; step /= 2)
+		if (value >> step) {
+			value >>= step;
+			bits += step;
+		}
+	return bits + (value != 0);
+}
+
+static __always_inline void count_value(const struct lkst_slot *slot, __u32 which)
+{
+	struct lkst_counts *counts = my_counts();
+	volatile struct lkst_hist *hist;
+	__u64 value;
+
+	which %= LKST_MAX_HISTS;
+	hist = &lkst_control.hist[which];
+	if (!counts)
+		return;
+	value = payload_value(slot, hist->offset, hist->size, hist->is_signed);
+	if (hist->is_signed && (__s64)value < 0)
+		value = 0;
+	__sync_fetch_and_add(&counts->sum[which], value);
+	__sync_fetch_and_add(&counts->bucket[which][bits_of(value) % LKST_BUCKETS], 1);
+	__sync_fetch_and_add(&counts->counted[event_of(slot)], 1);
+}
+
+static __always_inline bool holds(const struct lkst_slot *slot, volatile struct lkst_term *term)
+{
+	__u32 offset = term->offset, op = term->op, word = offset / 8;
+	__u64 value, limit = term->value[0];
+
+	if (term->size == sizeof(lkst_comm)) {
+		bool equal = payload_word(slot, word) == limit &&
+			     payload_word(slot, word + 1) == term->value[1];
+
+		return op == LKST_NE ? !equal : equal;
+	}
+	value = payload_value(slot, offset, term->size, term->is_signed);
+	/* Of signed values the order is kept when the sign is turned round. */
+	if (term->is_signed && op >= LKST_LT && op <= LKST_GE) {
+		value ^= 1ULL << 63;
+		limit ^= 1ULL << 63;
+	}
+	switch (op) {
+	case LKST_EQ:
+		return value == limit;
+	case LKST_NE:
+		return value != limit;
+	case LKST_LT:
+		return value < limit;
+	case LKST_LE:
+		return value <= limit;
+	case LKST_GT:
+		return value > limit;
+	case LKST_GE:
+		return value >= limit;
+	case LKST_AND:
+		return value & limit;
+	case LKST_NAND:
+		return !(value & limit);
+	}
+	return false;
+}
+
+/* Rate-limit: a firing counts if it is the first for so long. */
+static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
+				     const struct lkst_slot *slot)
+{
+	__u64 last = trigger->last;
+
+	/* A heart that stopped is told once, not as long as it stands still. */
+	if (last && (slot->ts - last < trigger->interval ||
+		     (event_of(slot) == EV_heartbeat_age && last > lkst_control.beat))) {
+		__sync_fetch_and_add(&trigger->held, 1);
+		return false;
+	}
+	if (__sync_val_compare_and_swap(&trigger->last, last, slot->ts) != last)
+		return false;
+	__sync_fetch_and_add(&trigger->fired, 1);
+	return true;
+}
+
+struct judging {
+	const struct lkst_slot *slot;
+	__u64 verdict;
+	__u32 table;
+	__u32 first;
+};
+
+static long judge_clause(__u32 index, void *data)
+{
+	struct judging *judging = data;
+	volatile struct lkst_clause *clause;
+	volatile struct lkst_trigger *trigger;
+	__u32 i, which;
+
+	clause = &lkst_control.table[judging->table % 2]
+			  .clause[(judging->first + index) % LKST_MAX_CLAUSES];
+	for (i = 0; i < LKST_MAX_TERMS; i++) {
+		if (i >= clause->nr_terms)
+			break;
+		if (!holds(judging->slot, &clause->term[i]))
+			return 0;
+	}
+	which = clause->trigger % LKST_MAX_TRIGGERS;
+	trigger = &lkst_control.trigger[which];
+	if (judging->verdict & 1ULL << (VERDICT_FIRE_SHIFT + which))
+		return 0;
+	if (trigger->used && may_fire(trigger, judging->slot)) {
+		judging->verdict |= VERDICT_KEEP | 1ULL << (VERDICT_FIRE_SHIFT + which);
+		if (trigger->actions & LKST_DO_STACK)
+			judging->verdict |= VERDICT_STACK;
+	}
+	return 0;
+}
+
+/* Which triggers fire. */
+static __always_inline __u64 judge(const struct lkst_slot *slot)
+{
+	__u32 event = event_of(slot), table = lkst_control.rules % 2;
+	struct judging judging = {.slot = slot, .table = table};
+
+	judging.first = lkst_control.table[table].first[event];
+	bpf_loop(lkst_control.table[table].nr[event], judge_clause, &judging, 0);
+	return judging.verdict;
+}
+
+static __always_inline __u64 ask_user(struct lkst_slot *slot, __u32 which)
+{
+	int verdict = 0;
+
+	switch (which) {
+	case 0:
+		verdict = lkst_user_0(slot);
+		break;
+	case 1:
+		verdict = lkst_user_1(slot);
+		break;
+	case 2:
+		verdict = lkst_user_2(slot);
+		break;
+	case 3:
+		verdict = lkst_user_3(slot);
+		break;
+	}
+	/* The values of enum lkst_user_verdict, in handler.h */
+	return verdict == 1 ? 0 : verdict == 2 ? VERDICT_KEEP | VERDICT_STACK : VERDICT_KEEP;
+}
+
+__noinline __u64 lkst_consider(struct lkst_slot *slot)
+{
+	__u32 maskset = lkst_control.active % LKST_MAX_MASKSETS;
+	__u64 verdict = 0;
+	__u32 event, how;
+
+	if (!slot)
+		return 0;
+	event = event_of(slot);
+	how = lkst_control.handler[maskset][event];
+	if (how & LKST_CLOSER)
+		verdict = judge(slot);
+	if (!(how & LKST_HANDLER_MASK) || !passes(slot, maskset))
+		return verdict;
+	switch (how & LKST_HANDLER_MASK) {
+	case LKST_RECORD:
+		return verdict | VERDICT_KEEP;
+	case LKST_STACK:
+		return verdict | VERDICT_KEEP | VERDICT_STACK;
+	case LKST_COUNT:
+		count(event);
+		return verdict;
+	case LKST_HIST:
+		count_value(slot, lkst_control.argument[maskset][event]);
+		return verdict;
+	}
+	return verdict | ask_user(slot, (how & LKST_HANDLER_MASK) - LKST_USER);
+}
+
+#endif

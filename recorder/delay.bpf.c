@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Category delay: times between two events, measured where they happen. An
+ * event's programs are those whose names begin with its name and two underscores.
+ *
+ * When something began is kept in tables without locks, each entry found by a
+ * hash: of two things that share an entry the later one is measured.
+ */
+#define TASKS 16384
+#define REQUESTS 4096
+
+/* include/linux/sched.h */
+#define TASK_UNINTERRUPTIBLE 0x2
+#define TASK_NOLOAD 0x400
+
+struct task_times {
+	__u32 pid;
+	__u32 reserved;
+	__u64 woken;
+	__u64 blocked;
+	__u64 syscall;
+	__u64 wait;
+	__u64 lock; /* waited for since then */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, TASKS);
+	__type(key, __u32);
+	__type(value, struct task_times);
+} lkst_tasks SEC(".maps");
+
+struct request_time {
+	__u64 rq;
+	__u64 issued;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REQUESTS);
+	__type(key, __u32);
+	__type(value, struct request_time);
+} lkst_requests SEC(".maps");
+
+struct cpu_times {
+	__u64 irq;
+	__u64 softirq;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cpu_times);
+} lkst_cpu_times SEC(".maps");
+
+static __always_inline struct task_times *times_of(__u32 pid)
+{
+	__u32 index = pid % TASKS;
+	struct task_times *times = bpf_map_lookup_elem(&lkst_tasks, &index);
+
+	if (times && times->pid != pid) {
+		__builtin_memset(times, 0, sizeof(*times));
+		times->pid = pid;
+	}
+	return times;
+}
+
+static __always_inline struct cpu_times *my_times(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&lkst_cpu_times, &zero);
+}
+
+/* Take what was begun: the time since then, or 0 if there was no beginning. */
+static __always_inline __u64 since(__u64 *begun)
+{
+	__u64 start = *begun;
+
+	*begun = 0;
+	return start ? bpf_ktime_get_ns() - start : 0;
+}
+
+#define WOKEN(name)                                                                                \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(wakeup_delay__##name, struct task_struct *p)                                  \
+	{                                                                                          \
+		struct task_times *times = times_of(p->pid);                                       \
+                                                                                                   \
+		if (times)                                                                         \
+			times->woken = bpf_ktime_get_ns();                                         \
+		return 0;                                                                          \
+	}
+
+WOKEN(sched_wakeup)
+WOKEN(sched_wakeup_new)
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(wakeup_delay__sched_switch, bool preempt, struct task_struct *prev,
+	     struct task_struct *next)
+{
+	struct task_times *times = times_of(next->pid);
+	__u64 delay = times && next->pid ? since(&times->woken) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD_OF(wakeup_delay, e, prev);
+		e->delay = delay;
+		copy_comm(e->comm, next);
+		e->pid = next->pid;
+		COMMIT();
+	}
+	return 0;
+}
+
+SEC("tp_btf/sched_switch")
+int BPF_PROG(blocked_time__sched_switch, bool preempt, struct task_struct *prev,
+	     struct task_struct *next, unsigned int prev_state)
+{
+	struct task_times *times;
+
+	if (preempt || !(prev_state & TASK_UNINTERRUPTIBLE) || prev_state & TASK_NOLOAD)
+		return 0;
+	times = times_of(prev->pid);
+	if (times)
+		times->blocked = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/sched_wakeup")
+int BPF_PROG(blocked_time__sched_wakeup, struct task_struct *p)
+{
+	struct task_times *times = times_of(p->pid);
+	__u64 delay = times ? since(&times->blocked) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(blocked_time, e);
+		e->delay = delay;
+		copy_comm(e->comm, p);
+		e->pid = p->pid;
+		COMMIT();
+	}
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(syscall_time__sys_enter)
+{
+	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+
+	if (times)
+		times->syscall = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(syscall_time__sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	__u64 delay = times ? since(&times->syscall) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(syscall_time, e);
+		e->delay = delay;
+		e->ret = ret;
+		e->nr = regs->orig_ax;
+		COMMIT();
+	}
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_entry")
+int BPF_PROG(irq_time__irq_handler_entry)
+{
+	struct cpu_times *times = my_times();
+
+	if (times)
+		times->irq = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/irq_handler_exit")
+int BPF_PROG(irq_time__irq_handler_exit, int irq, struct irqaction *action)
+{
+	struct cpu_times *times = my_times();
+	__u64 delay = times ? since(&times->irq) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(irq_time, e);
+		e->delay = delay;
+		e->handler = (__u64)action->handler;
+		e->irq = irq;
+		COMMIT();
+	}
+	return 0;
+}
+
+SEC("tp_btf/softirq_entry")
+int BPF_PROG(softirq_time__softirq_entry)
+{
+	struct cpu_times *times = my_times();
+
+	if (times)
+		times->softirq = bpf_ktime_get_ns();
+	return 0;
+}
+
+SEC("tp_btf/softirq_exit")
+int BPF_PROG(softirq_time__softirq_exit, unsigned int vec)
+{
+	struct cpu_times *times = my_times();
+	__u64 delay = times ? since(&times->softirq) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(softirq_time, e);
+		e->delay = delay;
+		e->vec = vec;
+		COMMIT();
+	}
+	return 0;
+}
+
+static __always_inline struct request_time *time_of(const struct request *rq)
+{
+	/* Requests are larger than this and aligned. */
+	__u32 index = (__u64)rq / 256 % REQUESTS;
+
+	return bpf_map_lookup_elem(&lkst_requests, &index);
+}
+
+SEC("tp_btf/block_rq_issue")
+int BPF_PROG(block_time__block_rq_issue, struct request *rq)
+{
+	struct request_time *time = time_of(rq);
+
+	if (time) {
+		time->rq = (__u64)rq;
+		time->issued = bpf_ktime_get_ns();
+	}
+	return 0;
+}
+
+SEC("tp_btf/block_rq_complete")
+int BPF_PROG(block_time__block_rq_complete, struct request *rq, __u8 error, unsigned int nr_bytes)
+{
+	struct request_time *time = time_of(rq);
+	__u64 delay = time && time->rq == (__u64)rq ? since(&time->issued) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(block_time, e);
+		e->delay = delay;
+		FILL_REQUEST(e, rq);
+		e->bytes = nr_bytes;
+		COMMIT();
+	}
+	return 0;
+}
+
+SEC("tp_btf/contention_begin")
+int BPF_PROG(lock_wait__contention_begin, void *lock)
+{
+	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+
+	if (times) {
+		times->lock = (__u64)lock;
+		times->wait = bpf_ktime_get_ns();
+	}
+	return 0;
+}
+
+SEC("tp_btf/contention_end")
+int BPF_PROG(lock_wait__contention_end, void *lock, int ret)
+{
+	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	__u64 delay = times && times->lock == (__u64)lock ? since(&times->wait) : 0;
+
+	if (!delay)
+		return 0;
+	{
+		RECORD(lock_wait, e);
+		e->delay = delay;
+		e->lock = (__u64)lock;
+		e->ret = ret;
+		COMMIT();
+	}
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The recorder's maps, which all of its programs and users' handlers share. */
+#ifndef LKST_MAPS_H
+#define LKST_MAPS_H
+
+#include "kernel.h"
+#include "layout.h"
+#include <bpf/bpf_helpers.h>
+
+/* A buffer: each CPU's ring, one after the other. The control side makes them. */
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
+	__uint(max_entries, 1);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct lkst_slot));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, LKST_MAX_BUFFERS);
+	__type(key, __u32);
+	__array(values, struct ring_map);
+} lkst_buffers SEC(".maps");
+
+/* The loader sets the number of entries of these two. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lkst_cpu);
+} lkst_cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lkst_counts);
+} lkst_counts SEC(".maps");
+
+/* struct lkst_notice, one after the other. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 256 * 1024);
+} lkst_notices SEC(".maps");
+
+/* Thread id -> masksets that follow it, one bit for each. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u32);
+} lkst_followed SEC(".maps");
+
+volatile struct lkst_control lkst_control SEC(".data.lkst");
+
+#endif
