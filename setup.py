@@ -13,6 +13,8 @@ from setuptools.command.build_py import build_py
 ROOT = Path(__file__).resolve().parent
 SOURCE = ROOT / "recorder" / "lkst.bpf.c"
 OBJECT = Path("lkst", "record", "lkst.bpf.o")
+#: What users' handlers are compiled against.
+HEADERS = Path("lkst", "record", "include")
 
 FLAGS = (
     "-O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86"
@@ -40,12 +42,20 @@ def compile_programs(target: Path) -> None:
     new.replace(target)
 
 
+def copy_headers(target: Path) -> None:
+    """Take the headers along."""
+    target.mkdir(parents=True, exist_ok=True)
+    for header in SOURCE.parent.glob("*.h"):
+        shutil.copy(header, target)
+
+
 class Build(build_py):
     """build_py, and the BPF programs."""
 
     def run(self) -> None:
-        """Compile, then go on as usual."""
+        """Compile and copy, then go on as usual."""
         compile_programs(ROOT / OBJECT)
+        copy_headers(ROOT / HEADERS)
         super().run()
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "start": ("lkst.record.commands", "Load the recorder and let it run."),
     "stop": ("lkst.record.commands", "Unload the recorder."),
     "status": ("lkst.record.commands", "Show the recorder that runs."),
+    "mask": ("lkst.record.mask_commands", "Choose what is recorded."),
     "events": ("lkst.commands", "Show the catalogue of events."),
     "list": ("lkst.commands", "Show which recorders a source holds."),
     "replay": ("lkst.commands", "Print the sequence of events up to the panic."),

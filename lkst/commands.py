@@ -184,6 +184,6 @@ def _catalogue(source: str | None) -> Catalogue:
     host: Any = click.get_current_context().obj
     if source is not None or isinstance(host, Host):
         return _open(source)[0].catalogue
-    from lkst.record.recorder import built_catalogue
+    from lkst.record.built import built_catalogue
 
     return built_catalogue()

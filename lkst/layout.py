@@ -97,6 +97,10 @@ CLOSER = 0x80
 # enum lkst_buffer_state, in order
 BUFFER_STATES = ("free", "spare", "written")
 
+# enum lkst_trigger_state
+TRIGGER_ON = 1
+TRIGGER_COMING = 2
+
 # enum lkst_op, in order
 OPS = ("==", "!=", "<", "<=", ">", ">=", "&", "!&")
 

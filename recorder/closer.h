@@ -38,11 +38,6 @@ USER_HANDLER(1)
 USER_HANDLER(2)
 USER_HANDLER(3)
 
-static __always_inline __u32 event_of(const struct lkst_slot *slot)
-{
-	return slot->what & (LKST_MAX_EVENTS - 1);
-}
-
 static __always_inline __u64 payload_word(const struct lkst_slot *slot, __u32 word)
 {
 	/* clang would test the offset in bytes, which tells the verifier too little. */
@@ -72,9 +67,9 @@ static __always_inline bool is_followed(__u32 pid, __u32 maskset)
 
 static __always_inline bool passes_pid(const struct lkst_slot *slot, __u32 maskset)
 {
-	__u32 offset = lkst_control.subject[event_of(slot)];
+	__u32 offset = lkst_control.subject[lkst_event_of(slot)];
 
-	if (is_followed(slot->what >> LKST_PID_SHIFT & LKST_PID_MASK, maskset))
+	if (is_followed(lkst_pid_of(slot), maskset))
 		return true;
 	return offset < PAYLOAD_SIZE && is_followed(payload_value(slot, offset, 4, false), maskset);
 }
@@ -123,7 +118,7 @@ static __always_inline bool passes(const struct lkst_slot *slot, __u32 maskset)
 	__u32 flags = filter->flags;
 
 	if (flags & LKST_BY_CPU) {
-		__u32 cpu = slot->what >> LKST_CPU_SHIFT & 0xffff;
+		__u32 cpu = lkst_cpu_of(slot);
 
 		if (cpu >= LKST_FILTER_CPUS ||
 		    !(filter->cpus[cpu / 64 % (LKST_FILTER_CPUS / 64)] & 1ULL << cpu % 64))
@@ -179,7 +174,7 @@ static __always_inline void count_value(const struct lkst_slot *slot, __u32 whic
 		value = 0;
 	__sync_fetch_and_add(&counts->sum[which], value);
 	__sync_fetch_and_add(&counts->bucket[which][bits_of(value) % LKST_BUCKETS], 1);
-	__sync_fetch_and_add(&counts->counted[event_of(slot)], 1);
+	__sync_fetch_and_add(&counts->counted[lkst_event_of(slot)], 1);
 }
 
 static __always_inline bool holds(const struct lkst_slot *slot, volatile struct lkst_term *term)
@@ -228,7 +223,7 @@ static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
 
 	/* A heart that stopped is told once, not as long as it stands still. */
 	if (last && (slot->ts - last < trigger->interval ||
-		     (event_of(slot) == EV_heartbeat_age && last > lkst_control.beat))) {
+		     (lkst_event_of(slot) == EV_heartbeat_age && last > lkst_control.beat))) {
 		__sync_fetch_and_add(&trigger->held, 1);
 		return false;
 	}
@@ -264,7 +259,7 @@ static long judge_clause(__u32 index, void *data)
 	trigger = &lkst_control.trigger[which];
 	if (judging->verdict & 1ULL << (VERDICT_FIRE_SHIFT + which))
 		return 0;
-	if (trigger->used && may_fire(trigger, judging->slot)) {
+	if (trigger->used == LKST_ON && may_fire(trigger, judging->slot)) {
 		judging->verdict |= VERDICT_KEEP | 1ULL << (VERDICT_FIRE_SHIFT + which);
 		if (trigger->actions & LKST_DO_STACK)
 			judging->verdict |= VERDICT_STACK;
@@ -275,7 +270,7 @@ static long judge_clause(__u32 index, void *data)
 /* Which triggers fire. */
 static __always_inline __u64 judge(const struct lkst_slot *slot)
 {
-	__u32 event = event_of(slot), table = lkst_control.rules % 2;
+	__u32 event = lkst_event_of(slot), table = lkst_control.rules % 2;
 	struct judging judging = {.slot = slot, .table = table};
 
 	judging.first = lkst_control.table[table].first[event];
@@ -313,7 +308,7 @@ __noinline __u64 lkst_consider(struct lkst_slot *slot)
 
 	if (!slot)
 		return 0;
-	event = event_of(slot);
+	event = lkst_event_of(slot);
 	how = lkst_control.handler[maskset][event];
 	if (how & LKST_CLOSER)
 		verdict = judge(slot);

@@ -43,7 +43,7 @@ static long fire_one(__u32 index, void *data)
 		return 0;
 	NOTE(trigger_fired, firing->slot->ts, {
 		copy_words(e->name, trigger->name);
-		e->on = event_of(firing->slot);
+		e->on = lkst_event_of(firing->slot);
 	});
 	if (actions & LKST_DO_NOTIFY)
 		lkst_notify(index, actions, firing->slot);

@@ -224,11 +224,17 @@ enum lkst_action {
 	LKST_DO_STACK = 16,
 };
 
+enum lkst_trigger_state {
+	LKST_NO_TRIGGER,
+	LKST_ON,
+	LKST_COMING, /* is being added */
+};
+
 struct lkst_trigger {
 	char name[LKST_NAME_SIZE];
 	char when[192]; /* as the user wrote it */
 	char action[96];
-	__u32 used;
+	__u32 used;    /* enum lkst_trigger_state */
 	__u32 actions; /* enum lkst_action */
 	__u32 maskset; /* to switch to */
 	__u32 reserved;

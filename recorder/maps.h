@@ -56,4 +56,20 @@ struct {
 
 volatile struct lkst_control lkst_control SEC(".data.lkst");
 
+/* What a slot's second word says. */
+static __always_inline __u32 lkst_event_of(const struct lkst_slot *slot)
+{
+	return slot->what & (LKST_MAX_EVENTS - 1);
+}
+
+static __always_inline __u32 lkst_pid_of(const struct lkst_slot *slot)
+{
+	return slot->what >> LKST_PID_SHIFT & LKST_PID_MASK;
+}
+
+static __always_inline __u32 lkst_cpu_of(const struct lkst_slot *slot)
+{
+	return slot->what >> LKST_CPU_SHIFT & 0xffff;
+}
+
 #endif

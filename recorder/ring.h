@@ -220,7 +220,7 @@ static __noinline int settle(void *ctx, struct record *r, const char *text, __u3
 	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
 	__u64 verdict = VERDICT_KEEP;
 
-	if (handler_of(event_of(scratch)) != LKST_RECORD)
+	if (handler_of(lkst_event_of(scratch)) != LKST_RECORD)
 		verdict = lkst_consider(scratch);
 	if (verdict & VERDICT_STACK)
 		what = with_stack(what);

@@ -22,6 +22,8 @@ __all__ = (
     "MAIN",
     "BufferStatus",
     "delete_buffer",
+    "find_buffer",
+    "forget_leftovers",
     "freeze_buffer",
     "list_buffers",
     "make_spare",
@@ -162,6 +164,14 @@ def list_buffers(recorder: Recorder) -> list[BufferStatus]:
             )
         )
     return listed
+
+
+def forget_leftovers(recorder: Recorder) -> None:
+    """Remove the rings of buffers that were never finished."""
+    numbers = _numbers(recorder.live)
+    for pin in (recorder.pins / "rings").iterdir():
+        if pin.name not in numbers:
+            pin.unlink()
 
 
 def use_buffer(recorder: Recorder, name: str) -> None:

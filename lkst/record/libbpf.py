@@ -257,13 +257,17 @@ class Object:
             raise BPFError(f"the BPF object has no {map_}")
         return memoryview((ctypes.c_char * size.value).from_address(address)).cast("B")
 
-    def load(self) -> None:
-        """Load maps and programs into the kernel."""
+    def load(self, refusal: str = "the kernel refused the recorder") -> None:
+        """
+        Load maps and programs into the kernel.
+
+        :raises BPFError: that begins with the refusal, and has the verifier's reason
+        """
         _log.clear()
         result = self._lib.bpf_object__load(self._object)
         if -result in (1, 13) and os.geteuid() != 0:
             raise BPFError("only root may load the recorder")
-        _check(result, "the kernel refused the recorder")
+        _check(result, refusal)
 
     def refused(self) -> tuple[str, str]:
         """

@@ -6,6 +6,7 @@ Machine
 Facts about the machine that a recorder writes into its header.
 """
 
+from collections.abc import Callable
 import ctypes
 import os
 from pathlib import Path
@@ -84,3 +85,14 @@ def exchange(one: Path, other: Path) -> None:
     if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange_flag):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), str(other))
+
+
+def on_each_cpu(do: Callable[[], object]) -> None:
+    """Do something on each CPU that this process may use."""
+    before = os.sched_getaffinity(0)
+    try:
+        for cpu in before:
+            os.sched_setaffinity(0, {cpu})
+            do()
+    finally:
+        os.sched_setaffinity(0, before)

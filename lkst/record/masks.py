@@ -25,11 +25,13 @@ from lkst.tables import SIGNED
 __all__ = (
     "clean_up",
     "find_loaded",
+    "follow",
     "keep_loaded",
     "load_maskset",
     "loaded_masksets",
     "mark_closer",
     "replace_maskset",
+    "unload",
 )
 
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -40,9 +42,7 @@ _KEPT = 0
 
 def loaded_masksets(control: Control) -> dict[str, int]:
     """Give the masksets that are loaded: name -> number."""
-    return {
-        name.text.decode(): index for index, name in enumerate(control.maskset) if name.text
-    }
+    return {name.text.decode(): index for index, name in enumerate(control.maskset) if name.text}
 
 
 def find_loaded(control: Control, name: str) -> int | None:
@@ -185,7 +185,9 @@ def mark_closer(control: Control, catalogue: Catalogue) -> None:
     """Have just those events looked at closer that a filter or a trigger is about."""
     table = control.table[control.rules % 2]
     judged = {event for event in range(layout.MAX_EVENTS) if table.nr[event]}
-    for index in loaded_masksets(control).values():
+    for index, name in enumerate(control.maskset):
+        if not name.text:
+            continue
         row = control.handler[index]
         filtered = bool(control.filter[index].flags)
         for event in catalogue.events:
@@ -213,20 +215,24 @@ def keep_loaded(control: Control, index: int, keep: bool = True) -> None:
     control.handler[index][_KEPT] = keep
 
 
+def unload(recorder: Recorder, index: int) -> None:
+    """Unload a maskset that nothing refers to."""
+    control = recorder.live
+    control.maskset[index].text = b""
+    control.handler[index][_KEPT] = 0
+    if control.filter[index].flags & layout.BY_PID:
+        _unfollow(recorder, index)
+    control.filter[index] = Filter()
+
+
 def clean_up(recorder: Recorder) -> None:
     """Unload masksets that nothing refers to, and forget histograms of none."""
     control = recorder.live
     wanted = {control.active % layout.MAX_MASKSETS, control.base % layout.MAX_MASKSETS}
-    wanted |= {
-        t.maskset for t in control.trigger if t.used and t.actions & layout.DO_MASK
-    }
-    for index in loaded_masksets(control).values():
-        if index in wanted or control.handler[index][_KEPT]:
-            continue
-        control.maskset[index].text = b""
-        if control.filter[index].flags & layout.BY_PID:
-            _unfollow(recorder, index)
-        control.filter[index] = Filter()
+    wanted |= {t.maskset for t in control.trigger if t.used and t.actions & layout.DO_MASK}
+    for index, name in enumerate(control.maskset):
+        if name.text and index not in wanted and not control.handler[index][_KEPT]:
+            unload(recorder, index)
     used = _hists_used(control)
     for index, hist in enumerate(control.hist):
         if index not in used:

@@ -78,9 +78,7 @@ def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
 
 def wanted_events(control: Control, catalogue: Catalogue) -> set[int]:
     """Tell which events some loaded maskset or trigger wants."""
-    rows = [
-        control.handler[index] for index, name in enumerate(control.maskset) if name.text
-    ]
+    rows = [control.handler[index] for index, name in enumerate(control.maskset) if name.text]
     return {id_ for id_ in catalogue.events if any(row[id_] for row in rows)}
 
 
@@ -112,7 +110,7 @@ def load(
     pins: Path,
     programs: set[str],
     refused: dict[str, str],
-    prepare: Callable[[libbpf.Object], None],
+    prepare: Callable[[libbpf.Object], None] = lambda _: None,
 ) -> libbpf.Object:
     """
     Load programs. A kernel that refuses one costs the program, not the others.
@@ -171,79 +169,103 @@ def wire(
     pins: Path,
     control: Control,
     catalogue: Catalogue,
+    commit: Callable[[], None] = lambda: None,
+    *,
     bpf: libbpf.Object | None = None,
     refused: Mapping[str, str] | None = None,
-    *,
-    detach: bool = True,
 ) -> Wired:
     """
-    Attach all programs that are wanted, detach all others.
+    Attach all programs that are wanted, then detach all others.
 
     :param control: of the recorder, in the kernel's memory
+    :param commit: called in between: what is wanted no more is detached afterwards
     :param bpf: programs that are loaded and not yet attached
     :param refused: those that the kernel has refused
-    :param detach: False: not yet
+    :raises LkstError: if it cannot be done, or commit raises it; nothing is detached then
     """
     wired = Wired(missing=dict(refused or {}))
     links = pins / "links"
     links.mkdir(mode=0o700, exist_ok=True)
-    there = {path.name for path in links.iterdir()}
     with contextlib.ExitStack() as stack:
+        loaded = bpf
         if bpf is None:
             bpf = stack.enter_context(libbpf.Object(object_path()))
-            hooks = sections(bpf)
-            wanted = _wanted(control, catalogue, hooks)
-            new = wanted.keys() - there
-            if new:
-                present = libbpf.hooks_present({name: hooks[name] for name in new})
-                bpf = stack.enter_context(
-                    load(pins, present, wired.missing, lambda _: None)
-                )
-        else:
-            hooks = sections(bpf)
-            wanted = _wanted(control, catalogue, hooks)
-            new = wanted.keys() - there
-            present = libbpf.hooks_present({name: hooks[name] for name in new}) if new else set()
-        states: dict[int, tuple[str, int]] = {}
-        for program, events in wanted.items():
-            state, prog_id = "attached", 0
-            if program in there:
-                continue
-            if program not in present:
-                state = "absent"
-                wired.missing[program] = f"this kernel has no {hooks[program].partition('/')[2]}"
-            elif program in wired.missing:
-                state = "unattached"
-            else:
-                try:
-                    bpf.attach(program, links / program)
-                    prog_id = bpf.prog_id(program)
-                    wired.attached.append(program)
-                except libbpf.BPFError as error:
-                    state = "unattached"
-                    wired.missing[program] = str(error)
-            for event in events:
-                # One program that lacks is enough for an event not to be.
-                if states.get(event, ("attached", 0))[0] == "attached":
-                    states[event] = state, prog_id
-        for event, (state, prog_id) in states.items():
-            control.prog_id[event] = prog_id
-            control.state[event] = layout.STATES.index(state)
-    if detach:
-        _detach(links, there - wanted.keys(), wired)
-        fed = {event for events in wanted.values() for event in events}
-        for event_id, event in catalogue.events.items():
-            if event_id not in fed and event.hook:
-                control.state[event_id] = layout.STATES.index("unused")
-                control.prog_id[event_id] = 0
+        hooks = sections(bpf)
+        wanted = _wanted(control, catalogue, hooks)
+        new = {
+            name
+            for name, events in wanted.items()
+            if not (links / name).exists() and not _given_up(control, events)
+        }
+        if new:
+            present = libbpf.hooks_present({name: hooks[name] for name in new})
+            if loaded is None and present:
+                loaded = stack.enter_context(load(pins, present, wired.missing))
+            attached = {
+                program: _attach(loaded, program, hooks[program], present, links, wired)
+                for program in sorted(new)
+            }
+            _note_states(control, wanted, attached)
+        commit()
+        wanted = _wanted(control, catalogue, hooks)
+    _detach(links, wanted, wired)
+    fed = {event for events in wanted.values() for event in events}
+    for event in catalogue.events.values():
+        if event.id not in fed and event.hook:
+            control.state[event.id] = layout.STATES.index("unused")
+            control.prog_id[event.id] = 0
     return wired
 
 
-def _detach(links: Path, programs: set[str], wired: Wired) -> None:
-    for program in programs:
-        # What replaces a function of a program goes with the program.
-        if "-" in program and program.partition("-")[0] not in programs:
-            continue
-        (links / program).unlink(missing_ok=True)
-        if "-" not in program:
-            wired.detached.append(program)
+def _given_up(control: Control, events: list[int]) -> bool:
+    """Whether it is known that this kernel does not have what feeds these events."""
+    states = {layout.STATES[control.state[event]] for event in events}
+    return bool(states) and states <= {"absent", "unattached"}
+
+
+def _attach(
+    bpf: libbpf.Object | None,
+    program: str,
+    section: str,
+    present: set[str],
+    links: Path,
+    wired: Wired,
+) -> tuple[str, int]:
+    """Attach a program; give what became of it, and its id."""
+    if bpf is None or program not in present:
+        wired.missing[program] = f"this kernel has no {section.partition('/')[2]}"
+        return "absent", 0
+    if program in wired.missing:
+        return "unattached", 0
+    try:
+        bpf.attach(program, links / program)
+    except libbpf.BPFError as error:
+        wired.missing[program] = str(error)
+        return "unattached", 0
+    wired.attached.append(program)
+    return "attached", bpf.prog_id(program)
+
+
+def _note_states(
+    control: Control, wanted: Mapping[str, list[int]], attached: Mapping[str, tuple[str, int]]
+) -> None:
+    """Write what became of the events; one program that lacks is enough for one not to be."""
+    states: dict[int, tuple[str, int]] = {}
+    for program, (state, prog_id) in attached.items():
+        for event in wanted[program]:
+            if event not in states or state != "attached":
+                states[event] = state, prog_id
+    for event, (state, prog_id) in states.items():
+        control.prog_id[event] = prog_id
+        control.state[event] = layout.STATES.index(state)
+
+
+def _detach(links: Path, wanted: Iterable[str], wired: Wired) -> None:
+    keep = set(wanted)
+    for path in links.iterdir():
+        # "sys_enter-user0" replaces a function of sys_enter, and goes with it.
+        program = path.name.partition("-")[0]
+        if program not in keep:
+            path.unlink()
+            if path.name == program:
+                wired.detached.append(program)

@@ -10,16 +10,14 @@ from collections.abc import Callable
 import contextlib
 import os
 from pathlib import Path
-import secrets
 import struct
 from typing import NamedTuple
 
-import lkst
 from lkst import layout
 from lkst.control import Control
-from lkst.decode.catalogue import Catalogue, Header, parse_catalogue
 from lkst.errors import LkstError
 from lkst.record import libbpf, machine
+from lkst.record.built import built_catalogue, fill_header
 from lkst.record.buffers import MAIN, new_buffer, nr_slots_of, use_buffer
 from lkst.record.masks import follow, load_maskset
 from lkst.record.masktext import Maskset
@@ -27,7 +25,7 @@ from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import RUN, load, object_path, programs_for, wire
 from lkst.record.steering import locked
 
-__all__ = ("Started", "built_catalogue", "start", "stop")
+__all__ = ("Started", "start", "stop")
 
 #: No pid: the record of this event is about its own task.
 _NO_SUBJECT = 0xFF
@@ -42,41 +40,6 @@ class Started(NamedTuple):
     events: int
     #: Hooks that this kernel cannot give, with the reason.
     missing: dict[str, str]
-
-
-def built_catalogue() -> Catalogue:
-    """
-    Give the catalogue that a recorder of this installation would have.
-
-    Its header lacks what is only known once it is loaded.
-    """
-    with libbpf.Object(object_path()) as bpf:
-        raw = bytearray(bpf.initial_value(".rodata.lkst"))
-    _fill_header(memoryview(raw), nr_slots=1, nr_cpus=1, clock=machine.Clock(0, 0))
-    return parse_catalogue(bytes(raw))
-
-
-def _fill_header(
-    catalogue: memoryview, *, nr_slots: int, nr_cpus: int, clock: machine.Clock
-) -> None:
-    header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(catalogue), strict=True))
-    uname = os.uname()
-    header.update(
-        nr_slots=nr_slots,
-        nr_cpus=nr_cpus,
-        # Neither 0 nor all ones, which empty memory looks like; the buffers' numbers go below.
-        tag=(secrets.randbelow(0xFFE) + 1) * layout.MAX_BUFFERS,
-        start=clock.monotonic,
-        real_offset=clock.real_offset,
-        boot_id=machine.boot_id(),
-        release=uname.release.encode()[:63],
-        machine=uname.nodename.encode()[:63],
-        version=lkst.__version__.encode()[:31],
-    )
-    layout.HEADER.pack_into(catalogue, 0, *header.values())
-    for index in range(header["nr_events"]):
-        entry = header["header_size"] + index * header["event_size"]
-        struct.pack_into("<I", catalogue, entry + layout.EVENT_TAG_OFFSET, header["tag"])
 
 
 def start(
@@ -161,15 +124,13 @@ def _load(
 
     def fill(bpf: libbpf.Object) -> None:
         raw = bpf.initial_value(".rodata.lkst")
-        _fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
+        fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         for map_ in ("lkst_cpus", "lkst_counts", "lkst_timers"):
             bpf.set_entries(map_, nr_cpus)
 
     wanted = [e for e in built_catalogue().events.values() if e.name in maskset.handlers]
     with contextlib.ExitStack() as stack:
-        bpf = stack.enter_context(
-            load(pins, programs_for(wanted) | set(RUN), refused, fill)
-        )
+        bpf = stack.enter_context(load(pins, programs_for(wanted) | set(RUN), refused, fill))
         (pins / "run").mkdir(mode=0o700)
         (pins / "rings").mkdir(mode=0o700)
         for program in RUN:
@@ -183,7 +144,7 @@ def _load(
         control = recorder.live
         index = load_maskset(recorder, maskset)
         control.base = control.active = index
-        wired = wire(pins, control, recorder.catalogue, bpf, refused)
+        wired = wire(pins, control, recorder.catalogue, bpf=bpf, refused=refused)
         follow(recorder, index, maskset.filter.pids)
         libbpf.run_pinned(pins / "run" / "lkst_start", struct.pack("<q", clock.real_offset))
         recorded = sum(
@@ -201,7 +162,9 @@ def _name_memory(recorder: Recorder) -> None:
     control: Control = recorder.live
     control.tag = header.tag
     for event in catalogue.events.values():
-        named = next((event.field(f.unit) for f in event.fields if f.type == "comm" and f.unit), None)
+        named = next(
+            (event.field(f.unit) for f in event.fields if f.type == "comm" and f.unit), None
+        )
         control.subject[event.id] = named.offset if named else _NO_SUBJECT
         if not event.hook:
             control.state[event.id] = layout.STATES.index("attached")

@@ -8,17 +8,43 @@ store, after all that it needs is there, so that a command that dies half-way ha
 changed nothing; what it leaves is removed by the next one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import contextlib
 import fcntl
 import os
 from pathlib import Path
+import struct
 import time
 
+from lkst import layout
 from lkst.errors import LkstError
+from lkst.record import libbpf
+from lkst.record.buffers import forget_leftovers
+from lkst.record.built import built_catalogue
+from lkst.record.masks import (
+    clean_up,
+    find_loaded,
+    follow,
+    keep_loaded,
+    load_maskset,
+    mark_closer,
+    replace_maskset,
+    unload,
+)
+from lkst.record.masktext import Maskset
 from lkst.record.pins import PINS, Recorder
+from lkst.record.programs import Wired, wire
+from lkst.record.userhandlers import wire_handlers
 
-__all__ = ("locked", "steer")
+__all__ = (
+    "change_maskset",
+    "keep_maskset",
+    "locked",
+    "open_to_steer",
+    "rewire",
+    "steer",
+    "use_maskset",
+)
 
 LOCK = Path("/run/lkst.lock")
 
@@ -66,5 +92,108 @@ def steer(pins: Path = PINS) -> Iterator[Recorder]:
     :raises NotFound: if none runs
     :raises LkstError: if it must not be changed now
     """
-    with locked(), Recorder(pins, writable=True) as recorder:
+    with locked(), open_to_steer(pins) as recorder:
         yield recorder
+
+
+@contextlib.contextmanager
+def open_to_steer(pins: Path = PINS) -> Iterator[Recorder]:
+    """
+    Do the same for a command that has the lock.
+
+    :raises NotFound: if none runs
+    """
+    with Recorder(pins, writable=True) as recorder:
+        _check_version(recorder)
+        _recover(recorder)
+        yield recorder
+
+
+def _check_version(recorder: Recorder) -> None:
+    """Refuse a recorder whose events or memory this software does not know."""
+    own = built_catalogue()
+    if own.events != recorder.catalogue.events:
+        raise LkstError(
+            f"the recorder was started by lkst {recorder.header.version} and has other events:"
+            " 'lkst start' puts one of this version in its place"
+        )
+
+
+def _recover(recorder: Recorder) -> None:
+    """Remove what a command has left that died before it was done."""
+    control = recorder.live
+    for trigger in control.trigger:
+        if trigger.used == layout.TRIGGER_COMING:
+            trigger.used = 0
+    clean_up(recorder)
+    forget_leftovers(recorder)
+
+
+def rewire(recorder: Recorder) -> Wired:
+    """Attach what is wanted and detach the rest, after masksets or triggers have changed."""
+    control = recorder.live
+    mark_closer(control, recorder.catalogue)
+
+    def commit() -> None:
+        wire_handlers(recorder)
+        clean_up(recorder)
+
+    return wire(recorder.pins, control, recorder.catalogue, commit)
+
+
+def use_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
+    """
+    Make a maskset the active one.
+
+    No record is lost of an event that it has in common with the one that was active.
+
+    :raises LkstError: if it cannot be; then nothing has changed
+    """
+
+    def commit(index: int) -> None:
+        # One store for the programs, and a record that says so.
+        libbpf.run_pinned(recorder.pins / "run" / "lkst_use", struct.pack("<Q", index))
+
+    return _bring_in(recorder, maskset, commit)
+
+
+def change_maskset(recorder: Recorder, maskset: Maskset) -> Wired | None:
+    """
+    Let a maskset that has been edited take effect where it is loaded.
+
+    :return: None: it is not loaded
+    :raises LkstError: if it cannot be; then nothing has changed
+    """
+    if find_loaded(recorder.live, maskset.name) is None:
+        return None
+    return _bring_in(recorder, maskset, lambda _: None)
+
+
+def keep_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
+    """
+    Load a maskset and keep it loaded, so that handlers can switch to it.
+
+    :raises LkstError: if it cannot be; then nothing has changed
+    """
+    return _bring_in(recorder, maskset, lambda index: keep_loaded(recorder.live, index))
+
+
+def _bring_in(recorder: Recorder, maskset: Maskset, use: Callable[[int], None]) -> Wired:
+    """Load a maskset in the place of one of the same name, if there is one."""
+    control = recorder.live
+    old = find_loaded(control, maskset.name)
+    new = load_maskset(recorder, maskset)
+
+    def commit() -> None:
+        wire_handlers(recorder)
+        follow(recorder, new, maskset.filter.pids)
+        if old is not None:
+            replace_maskset(control, old, new)
+        use(new)
+        clean_up(recorder)
+
+    try:
+        return wire(recorder.pins, control, recorder.catalogue, commit)
+    except BaseException:
+        unload(recorder, new)
+        raise

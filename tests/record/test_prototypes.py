@@ -11,7 +11,7 @@ from dumps import Dump
 import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
-from lkst.record.recorder import built_catalogue
+from lkst.record.built import built_catalogue
 
 KNOWN = """
 block_rq_complete(struct request *, blk_status_t, unsigned int)

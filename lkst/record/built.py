@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The compiled catalogue
+----------------------
+
+The catalogue as it lies in the compiled programs, and what is filled in when they
+are loaded.
+"""
+
+import os
+import secrets
+import struct
+
+import lkst
+from lkst import layout
+from lkst.decode.catalogue import Catalogue, parse_catalogue
+from lkst.record import libbpf, machine
+from lkst.record.programs import object_path
+
+__all__ = ("built_catalogue", "fill_header")
+
+
+def built_catalogue() -> Catalogue:
+    """
+    Give the catalogue that a recorder of this installation would have.
+
+    Its header lacks what is only known once it is loaded.
+    """
+    with libbpf.Object(object_path()) as bpf:
+        raw = bytearray(bpf.initial_value(".rodata.lkst"))
+    fill_header(memoryview(raw), nr_slots=1, nr_cpus=1, clock=machine.Clock(0, 0))
+    return parse_catalogue(bytes(raw))
+
+
+def fill_header(
+    catalogue: memoryview, *, nr_slots: int, nr_cpus: int, clock: machine.Clock
+) -> None:
+    """
+    Write into the catalogue of a recorder that is about to be loaded what only now is known.
+
+    :param nr_slots: in a ring of the first buffer
+    :param nr_cpus: possible ones
+    """
+    header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(catalogue), strict=True))
+    uname = os.uname()
+    header.update(
+        nr_slots=nr_slots,
+        nr_cpus=nr_cpus,
+        # Neither 0 nor all ones, which empty memory looks like; the buffers' numbers go below.
+        tag=(secrets.randbelow(0xFFE) + 1) * layout.MAX_BUFFERS,
+        start=clock.monotonic,
+        real_offset=clock.real_offset,
+        boot_id=machine.boot_id(),
+        release=uname.release.encode()[:63],
+        machine=uname.nodename.encode()[:63],
+        version=lkst.__version__.encode()[:31],
+    )
+    layout.HEADER.pack_into(catalogue, 0, *header.values())
+    for index in range(header["nr_events"]):
+        entry = header["header_size"] + index * header["event_size"]
+        struct.pack_into("<I", catalogue, entry + layout.EVENT_TAG_OFFSET, header["tag"])

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``lkst mask``."""
+
+import dataclasses
+import os
+from pathlib import Path
+import shlex
+import subprocess
+import sys
+import tempfile
+
+import click
+from tabulate import tabulate
+
+from lkst.control import Control, read_control
+from lkst.decode.catalogue import Catalogue
+from lkst.errors import LkstError, NotFound, Usage
+from lkst.output import paged
+from lkst.record.built import built_catalogue
+from lkst.files import replacing
+from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
+from lkst.record.masksets import FOLDER, MasksetStore
+from lkst.record.masktext import Maskset, format_maskset, parse_assignments, parse_maskset
+from lkst.record.pins import PINS, Recorder
+from lkst.record.programs import Wired
+from lkst.record.steering import (
+    change_maskset,
+    keep_maskset,
+    locked,
+    open_to_steer,
+    rewire,
+    steer,
+    use_maskset,
+)
+from lkst.record.taskfilter import Filter, merge_filters, parse_filter
+from lkst.record.userhandlers import kept_handlers
+
+__all__ = ("mask_command", "open_store", "tell")
+
+
+def open_store(catalogue: Catalogue | None = None) -> MasksetStore:
+    """Open the masksets of this machine."""
+    return MasksetStore(FOLDER, catalogue or built_catalogue(), kept_handlers())
+
+
+def _control() -> Control | None:
+    """Look at the recorder, if there is one and this user may."""
+    try:
+        with Recorder() as recorder:
+            return read_control(recorder.control())
+    except LkstError:
+        return None
+
+
+def tell(wired: Wired | None) -> None:
+    """Say which hooks this kernel cannot give."""
+    for program, reason in (wired.missing if wired else {}).items():
+        click.echo(f"not on this kernel: {program}: {reason}", err=True)
+
+
+@click.group("mask")
+def mask_command() -> None:
+    """Choose what is recorded: masksets say which handler each event has."""
+
+
+@mask_command.command("list")
+def list_command() -> None:
+    """Show all masksets."""
+    store, control = open_store(), _control()
+    loaded = loaded_masksets(control) if control else {}
+    rows = []
+    for name in [*store.names(), *(loaded.keys() - set(store.names()))]:
+        state = ""
+        if control and name in loaded:
+            state = "active" if loaded[name] == control.active else "loaded"
+        kind = "built in" if name in store.built_in else "own"
+        try:
+            maskset = store.load(name)
+            events, filter_ = (
+                str(len(maskset.handlers)),
+                "yes" if maskset.filter != Filter() else "-",
+            )
+        except LkstError:
+            events, filter_, kind = "?", "?", "damaged"
+        rows.append((name, kind, events, filter_, state))
+    click.echo(
+        tabulate(
+            rows,
+            ["maskset", "kind", "events", "filtered", "state"],
+            tablefmt="plain",
+            disable_numparse=True,
+            colalign=("left", "left", "right", "left", "left"),
+        )
+    )
+
+
+@mask_command.command("show")
+@click.argument("name")
+def show_command(name: str) -> None:
+    """Print a maskset as text, as 'edit' and 'import' take it."""
+    store = open_store()
+    with paged() as stream:
+        stream.write(format_maskset(store.load(name), store.catalogue))
+
+
+@mask_command.command("new")
+@click.argument("name")
+@click.option("--from", "other", default="none", show_default=True, help="Maskset to copy.")
+def new_command(name: str, other: str) -> None:
+    """Make a maskset."""
+    with locked():
+        store = open_store()
+        if name in store.names():
+            raise Usage(f"there is a maskset {name!r} already")
+        store.save(dataclasses.replace(store.load(other), name=name))
+
+
+@mask_command.command("set")
+@click.argument("name")
+@click.argument("assignments", nargs=-1, metavar="EVENT=HANDLER...")
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="'KIND LIST'",
+    help="pid 12,34 [children]; comm nginx,postgres*; cgroup /a/b; cpu 0,2-3.",
+)
+@click.option("--no-filter", is_flag=True, help="Forget the filters that there are.")
+def set_command(
+    name: str, assignments: tuple[str, ...], filters: tuple[str, ...], no_filter: bool
+) -> None:
+    """
+    Change handlers and filters of a maskset, in the recorder as well if it is loaded.
+
+    EVENT is an event, a category, a pattern, or LKST's name; HANDLER is off, record, stack,
+    count, hist(FIELD), or the name of a user's handler.
+    """
+    if not assignments and not filters and not no_filter:
+        raise Usage("nothing to set: EVENT=HANDLER, or a filter")
+    with locked():
+        store = open_store()
+        old = store.load(name)
+        changed = parse_assignments(assignments, store.catalogue, store.user_handlers)
+        given = [parse_filter(*_split(words)) for words in filters]
+        keep_maskset_text(
+            store,
+            dataclasses.replace(
+                old,
+                handlers={**old.handlers, **changed},
+                filter=merge_filters(given if no_filter else [old.filter, *given]),
+            ),
+        )
+
+
+def _split(words: str) -> tuple[str, str]:
+    kind, _, rest = words.strip().partition(" ")
+    return kind, rest
+
+
+def keep_maskset_text(store: MasksetStore, maskset: Maskset) -> None:
+    """Let a maskset take effect where it is loaded, and save it; the lock is held."""
+    # First what can be refused; if saving fails, the old one comes back at the next start.
+    if maskset.name not in store.built_in and PINS.is_dir():
+        with open_to_steer() as recorder:
+            tell(change_maskset(recorder, maskset))
+    store.save(maskset)
+
+
+@mask_command.command("edit")
+@click.argument("name")
+def edit_command(name: str) -> None:
+    """Change a maskset with $EDITOR."""
+    store = open_store()
+    text = format_maskset(store.load(name), store.catalogue)
+    with tempfile.NamedTemporaryFile("w", prefix=f"lkst-{name}-", suffix=".mask") as file:
+        file.write(text)
+        file.flush()
+        while True:
+            editor = shlex.split(os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi")
+            try:
+                status = subprocess.run([*editor, file.name]).returncode
+            except OSError as error:
+                raise LkstError(f"{editor[0]}: {error.strerror}") from None
+            if status:
+                raise LkstError(f"{editor[0]} ended with status {status}: nothing has changed")
+            new = Path(file.name).read_text()
+            if new == text:
+                click.echo("nothing has changed", err=True)
+                return
+            try:
+                maskset = parse_maskset(new, store.catalogue, store.user_handlers, name, file.name)
+                break
+            except Usage as error:
+                if not sys.stdin.isatty():
+                    raise
+                click.echo(f"lkst: {error}", err=True)
+                if not click.confirm("edit again?", default=True, err=True):
+                    raise click.Abort from None
+        with locked():
+            keep_maskset_text(store, maskset)
+
+
+@mask_command.command("use")
+@click.argument("name")
+def use_command(name: str) -> None:
+    """Make a maskset the active one."""
+    with steer() as recorder:
+        tell(use_maskset(recorder, open_store(recorder.catalogue).load(name)))
+
+
+@mask_command.command("load")
+@click.argument("name")
+def load_command(name: str) -> None:
+    """Keep a maskset in the kernel, so that handlers can switch to it."""
+    with steer() as recorder:
+        tell(keep_maskset(recorder, open_store(recorder.catalogue).load(name)))
+
+
+@mask_command.command("unload")
+@click.argument("name")
+def unload_command(name: str) -> None:
+    """Let go of what 'load' has kept."""
+    with steer() as recorder:
+        index = find_loaded(recorder.live, name)
+        if index is None:
+            raise NotFound(f"the maskset {name!r} is not loaded")
+        keep_loaded(recorder.live, index, False)
+        rewire(recorder)
+
+
+@mask_command.command("delete")
+@click.argument("name")
+def delete_command(name: str) -> None:
+    """Delete a maskset."""
+    with locked():
+        control = _control()
+        if control and name in loaded_masksets(control):
+            raise LkstError(f"the maskset {name!r} is in use: it is active, or a trigger has it")
+        open_store().delete(name)
+
+
+@mask_command.command("export")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+def export_command(output: Path | None) -> None:
+    """Write all masksets that are not built in, as 'import' takes them."""
+    text = open_store().export_all()
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    with replacing(output) as file:
+        file.write(text.encode())
+
+
+@mask_command.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_command(file: Path) -> None:
+    """Take masksets from a file, also from one of LKST's."""
+    try:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise Usage(f"{file}: is no text") from None
+    with locked():
+        store = open_store()
+        for maskset in store.import_text(text, str(file)):
+            if PINS.is_dir():
+                with open_to_steer() as recorder:
+                    tell(change_maskset(recorder, maskset))
+            click.echo(f"imported {maskset.name}")
