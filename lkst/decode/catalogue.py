@@ -14,13 +14,22 @@ import uuid
 from lkst import layout
 from lkst.errors import Damaged
 
-__all__ = ("Catalogue", "Event", "Field", "Header", "parse_catalogue", "parse_header")
+__all__ = (
+    "Catalogue",
+    "Event",
+    "Field",
+    "Header",
+    "is_ring_size",
+    "parse_catalogue",
+    "parse_header",
+)
 
 # Beyond these a header is damaged, whatever it says.
 _MAX_EVENTS = 65536
 _MAX_CPUS = 65536
 _MAX_SLOTS = 1 << 31
 _MAX_ENTRY = 65536
+_MAX_MAP = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -75,11 +84,11 @@ class Header:
     nr_events: int
     #: Rings: one for each possible CPU.
     nr_cpus: int
-    #: Slots in a ring, a power of two.
+    #: Slots in a ring of the first buffer, a power of two.
     nr_slots: int
     #: struct lkst_cpu, in bytes.
     cpu_size: int
-    #: Upper 16 bits of a committed slot's first word.
+    #: With a buffer's number in its lowest bits: upper 16 bits of a committed slot's first word.
     tag: int
     #: When it was loaded, in ns of CLOCK_MONOTONIC.
     start: int
@@ -100,12 +109,12 @@ class Header:
 
     @property
     def ring_size(self) -> int:
-        """Size of one ring, in bytes."""
+        """Size of one ring of the first buffer, in bytes."""
         return self.nr_slots * layout.SLOT_SIZE
 
     @property
     def rings_size(self) -> int:
-        """Size of all rings, in bytes."""
+        """Size of all rings of the first buffer, in bytes."""
         return self.ring_size * self.nr_cpus
 
     @property
@@ -162,18 +171,25 @@ def _check_header(header: Header, slot_size: int) -> None:
         "field_size": layout.FIELD.size <= header.field_size <= _MAX_ENTRY,
         "nr_events": 0 < header.nr_events <= min(header.max_events, _MAX_EVENTS),
         "nr_cpus": 0 < header.nr_cpus <= _MAX_CPUS,
-        "nr_slots": 0 < header.nr_slots <= _MAX_SLOTS
-        and header.nr_slots & (header.nr_slots - 1) == 0,
+        "nr_slots": is_ring_size(header.nr_slots),
         "max_events": header.max_events <= _MAX_EVENTS,
         "max_masksets": 0 < header.max_masksets <= _MAX_EVENTS,
         "cpu_size": layout.COUNT_OFFSET + 8 * header.max_events
         <= header.cpu_size
         <= 16 * _MAX_EVENTS,
-        "tag": 0 < header.tag < 1 << (64 - layout.SEQ_BITS),
+        "tag": 0 < header.tag < 1 << (64 - layout.SEQ_BITS)
+        and header.tag % layout.MAX_BUFFERS == 0,
+        "control_size": header.control_size <= _MAX_MAP,
+        "counts_size": header.counts_size <= _MAX_MAP,
     }
     for name, good in checks.items():
         if not good:
             raise Damaged(f"the recorder's header is damaged: {name} makes no sense")
+
+
+def is_ring_size(nr_slots: int) -> bool:
+    """Tell whether a ring can have so many slots: a power of two."""
+    return 0 < nr_slots <= _MAX_SLOTS and nr_slots & (nr_slots - 1) == 0
 
 
 def parse_catalogue(data: bytes) -> Catalogue:

@@ -3,15 +3,14 @@
 Rings
 -----
 
-From the bytes of the rings to the records in them: which slots hold one, in
-which order, and what is missing. See ``recorder/layout.h`` for the slots and
+From the bytes of one ring to the records in it: which slots hold one, in which
+order, and what is missing. See ``recorder/layout.h`` for the slots and
 ``recorder/ring.h`` for how they are written.
 
 A slot is trusted if its first word is the one that its place and the CPU's head
 call for. Everything else is classified, never guessed.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,19 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
-from lkst.decode.catalogue import Catalogue, Header
-from lkst.decode.image import Image
-from lkst.errors import Damaged
+from lkst.decode.image import Buffer
+from lkst.layout import Place
 
-__all__ = ("IN_FLIGHT", "TORN", "TRUNCATED", "CPULoss", "Records", "find_records")
+__all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
 
 # Flags of a record.
 TRUNCATED = layout.FLAG_TRUNCATED  #: its text was longer than a record can be
-TORN = 2  #: a part of it is missing
-IN_FLIGHT = 4  #: it was being written when the trace ends
-
-#: Rings that lack more than this are not what the header is about.
-_MAX_MISSING = 1 << 30
+STACK = layout.FLAG_STACK  #: its last slots hold the kernel's stack
+TORN = 4  #: a part of it is missing
+IN_FLIGHT = 8  #: it was being written when the trace ends
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -41,7 +37,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class CPULoss:
-    """What one CPU's ring has lost, in slots unless said otherwise."""
+    """What one CPU's ring has lost, or all of its rings, in slots unless said otherwise."""
 
     cpu: int
     #: Slots ever claimed.
@@ -54,102 +50,52 @@ class CPULoss:
     torn: int
     #: In memory that could not be read.
     unreadable: int
+    #: Overwritten between two stretches of a log.
+    unsaved: int
     #: Whether the head had to be worked out from the slots.
     head_guessed: bool
 
 
-@dataclass(frozen=True)
-class Records:
-    """The records of all rings, in the order of time."""
-
-    #: (slots, 8) words.
-    slots: U64
-    #: Slot of each record's first part.
-    first: I64
-    flags: U8
-    losses: list[CPULoss]
-    faults: list[str]
-
-    def parts(self, nr_slots: int) -> Iterator[I64]:
-        """
-        Give the slots of all records: their first, their second, ...
-
-        :param nr_slots: in one ring
-        """
-        first = self.first
-        nr = (self.slots[first, 1] >> np.uint64(layout.NR_SHIFT)).astype(np.int64) & layout.NR_MASK
-        part = 0
-        while len(first):
-            base = first - first % nr_slots
-            yield base + (first - base + part) % nr_slots
-            part += 1
-            first, nr = first[nr > part], nr[nr > part]
-
-
-def find_records(image: Image, catalogue: Catalogue) -> Records:
-    """
-    Find the records of all CPUs and put them in the order of time.
-
-    :raises Damaged: if the rings cannot be those that the header tells of
-    """
-    header = catalogue.header
-    slots = _slots(image, header)
-    readable = np.ones(len(slots), bool)
-    for start, size in image.unreadable:
-        low = max(start, 0) // layout.SLOT_SIZE
-        readable[low : -(-(start + size) // layout.SLOT_SIZE)] = False
-    known = np.zeros(1 << 16, bool)
-    known[list(catalogue.events)] = True
-
-    rings = [_Ring(image, header, cpu, slots, readable, known) for cpu in range(header.nr_cpus)]
-    faults = list(catalogue.faults)
-    for ring in rings:
-        if ring.loss.head_guessed and len(ring.first) and image.cpus:
-            faults.append(
-                f"CPU {ring.cpu}: the ring's head is damaged; it was worked out from the slots"
-            )
-    # Stable, so that records of one CPU with equal stamps stay in their order.
-    order = np.argsort(np.concatenate([ring.ts for ring in rings]), kind="stable")
-    return Records(
-        slots,
-        np.concatenate([ring.first for ring in rings])[order],
-        np.concatenate([ring.flags for ring in rings])[order],
-        [ring.loss for ring in rings],
-        faults,
-    )
-
-
-def _slots(image: Image, header: Header) -> U64:
-    size = header.rings_size
-    data = image.rings
-    if size - len(data) > _MAX_MISSING:
-        raise Damaged("the recorder's header is damaged: the rings are not as large as it says")
-    if len(data) < size:
-        data = bytes(data) + bytes(size - len(data))
-        image.unreadable.append((len(image.rings), size - len(image.rings)))
-    return np.frombuffer(data, "<u8", size // 8).reshape(-1, layout.SLOT_SIZE // 8)
-
-
-class _Ring:
-    """One CPU's ring, its slots in the order of their sequence numbers."""
+class Ring:
+    """One CPU's ring in one buffer, its slots in the order of their sequence numbers."""
 
     def __init__(
-        self, image: Image, header: Header, cpu: int, slots: U64, readable: Bools, known: Bools
+        self,
+        buffer: Buffer,
+        cpu: int,
+        slots: U64,
+        readable: Bools,
+        *,
+        tag: int,
+        known: Bools,
+        partial: bool,
     ) -> None:
+        """
+        Find the records of a ring.
+
+        :param slots: its own
+        :param readable: by slot, whether it could be read
+        :param tag: of the recorder
+        :param known: by id, whether there is such an event
+        :param partial: whether records were left out on purpose
+        """
         self.cpu = cpu
-        self._size = header.nr_slots
-        self._tag = np.uint64(header.tag << layout.SEQ_BITS)
+        self.buffer = buffer
+        self._size = buffer.nr_slots
+        self._tag = np.uint64((tag | buffer.number) << layout.SEQ_BITS)
         self._known = known
-        self._partial = image.partial
-        base = cpu * self._size
-        ring = slots[base : base + self._size]
-        head, guessed = self._head(ring[:, 0], image, header)
+        # A spare buffer is empty, whatever its heads are.
+        self._partial = partial or buffer.state == "spare"
+        place = buffer.places[cpu] if cpu < len(buffer.places) else None
+        head, guessed = self._head(slots[:, 0], place)
         low = max(0, head - self._size)
+        if buffer.lows and cpu < len(buffer.lows):
+            low = max(low, min(buffer.lows[cpu], head))
         high = head
-        if image.heads_before:
+        if buffer.heads_before and cpu < len(buffer.heads_before):
             # Copied while it was written: what came later may be half copied. What was
             # overwritten meanwhile is below the head that was read last.
-            high = max(low, min(image.heads_before[cpu], head))
+            high = max(low, min(buffer.heads_before[cpu], head))
         # The ring cut open where the oldest slot is.
         cut = low % self._size
         count = high - low
@@ -159,27 +105,39 @@ class _Ring:
 
         self._number = np.arange(low, high, dtype=np.uint64)
         # At once, since fetching the slots from memory is what takes the time.
-        words = unrolled(ring[:, :3])
+        words = unrolled(slots[:, :3])
         self._word, self._what, self._ts = words[:, 0], words[:, 1], words[:, 2]
         self._event, self._wrote = words.view("<u2")[:, 4], words.view("<u2")[:, 5]
-        place, self.flags = self._find(unrolled(readable[base : base + self._size]))
-        self.first = (place + cut) % self._size + base
-        self.ts = self._ts[place]
-        self.loss = CPULoss(cpu, head, low, self.in_flight, self.torn, self.unreadable, guessed)
+        place_of, self.flags = self._find(unrolled(readable))
+        #: Slot of each record's first part.
+        self.first = (place_of + cut) % self._size
+        self.ts = self._ts[place_of]
+        #: Slots that it holds: from this number up to that one.
+        self.low, self.high = low, high
+        self.frozen = place is not None and place.head >= place.limit
+        self.loss = CPULoss(cpu, head, low, self.in_flight, self.torn, self.unreadable, 0, guessed)
 
-    def _head(self, words: U64, image: Image, header: Header) -> tuple[int, bool]:
-        start = self.cpu * header.cpu_size + layout.HEAD_OFFSET
-        entry = image.cpus[start : start + 8]
-        if len(entry) == 8:
-            head = int.from_bytes(entry, "little") & layout.SEQ_MASK
-            # Most often the newest slot proves it.
-            if head and int(words[(head - 1) % self._size]) == int(self._tag) | head - 1:
-                return head, False
-            derived = self._derive_head(words)
-            if derived is None or 0 <= head - derived < self._size:
-                return head, False
-            return derived, True
-        return self._derive_head(words) or 0, True
+    @property
+    def begin(self) -> int:
+        """Number of the first slot that was kept."""
+        if self.buffer.lows:
+            return self.low
+        filled = self._word != 0
+        return self.low + int(filled.argmax()) if filled.any() else self.high
+
+    def _head(self, words: U64, place: Place | None) -> tuple[int, bool]:
+        if place is None:
+            return self._derive_head(words) or 0, True
+        head = place.head & layout.SEQ_MASK
+        if not head and self.buffer.state == "spare":
+            return 0, False
+        # Most often the newest slot proves it.
+        if head and int(words[(head - 1) % self._size]) == int(self._tag) | head - 1:
+            return head, False
+        derived = self._derive_head(words)
+        if derived is None or 0 <= head - derived < self._size:
+            return head, False
+        return derived, True
 
     def _derive_head(self, words: U64) -> int | None:
         """Work out the head: one more than the highest number of the newest lap."""
@@ -208,16 +166,23 @@ class _Ring:
         covered = committed & self._known[event] & (nr > 0)
         starts = np.flatnonzero(covered)
         flags = (what[starts] >> np.uint64(layout.FLAGS_SHIFT)).astype(np.uint8)
-        flags &= np.uint8(TRUNCATED)
+        flags &= np.uint8(TRUNCATED | STACK)
         more = committed & (event == 0)
 
-        for which in np.flatnonzero(nr[starts] > 1).tolist():
-            start = int(starts[which])
-            rest = slice(start + 1, start + int(nr[start]))
-            good = int(np.cumprod(more[rest]).sum())
-            covered[start + 1 : start + 1 + good] = True
-            if good != nr[start] - 1:
-                flags[which] |= TORN
+        nrs = nr[starts]
+        flags[(flags & STACK != 0) & (nrs <= layout.STACK_SLOTS)] |= TORN
+        # Second parts, third parts, ... of the records that are whole up to there.
+        whole = np.flatnonzero(nrs > 1)
+        part = 1
+        while len(whole):
+            here = starts[whole] + part
+            good = np.zeros(len(here), bool)
+            inside = here < len(more)
+            good[inside] = more[here[inside]]
+            covered[here[good]] = True
+            flags[whole[~good]] |= TORN
+            part += 1
+            whole = whole[good & (nrs[whole] > part)]
 
         self.in_flight = self.torn = self.unreadable = 0
         if covered.all():

@@ -4,9 +4,10 @@ Carving
 -------
 
 Finding a recorder in raw physical memory, page by page, when the kernel's
-symbols or page tables are gone. The catalogue is known by its magic; a page of
-a ring by the first words of its slots: the recorder's tag, and numbers that fit
-their places.
+symbols or page tables are gone. The catalogue is known by its magic, as is the
+page that tells which buffers there are; a page of a ring by the first words of
+its slots: the recorder's tag, the buffer's number, and numbers that fit their
+places.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,8 +19,9 @@ from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.decode.catalogue import Header, parse_header
-from lkst.decode.image import Image
+from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
+from lkst.locate.buffers import Told, first_page, told_buffers, unnamed
 from lkst.locate.ranges import memory_size
 
 __all__ = ("carve_recorders",)
@@ -28,6 +30,7 @@ _PAGE = 4096
 _SLOTS = _PAGE // layout.SLOT_SIZE
 
 Ranges = Sequence[tuple[int, int]]
+Words = NDArray[np.uint64]
 
 
 def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
@@ -68,14 +71,37 @@ def _search(start: Callable[[], MemorySearchIterator[Any]], ranges: Ranges) -> I
 
 
 def _carve(prog: Program, ranges: Ranges, header_address: int, header: Header) -> Image:
-    rings, unreadable = _carve_rings(prog, ranges, header)
+    faults = ["the recorder was carved out of physical memory"]
+    cpus = _carve_cpus(prog, ranges, header)
+    told = _carve_control(prog, ranges, header, faults)
+    pages = _carve_rings(prog, ranges, header, told)
     return Image(
         catalogue=_carve_catalogue(prog, ranges, header_address, header),
-        rings=rings,
-        cpus=_carve_cpus(prog, ranges, header),
-        unreadable=unreadable,
-        faults=["the recorder was carved out of physical memory"],
+        buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
+        cpus=cpus,
+        faults=faults,
     )
+
+
+def _carve_control(prog: Program, ranges: Ranges, header: Header, faults: list[str]) -> list[Told]:
+    """Tell the buffers by the first page of struct lkst_control, or guess that there is one."""
+    for address in _search(
+        lambda: prog.search_memory(layout.CONTROL_MAGIC, alignment=_PAGE), ranges
+    ):
+        try:
+            control = first_page(_read(prog, address, _PAGE))
+        except FaultError:
+            continue
+        if control.tag != header.tag:
+            continue
+        wrong: list[str] = []
+        told = list(told_buffers(control, header, memory_size(ranges), wrong))
+        told = [one for one in told if one.nr_slots % _SLOTS == 0]
+        if told:
+            faults += wrong
+            return told
+    faults.append("the control map was not found: there may be more buffers")
+    return [unnamed(0, header.nr_slots)]
 
 
 def _carve_cpus(prog: Program, ranges: Ranges, header: Header) -> bytes:
@@ -120,50 +146,83 @@ def _carve_catalogue(prog: Program, ranges: Ranges, header_address: int, header:
 
 
 def _carve_rings(
-    prog: Program, ranges: Ranges, header: Header
-) -> tuple[bytes, list[tuple[int, int]]]:
-    """Find the pages of the rings; of two for one place the one with newer slots wins."""
-    size = header.rings_size
-    rings = np.zeros((-(-size // _PAGE), _SLOTS, layout.SLOT_SIZE // 8), np.uint64)
-    newest = np.full(len(rings), -1)
-    for page in _candidates(prog, ranges, header.tag):
+    prog: Program, ranges: Ranges, header: Header, told: list[Told]
+) -> dict[int, dict[int, Words]]:
+    """
+    Find the pages of the rings; of two for one place the one with newer slots wins.
+
+    :return: by buffer and number of the page in its rings
+    """
+    pages: dict[int, dict[int, Words]] = {one.number: {} for one in told}
+    newest: dict[tuple[int, int], int] = {}
+    sizes = {one.number: one.nr_slots for one in told}
+    for address in _candidates(prog, ranges, header.tag):
         try:
-            words = np.frombuffer(_read(prog, page, _PAGE), "<u8").reshape(_SLOTS, -1)
+            words = np.frombuffer(_read(prog, address, _PAGE), "<u8").reshape(_SLOTS, -1)
         except FaultError:
             continue
-        place, number = _place(words, header)
-        if place is not None and number > newest[place]:
-            newest[place] = number
-            rings[place] = words
-    missing = [(int(place) * _PAGE, _PAGE) for place in np.flatnonzero(newest < 0)]
-    return rings.tobytes()[:size], missing
+        found = _place(words, header, sizes)
+        if found is None:
+            continue
+        buffer, place, number = found
+        if number > newest.get((buffer, place), -1):
+            newest[buffer, place] = number
+            pages[buffer][place] = words
+    return pages
+
+
+def _buffer(told: Told, header: Header, pages: dict[int, Words], cpus: bytes) -> Buffer:
+    rings = b""
+    unreadable: list[tuple[int, int]] = []
+    if pages or told.state != "spare":
+        size = told.size(header)
+        words = np.zeros((-(-size // _PAGE), _SLOTS, layout.SLOT_SIZE // 8), np.uint64)
+        missing = np.ones(len(words), bool)
+        for place, page in pages.items():
+            words[place] = page
+            missing[place] = False
+        rings = words.tobytes()[:size]
+        unreadable = [(place * _PAGE, _PAGE) for place in np.flatnonzero(missing).tolist()]
+    return Buffer(
+        number=told.number,
+        name=told.name,
+        state=told.state,
+        nr_slots=told.nr_slots,
+        rings=rings,
+        places=layout.places(cpus, header.cpu_size, told.number),
+        unreadable=unreadable,
+    )
 
 
 def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
     """Give the physical addresses of pages with a word that may begin a slot."""
     low = tag << layout.SEQ_BITS
+    high = (tag + layout.MAX_BUFFERS - 1) << layout.SEQ_BITS | layout.SEQ_MASK
     page = -1
-    for address, _ in _search(lambda: prog.search_memory_u64((low, low | layout.SEQ_MASK)), ranges):
+    for address, _ in _search(lambda: prog.search_memory_u64((low, high)), ranges):
         if address // _PAGE != page and address % layout.SLOT_SIZE == 0:
             page = address // _PAGE
             yield page * _PAGE
 
 
-def _place(words: NDArray[np.uint64], header: Header) -> tuple[int | None, int]:
+def _place(words: Words, header: Header, sizes: dict[int, int]) -> tuple[int, int, int] | None:
     """
     Tell where in the rings a page belongs.
 
-    :return: number of the page in the rings or None, and its highest slot number
+    :param sizes: by buffer, slots in one ring
+    :return: buffer, number of the page in its rings, and its highest slot number
     """
-    good = words[:, 0] >> np.uint64(layout.SEQ_BITS) == header.tag
+    buffer = (words[:, 0] >> np.uint64(layout.SEQ_BITS)).astype(np.int64) - header.tag
+    nr_slots = np.array([sizes.get(number, 0) for number in range(layout.MAX_BUFFERS)])
+    good = (buffer >= 0) & (buffer < layout.MAX_BUFFERS)
+    nr_slots = nr_slots[np.where(good, buffer, 0)]
     seqs = (words[:, 0] & np.uint64(layout.SEQ_MASK)).astype(np.int64)
-    good &= seqs % _SLOTS == np.arange(_SLOTS)
-    if not good.any():
-        return None, 0
     cpus = (words[:, 1] >> np.uint64(layout.CPU_SHIFT)).astype(np.int64) & 0xFFFF
-    where = cpus * header.nr_slots + (seqs & (header.nr_slots - 1))
-    places, counts = np.unique(where[good] // _SLOTS, return_counts=True)
-    place = int(places[counts.argmax()])
-    if place >= header.nr_cpus * header.nr_slots // _SLOTS:
-        return None, 0
-    return place, int(seqs[good & (where // _SLOTS == place)].max())
+    good &= (nr_slots > 0) & (seqs % _SLOTS == np.arange(_SLOTS)) & (cpus < header.nr_cpus)
+    if not good.any():
+        return None
+    where = (cpus * nr_slots + (seqs & (nr_slots - 1))) // _SLOTS * layout.MAX_BUFFERS + buffer
+    places, counts = np.unique(where[good], return_counts=True)
+    best = int(places[counts.argmax()])
+    place, number = divmod(best, layout.MAX_BUFFERS)
+    return number, place, int(seqs[good & (where == best)].max())

@@ -4,7 +4,8 @@ Maps
 ----
 
 The recorder's BPF maps in the memory of a kernel, found as the kernel finds
-them: through ``map_idr`` (kernel/bpf/syscall.c).
+them: through ``map_idr`` (kernel/bpf/syscall.c). Those that were loaded together
+share one BTF; the buffers' maps are found by the ids that the control map has.
 """
 
 from collections import defaultdict
@@ -17,9 +18,11 @@ from drgn.helpers.linux.idr import idr_find
 from drgn.helpers.linux.percpu import per_cpu_ptr
 
 from lkst import layout
-from lkst.decode.catalogue import Header, parse_header
-from lkst.decode.image import Image
+from lkst.control import Control, prog_ids, read_control
+from lkst.decode.catalogue import Header, is_ring_size, parse_header
+from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
+from lkst.locate.buffers import Told, owner, told_buffers, unnamed
 from lkst.locate.memory import read_pages
 
 __all__ = ("find_recorders",)
@@ -28,7 +31,10 @@ __all__ = ("find_recorders",)
 _CATALOGUE = b".rodata.lkst"
 _CONTROL = b".data.lkst"
 _CPUS = b"lkst_cpus"
+_COUNTS = b"lkst_counts"
 _RING = b"lkst_ring"
+
+_ARRAY = 2  # BPF_MAP_TYPE_ARRAY of include/uapi/linux/bpf.h
 
 _MAX_CATALOGUE = 1 << 28
 
@@ -43,11 +49,15 @@ def find_recorders(prog: Program, most: int, faults: list[str]) -> Iterator[Imag
     :raises FaultError: if it cannot be read
     """
     for maps in _group(prog):
-        if _CATALOGUE in maps and _RING in maps:
+        if _CATALOGUE in maps:
             try:
                 yield _read_recorder(prog, maps, most)
             except (Damaged, FaultError) as error:
-                faults.append(" ".join(str(error).split()))
+                faults.append(_line(error))
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
 
 
 def _group(prog: Program) -> list[dict[bytes, Object]]:
@@ -56,7 +66,7 @@ def _group(prog: Program) -> list[dict[bytes, Object]]:
     for map_ in bpf_map_for_each(prog):
         try:
             name = map_.name.string_()
-            if name in (_CATALOGUE, _CONTROL, _CPUS, _RING):
+            if name in (_CATALOGUE, _CONTROL, _CPUS, _COUNTS):
                 groups[map_.btf.value_()].setdefault(name, map_)
         except FaultError:
             continue
@@ -64,34 +74,119 @@ def _group(prog: Program) -> list[dict[bytes, Object]]:
 
 
 def _read_recorder(prog: Program, maps: dict[bytes, Object], most: int) -> Image:
-    catalogue, _ = _read_values(maps[_CATALOGUE], _MAX_CATALOGUE)
-    header = parse_header(catalogue)
-    if header.rings_size > most:
-        raise Damaged("the recorder's header is damaged: rings larger than memory")
-    faults = []
-    before, missing = _read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)
-    heads_before = None if missing else layout.heads(before, header.cpu_size)
-    rings, unreadable = _read_values(maps[_RING], header.rings_size)
-    if len(rings) < header.rings_size:
-        faults.append("the map of the rings is smaller than the header says")
-    cpus, missing = _read_map(maps, _CPUS, header.cpu_size * header.nr_cpus)
-    if missing:
+    raw, _ = _read_values(maps[_CATALOGUE], _MAX_CATALOGUE)
+    header = parse_header(raw)
+    if header.nr_cpus * max(header.cpu_size, header.counts_size) > most:
+        raise Damaged("the recorder's header is damaged: more CPUs than memory has room for")
+    faults: list[str] = []
+    raw_control = _read_map(maps, _CONTROL, header.control_size)
+    control = read_control(raw_control)
+    if control is None or control.tag != header.tag:
+        faults.append("the control map is damaged: buffers are known by their slots only")
+        raw_control, control = b"", None
+
+    size = header.cpu_size * header.nr_cpus
+    before = _read_map(maps, _CPUS, size)
+    found = _find_buffers(prog, control, header, most, faults)
+    rings = [(told, *_read_rings(prog, told, map_, header, before, faults)) for told, map_ in found]
+    cpus = _read_map(maps, _CPUS, size)
+    if not cpus:
         faults.append("the counters of the CPUs cannot be read")
-        cpus = b""
-    control, missing = _read_map(maps, _CONTROL, header.control_size)
-    if missing:
-        control = b""
     live = bool(prog.flags & prog.flags.IS_LIVE)
+    buffers = [
+        Buffer(
+            number=told.number,
+            name=told.name,
+            state=told.state,
+            nr_slots=told.nr_slots,
+            rings=data,
+            places=layout.places(cpus, header.cpu_size, told.number),
+            unreadable=unreadable,
+            heads_before=_heads(before, header, told.number) if live else None,
+        )
+        for told, data, unreadable in rings
+        if data is not None
+    ]
     return Image(
-        catalogue=catalogue,
-        rings=rings,
+        catalogue=raw,
+        buffers=buffers,
         cpus=cpus,
-        control=control,
-        suppressed=_read_misses(prog, control, header),
-        unreadable=unreadable,
-        heads_before=heads_before if live else None,
+        control=raw_control,
+        counts=_read_map(maps, _COUNTS, header.counts_size * header.nr_cpus),
+        suppressed=_read_misses(prog, control),
         faults=faults,
     )
+
+
+def _heads(cpus: bytes, header: Header, number: int) -> list[int] | None:
+    return [place.head for place in layout.places(cpus, header.cpu_size, number)] or None
+
+
+def _find_buffers(
+    prog: Program, control: Control | None, header: Header, most: int, faults: list[str]
+) -> list[tuple[Told, Object]]:
+    """Find the buffers' maps: by their ids, or if these are not known by what is in them."""
+    if control is None:
+        return list(_guess_buffers(prog, header, most))
+    found = []
+    for told in told_buffers(control, header, most, faults):
+        try:
+            map_ = cast("struct bpf_map *", _map_by_id(prog, told.map_id))
+            if not map_:
+                raise Damaged("there is no such map")
+            _check_map(map_, told, header)
+            found.append((told, map_))
+        except (Damaged, FaultError) as error:
+            faults.append(f"buffer {told.name}: its map cannot be used: {_line(error)}")
+    return found
+
+
+def _map_by_id(prog: Program, id_: int) -> Object:
+    return idr_find(prog["map_idr"].address_of_(), id_)
+
+
+def _check_map(map_: Object, told: Told, header: Header) -> None:
+    """See whether a map can be the rings of a buffer; an id may be damaged."""
+    if map_.map_type.value_() != _ARRAY:
+        raise Damaged("it is no array")
+    if map_.value_size.value_() != layout.SLOT_SIZE:
+        raise Damaged("its values are no slots")
+    if map_.max_entries.value_() != told.nr_slots * header.nr_cpus:
+        raise Damaged("it is not as large as it should be")
+
+
+def _guess_buffers(prog: Program, header: Header, most: int) -> Iterator[tuple[Told, Object]]:
+    seen = set()
+    for map_ in bpf_map_for_each(prog):
+        try:
+            if map_.name.string_() != _RING:
+                continue
+            nr_slots = map_.max_entries.value_() // header.nr_cpus
+            told = unnamed(0, nr_slots)
+            if not is_ring_size(nr_slots) or told.size(header) > most:
+                continue
+            _check_map(map_, told, header)
+            data, _ = _read_values(map_, told.size(header))
+            number = owner(data, header)
+        except (Damaged, FaultError):
+            continue
+        if number not in seen:
+            seen.add(number)
+            yield unnamed(number, nr_slots), map_
+
+
+def _read_rings(
+    prog: Program, told: Told, map_: Object, header: Header, before: bytes, faults: list[str]
+) -> tuple[bytes | None, list[tuple[int, int]]]:
+    """Read all rings of a buffer; None if not one of them can be read."""
+    places = layout.places(before, header.cpu_size, told.number)
+    if told.state == "spare" and places and not any(place.head for place in places):
+        return b"", []
+    try:
+        return _read_values(map_, told.size(header))
+    except FaultError as error:
+        faults.append(f"buffer {told.name}: its map cannot be used: {_line(error)}")
+        return None, []
 
 
 def _read_values(map_: Object, most: int) -> tuple[bytes, list[tuple[int, int]]]:
@@ -101,18 +196,18 @@ def _read_values(map_: Object, most: int) -> tuple[bytes, list[tuple[int, int]]]
     return read_pages(map_.prog_, array.value.address_of_().value_(), min(size, most))
 
 
-def _read_map(
-    maps: dict[bytes, Object], name: bytes, size: int
-) -> tuple[bytes, list[tuple[int, int]]]:
+def _read_map(maps: dict[bytes, Object], name: bytes, size: int) -> bytes:
+    """Read a map; nothing if a part of it is missing."""
     if name not in maps:
-        return b"", []
+        return b""
     try:
-        return _read_values(maps[name], size)
+        data, missing = _read_values(maps[name], size)
     except FaultError:
-        return b"", [(0, size)]
+        return b""
+    return b"" if missing else data
 
 
-def _read_misses(prog: Program, control: bytes, header: Header) -> dict[int, int]:
+def _read_misses(prog: Program, control: Control | None) -> dict[int, int]:
     """
     Count by event how often its program was skipped because it was running.
 
@@ -121,7 +216,7 @@ def _read_misses(prog: Program, control: bytes, header: Header) -> dict[int, int
     misses = {}
     try:
         cpus = list(for_each_possible_cpu(prog))
-        for event, prog_id in layout.prog_ids(control, header.control).items():
+        for event, prog_id in prog_ids(control).items():
             found = idr_find(prog["prog_idr"].address_of_(), prog_id)
             if not found:
                 continue

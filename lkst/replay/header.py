@@ -11,9 +11,10 @@ from itertools import pairwise
 import textwrap
 
 from lkst import layout
+from lkst.control import active_maskset
 from lkst.replay.clean import clean
 from lkst.replay.colour import RESET, TROUBLE
-from lkst.replay.summary import CPUSummary, find_panic, sum_cpus, sum_events
+from lkst.replay.summary import CPUSummary, find_panic, sum_buffers, sum_cpus, sum_events
 from lkst.replay.times import relative, wall
 from lkst.trace.trace import Trace
 
@@ -65,16 +66,22 @@ def _show(lines: list[Line]) -> str:
 
 def _recorder(trace: Trace) -> str:
     own = trace.header
-    maskset = layout.active_maskset(trace.image.control, own.control)
-    parts = [
-        f"lkst {own.version}, ABI {own.abi[0]}.{own.abi[1]}",
-        f"{_count(own.nr_cpus, 'ring')} of {_size(own.ring_size)}",
-    ]
+    maskset = active_maskset(trace.control)
+    parts = [f"lkst {own.version}, ABI {own.abi[0]}.{own.abi[1]}", _rings(trace)]
     if maskset:
         parts.append(f"maskset {maskset}")
     if len(trace.whole):
         parts.append(f"started at {relative(trace, own.start)} s")
     return ", ".join(parts)
+
+
+def _rings(trace: Trace) -> str:
+    rings = _count(trace.header.nr_cpus, "ring")
+    buffers = [(b.name, _size(b.nr_slots * layout.SLOT_SIZE)) for b in sum_buffers(trace)]
+    if len(buffers) == 1:
+        return f"{rings} of {buffers[0][1]}"
+    sizes = ", ".join(f"{clean(name)} {size}" for name, size in buffers)
+    return f"{_count(len(buffers), 'buffer')} of {rings} ({sizes})"
 
 
 def _cpus(trace: Trace) -> list[Line]:
@@ -104,6 +111,7 @@ def _loss(cpu: CPUSummary) -> str:
         f"{count} {what}"
         for count, what in (
             (loss.overwritten, "overwritten"),
+            (loss.unsaved, "overwritten before they were saved"),
             (loss.in_flight, "in flight"),
             (loss.torn, "torn"),
             (loss.unreadable, "unreadable"),

@@ -10,9 +10,9 @@ from typing import Any
 
 from tabulate import tabulate
 
-from lkst.replay.clean import as_json
+from lkst.replay.clean import as_json, clean
 from lkst.replay.header import identity, ranges, wrap
-from lkst.replay.summary import EventSummary, find_panic, sum_cpus, sum_events
+from lkst.replay.summary import EventSummary, find_panic, sum_buffers, sum_cpus, sum_events
 from lkst.replay.times import relative
 from lkst.trace.trace import Trace
 
@@ -30,6 +30,7 @@ _CPU_COLUMNS = (
     "torn",
     "unreadable",
 )
+_BUFFER_COLUMNS = ("buffer", "state", "slots", "records", "from", "to", "span (s)")
 _EVENT_COLUMNS = ("event", "category", "records", "ever", "overwritten", "suppressed", "state")
 
 
@@ -37,7 +38,7 @@ def list_text(trace: Trace) -> str:
     """Show a trace's CPUs and events as tables; ends with a line's end."""
     events = sum_events(trace)
     shown = [entry for entry in events if entry.records or entry.ever or entry.suppressed]
-    pieces = [identity(trace), _cpu_table(trace)]
+    pieces = [identity(trace), _cpu_table(trace), _buffer_table(trace)]
     if shown:
         pieces.append(_event_table(shown))
     rest = [entry for entry in events if entry not in shown]
@@ -50,20 +51,43 @@ def list_text(trace: Trace) -> str:
 
 def _cpu_table(trace: Trace) -> str:
     cpus = sum_cpus(trace)
+    # Only a log has gaps.
+    gaps = any(cpu.loss.unsaved for cpu in cpus)
     rows = []
     for cpu in cpus:
         if cpu.silent:
             continue
-        span = ("-", "-", "-")
-        if cpu.first is not None and cpu.last is not None:
-            first, last = relative(trace, cpu.first), relative(trace, cpu.last)
-            span = (first, last, f"{(cpu.last - cpu.first) / 1e9:.3f}")
         loss = cpu.loss
         losses = (loss.claimed, loss.overwritten, loss.in_flight, loss.torn, loss.unreadable)
-        rows.append((cpu.cpu, cpu.records, *span, *losses))
+        unsaved = (loss.unsaved,) if gaps else ()
+        rows.append((cpu.cpu, cpu.records, *_span(trace, cpu.first, cpu.last), *losses, *unsaved))
     silent = [cpu.cpu for cpu in cpus if cpu.silent]
-    table = _table(rows, _CPU_COLUMNS, 1)
+    table = _table(rows, (*_CPU_COLUMNS, "unsaved") if gaps else _CPU_COLUMNS, 1)
     return table + (f"never recorded anything: CPU {ranges(silent)}\n" if silent else "")
+
+
+def _span(trace: Trace, first: int | None, last: int | None) -> tuple[str, str, str]:
+    if first is None or last is None:
+        return "-", "-", "-"
+    return relative(trace, first), relative(trace, last), f"{(last - first) / 1e9:.3f}"
+
+
+def _buffer_table(trace: Trace) -> str:
+    """Show the buffers, if there is more to say than that there is one."""
+    buffers = sum_buffers(trace)
+    if len(buffers) < 2 and not any(buffer.state == "frozen" for buffer in buffers):
+        return ""
+    rows = [
+        (
+            clean(buffer.name),
+            buffer.state,
+            buffer.nr_slots,
+            buffer.records,
+            *_span(trace, buffer.first, buffer.last),
+        )
+        for buffer in buffers
+    ]
+    return _table(rows, _BUFFER_COLUMNS, 2)
 
 
 def _event_table(events: list[EventSummary]) -> str:
@@ -115,6 +139,18 @@ def list_json(trace: Trace) -> str:
             "rings": header.nr_cpus,
             "ring_size": header.ring_size,
         },
+        "buffers": [
+            {
+                "buffer": buffer.name,
+                "number": buffer.number,
+                "state": buffer.state,
+                "slots": buffer.nr_slots,
+                "records": buffer.records,
+                "first": buffer.first,
+                "last": buffer.last,
+            }
+            for buffer in sum_buffers(trace)
+        ],
         "cpus": [
             {
                 "cpu": cpu.cpu,
@@ -126,6 +162,7 @@ def list_json(trace: Trace) -> str:
                 "in_flight": cpu.loss.in_flight,
                 "torn": cpu.loss.torn,
                 "unreadable": cpu.loss.unreadable,
+                "unsaved": cpu.loss.unsaved,
                 "head_guessed": cpu.loss.head_guessed,
             }
             for cpu in sum_cpus(trace)

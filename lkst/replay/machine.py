@@ -5,11 +5,13 @@ Replay for programs
 
 JSON Lines: an object for each record, with ``ts`` (ns, CLOCK_MONOTONIC), ``cpu``,
 ``pid``, ``comm``, ``event``, ``origin``, ``fields``, and ``flags`` where there are
-any. What the text shows in decimal is a number, everything else a string that
+any; ``buffer`` where there are several, ``stack`` where there is one: its frames,
+the innermost first. What the text shows in decimal is a number, everything else a string that
 says the same as the text; names and texts are as they were recorded.
 
 CSV: the same columns without ``origin``, under their names; fields are one column,
-as in the text.
+as in the text. If any record has a stack, a last column ``stack`` has its frames
+with spaces between them.
 """
 
 from collections.abc import Iterator
@@ -20,7 +22,8 @@ from numpy.typing import NDArray
 
 from lkst.replay.cells import Part, decimal, distinct, joined, pick
 from lkst.replay.clean import clean
-from lkst.replay.rows import FLAGS, Rows, assemble, chunks
+from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, assemble, chunks
+from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.values import JSON, TEXT
 from lkst.trace.trace import Trace
 
@@ -31,15 +34,15 @@ COLUMNS = ("ts", "cpu", "pid", "comm", "event", "fields", "flags")
 _ORIGIN = "lkst"
 
 #: Names of flags, by their bits.
-_FLAGS = [[name for bit, name in FLAGS if bits & bit] for bits in range(1 << len(FLAGS))]
+_FLAGS = [[name for bit, name in FLAGS if bits & bit] for bits in FLAG_VALUES]
 
 
 def replay_jsonl(trace: Trace) -> Iterator[str]:
     """Replay a trace as JSON Lines; gives pieces that end with a line's end."""
     rows = Rows(trace, JSON)
-    ends = [b"}}\n"] + [
-        b'},"flags":[' + b",".join(map(JSON.value, names)) + b"]}\n" for names in _FLAGS[1:]
-    ]
+    stacks = Stacks(trace.facts.names)
+    flags = [b',"flags":[' + b",".join(map(JSON.value, names)) + b"]" for names in _FLAGS]
+    ends = [b"}" + (flags[bits] if _FLAGS[bits] else b"") + b"}\n" for bits in FLAG_VALUES]
     for chunk in chunks(trace):
         comms, codes = _comms(chunk)
         parts: list[Part] = [
@@ -53,17 +56,38 @@ def replay_jsonl(trace: Trace) -> Iterator[str]:
             pick([JSON.value(comm) for comm in comms], codes),
             b',"event":',
             pick(*_events(chunk, '"{}"')),
-            f',"origin":"{_ORIGIN}","fields":{{'.encode(),
+            f',"origin":"{_ORIGIN}"'.encode(),
+            *_buffers(chunk),
+            b',"fields":{',
         ]
-        flags = (chunk.flags & len(ends) - 1).tolist()
-        yield assemble(joined(len(chunk), parts), rows.write(chunk), [ends[bits] for bits in flags])
+        after = [ends[bits] for bits in _bits(chunk)]
+        for row, frames in zip(*stacks.write(chunk), strict=True):
+            stack = b",".join(map(JSON.value, frames))
+            after[row] = after[row].removesuffix(b"}\n") + b',"stack":[' + stack + b"]}\n"
+        yield assemble(joined(len(chunk), parts), rows.write(chunk), after)
+
+
+def _buffers(chunk: Trace) -> list[Part]:
+    """Name the buffer that each record is in, if there are several."""
+    names = chunk.buffer_names
+    if len(names) < 2:
+        return []
+    used, codes = distinct(chunk.buffer)
+    return [b',"buffer":', pick([JSON.value(names[number]) for number in used], codes)]
+
+
+def _bits(chunk: Trace) -> list[int]:
+    bits: list[int] = (chunk.flags & len(FLAG_VALUES) - 1).tolist()
+    return bits
 
 
 def replay_csv(trace: Trace) -> Iterator[str]:
     """Replay a trace as CSV, its first line the names of the columns."""
     rows = Rows(trace, _CSV)
-    ends = [f'",{" ".join(names)}\n'.encode() for names in _FLAGS]
-    yield ",".join(COLUMNS) + "\n"
+    stacks = Stacks(trace.facts.names) if has_stacks(trace) else None
+    last = "," if stacks else ""
+    ends = [f'",{" ".join(names)}{last}\n'.encode() for names in _FLAGS]
+    yield ",".join((*COLUMNS, "stack") if stacks else COLUMNS) + "\n"
     for chunk in chunks(trace):
         comms, codes = _comms(chunk)
         parts: list[Part] = [
@@ -78,8 +102,11 @@ def replay_csv(trace: Trace) -> Iterator[str]:
             pick(*_events(chunk, "{}")),
             b',"',
         ]
-        flags = (chunk.flags & len(ends) - 1).tolist()
-        yield assemble(joined(len(chunk), parts), rows.write(chunk), [ends[bits] for bits in flags])
+        after = [ends[bits] for bits in _bits(chunk)]
+        for row, frames in zip(*stacks.write(chunk), strict=True) if stacks else ():
+            stack = _doubled(" ".join(frames).encode())
+            after[row] = after[row].removesuffix(b"\n") + b'"' + stack + b'"\n'
+        yield assemble(joined(len(chunk), parts), rows.write(chunk), after)
 
 
 def _doubled(text: bytes) -> bytes:

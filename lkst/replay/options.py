@@ -38,6 +38,9 @@ _OPTIONS = (
         multiple=True,
         help="Events, categories, LKST names: 'sched_*,irq'",
     ),
+    click.option(
+        "--buffer", metavar="NAMES", multiple=True, help="Buffers that hold it: main,'spare*'"
+    ),
     click.option("--last", metavar="N", help="The last N of those that pass the rest."),
     click.option("--since", metavar="TIME", help="From then on, counted from the panic: -2s"),
     click.option("--until", metavar="TIME", help="Up to then: -0.5s, -300ms, -20us"),
@@ -66,6 +69,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "pid": ("pids", parse_pids),
     "comm": ("comms", parse_patterns),
     "event": ("events", parse_patterns),
+    "buffer": ("buffers", parse_patterns),
     "last": ("last", parse_last),
     "since": ("since", parse_time),
     "until": ("until", parse_time),

@@ -18,10 +18,13 @@ from lkst.replay.cells import Part, joined, pick
 from lkst.replay.values import Form, Values
 from lkst.trace.trace import Trace
 
-__all__ = ("FLAGS", "Rows", "assemble", "chunks")
+__all__ = ("FLAGS", "FLAG_VALUES", "Rows", "assemble", "chunks")
 
-#: Flags of a record and what they are called.
+#: Flags of a record and what they are called; that it has a stack is seen.
 FLAGS = ((IN_FLIGHT, "in-flight"), (TORN, "torn"), (TRUNCATED, "truncated"))
+
+#: All that flags can be.
+FLAG_VALUES = range(1 << 4)
 
 # A record is easier to read when what it is about comes first.
 _LEADING = {"syscall", "signal", "softirq"}
@@ -58,7 +61,7 @@ class Rows:
         """Prepare for a replay of a trace."""
         self._form = form
         self._events = trace.catalogue.events
-        self._values = Values(trace.facts.names, form)
+        self._values = Values(trace.facts.names, form, self._events)
 
     def write(self, chunk: Trace) -> list[bytes]:
         """Write the fields of every record; of an event that is not known, nothing."""

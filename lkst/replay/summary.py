@@ -9,22 +9,34 @@ What a trace holds and what it has lost, by CPU and by event.
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkst import layout
-from lkst.decode.catalogue import Event
+from lkst.control import event_state
+from lkst.decode.catalogue import Event, is_ring_size
+from lkst.decode.image import Buffer
 from lkst.decode.ring import CPULoss
 from lkst.replay.clean import clean, word
 from lkst.trace.trace import Trace
 
-__all__ = ("CPUSummary", "EventSummary", "Panic", "find_panic", "sum_cpus", "sum_events")
+__all__ = (
+    "BufferSummary",
+    "CPUSummary",
+    "EventSummary",
+    "Panic",
+    "find_panic",
+    "sum_buffers",
+    "sum_cpus",
+    "sum_events",
+)
 
 
 @dataclass(frozen=True)
 class CPUSummary:
-    """One CPU's ring."""
+    """One CPU's rings."""
 
     cpu: int
-    #: Records in the ring.
+    #: Records in the rings.
     records: int
     #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
     first: int | None
@@ -35,6 +47,23 @@ class CPUSummary:
     def silent(self) -> bool:
         """Whether it has never recorded anything."""
         return not (self.records or self.loss.claimed or self.loss.torn or self.loss.unreadable)
+
+
+@dataclass(frozen=True)
+class BufferSummary:
+    """One buffer."""
+
+    number: int
+    name: str
+    #: written to, kept, spare, frozen, unknown
+    state: str
+    #: In one ring.
+    nr_slots: int
+    #: Records in its rings.
+    records: int
+    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
+    first: int | None
+    last: int | None
 
 
 @dataclass(frozen=True)
@@ -91,27 +120,65 @@ def find_panic(trace: Trace) -> Panic | None:
 
 
 def sum_cpus(trace: Trace) -> list[CPUSummary]:
-    """Sum up each CPU's ring, whatever is selected."""
-    whole = trace.whole
-    counts = np.bincount(whole.cpu, minlength=whole.header.nr_cpus).tolist()
-    # The first row of each CPU, and the first from behind.
-    cpus, first = np.unique(whole.cpu, return_index=True)
-    _, last = np.unique(whole.cpu[::-1], return_index=True)
-    ends = {
-        cpu: (int(whole.ts[low]), int(whole.ts[-1 - high]))
-        for cpu, low, high in zip(cpus.tolist(), first.tolist(), last.tolist(), strict=True)
-    }
+    """Sum up each CPU's rings, whatever is selected."""
+    spans = _spans(trace.whole, trace.whole.cpu)
+    return [
+        CPUSummary(loss.cpu, *spans.get(loss.cpu, _NO_SPAN), loss)
+        for loss in trace.whole.records.losses
+    ]
+
+
+def sum_buffers(trace: Trace) -> list[BufferSummary]:
+    """Sum up each buffer, whatever is selected."""
+    spans = _spans(trace.whole, trace.whole.buffer)
+    control = trace.control
+    frozen = {buffer.number for buffer in trace.records.buffers if buffer.frozen}
     summaries = []
-    for loss in whole.records.losses:
-        begin, end = ends.get(loss.cpu, (None, None))
-        summaries.append(CPUSummary(loss.cpu, counts[loss.cpu], begin, end, loss))
+    for number, buffer in sorted({b.number: b for b in trace.image.buffers}.items()):
+        span = spans.get(number, _NO_SPAN)
+        if number in frozen:
+            state = "frozen"
+        elif buffer.state == "spare" and not span[0]:
+            state = "spare"
+        elif control is None:
+            state = "unknown"
+        else:
+            state = "written to" if control.into == number else "kept"
+        summaries.append(BufferSummary(number, buffer.name, state, _nr_slots(trace, buffer), *span))
     return summaries
+
+
+def _nr_slots(trace: Trace, buffer: Buffer) -> int:
+    """Tell how large a buffer's rings are, of which there may only be stretches."""
+    if trace.control and 0 <= buffer.number < layout.MAX_BUFFERS:
+        nr_slots: int = trace.control.buffer[buffer.number].nr_slots
+        if is_ring_size(nr_slots):
+            return nr_slots
+    return buffer.nr_slots
+
+
+#: Records, times of the first and the last.
+_NO_SPAN = 0, None, None
+
+
+def _spans(
+    trace: Trace, column: NDArray[np.int64]
+) -> dict[int, tuple[int, int | None, int | None]]:
+    """Sum up the records of each value of a column."""
+    values, first, counts = np.unique(column, return_index=True, return_counts=True)
+    # The first from behind.
+    _, last = np.unique(column[::-1], return_index=True)
+    return {
+        value: (count, int(trace.ts[low]), int(trace.ts[-1 - high]))
+        for value, count, low, high in zip(
+            *(found.tolist() for found in (values, counts, first, last)), strict=True
+        )
+    }
 
 
 def sum_events(trace: Trace) -> list[EventSummary]:
     """Sum up each event of the catalogue, whatever is selected."""
     whole = trace.whole
-    header = trace.header
     counts = np.bincount(whole.event, minlength=1 << 16).tolist()
     ever = _ever(trace)
     summaries = []
@@ -119,7 +186,7 @@ def sum_events(trace: Trace) -> list[EventSummary]:
         total = None if ever is None else ever[id_]
         if total is not None and total < counts[id_]:
             total = None  # damaged
-        state = layout.event_state(trace.image.control, header.control, id_)
+        state = event_state(trace.control, id_)
         suppressed = trace.image.suppressed.get(id_, 0)
         summaries.append(EventSummary(event, counts[id_], total, suppressed, state))
     return summaries

@@ -7,6 +7,7 @@ One line for each record: time, CPU, task, event, fields::
 
     -0.000120437 [1] sh:318                 sys_enter            nr=write arg0=0x1 ...
 
+and below it a line for each frame of the kernel's stack, where that was recorded.
 Times count from the panic, or from the last record where there was none.
 """
 
@@ -20,7 +21,8 @@ from lkst.replay.cells import Part, decimal, distinct, joined, length, matrix, p
 from lkst.replay.clean import clean, word
 from lkst.replay.colour import RESET, TROUBLE, category_colour
 from lkst.replay.header import footer, header
-from lkst.replay.rows import FLAGS, Rows, assemble, chunks
+from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, assemble, chunks
+from lkst.replay.stacks import Stacks
 from lkst.replay.times import stamps
 from lkst.replay.values import TEXT
 from lkst.trace.trace import Trace
@@ -32,9 +34,9 @@ _EVENT_WIDTH = 20
 _NO_NAME = "?"
 
 #: How flags are shown, by their bits.
-_FLAGS = [
-    "".join(f" [{name}]" for bit, name in FLAGS if bits & bit) for bits in range(1 << len(FLAGS))
-]
+_FLAGS = ["".join(f" [{name}]" for bit, name in FLAGS if bits & bit) for bits in FLAG_VALUES]
+
+_FRAME = " " * 16
 
 
 def replay_text(trace: Trace, colour: bool = False, time: str = "relative") -> Iterator[str]:
@@ -72,6 +74,7 @@ class _Writer:
         self._events = trace.catalogue.events
         self._colour = colour
         self._stamps = stamps(trace, time)
+        self._stacks = Stacks(trace.facts.names)
         self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message, quiet=True))
         width = len(str(trace.header.nr_cpus - 1))
         self._cpus = matrix([f" [{cpu:>{width}}] ".encode() for cpu in range(trace.header.nr_cpus)])
@@ -118,4 +121,7 @@ class _Writer:
         after = [RESET if event in self._trouble else "" for event in events]
         ends = [f"{flags}{end}\n".encode() for flags in _FLAGS for end in after]
         which = (chunk.flags & len(_FLAGS) - 1).astype(np.int64) * len(after) + codes
-        return [ends[end] for end in which.tolist()]
+        lines = [ends[end] for end in which.tolist()]
+        for row, frames in zip(*self._stacks.write(chunk), strict=True):
+            lines[row] += "".join(f"{_FRAME}{frame}\n" for frame in frames).encode()
+        return lines

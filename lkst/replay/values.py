@@ -9,7 +9,7 @@ and a name as ``sh``, JSON as ``12`` and ``"sh"``. The field's type
 are shown.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 import functools
 from typing import cast
@@ -85,13 +85,15 @@ JSON = Form(
 class Values:
     """Writes columns of values in one form."""
 
-    def __init__(self, names: Names, form: Form) -> None:
+    def __init__(self, names: Names, form: Form, events: Mapping[int, Event]) -> None:
         """
         Prepare for a replay.
 
         :param names: what the traced kernel calls its numbers
+        :param events: by id
         """
         self.form = form
+        self._events = events
 
         @functools.lru_cache(_MEMORY)
         def named(type_: str, number: int) -> bytes:
@@ -118,6 +120,8 @@ class Values:
         numbers = cast(Integers, column)
         if field.type in COMPANIONS:
             numbers = _with_companion(numbers, field, trace, event, rows)
+        if field.type == "event":
+            return [self._write_events(numbers)]
         if field.type in NAMERS:
             return [self._write_numbers(field.type, numbers)]
         if field.type == "hex":
@@ -127,6 +131,11 @@ class Values:
     def _write_numbers(self, type_: str, column: Integers) -> Part:
         values, codes = distinct(column)
         return pick([self._named(type_, value) for value in values], codes)
+
+    def _write_events(self, column: Integers) -> Part:
+        values, codes = distinct(column)
+        names = [self._events[id_].name if id_ in self._events else id_ for id_ in values]
+        return pick([self.form.value(name) for name in names], codes)
 
     def _write_names(self, column: NDArray[np.generic]) -> list[Part]:
         cells = column.view(np.uint8).reshape(len(column), -1)

@@ -11,6 +11,7 @@ import dataclasses
 
 import numpy as np
 
+from lkst.trace.addresses import addresses
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
@@ -48,7 +49,7 @@ def _compare(one: Trace, other: Trace) -> Iterator[tuple[str, bool]]:
     yield from _compare_plain(one.facts.names, other.facts.names)
     for pid in pids([one]):
         yield f"the name of task {pid}", one.facts.task_name(pid) == other.facts.task_name(pid)
-    for address in _addresses(one):
+    for address in set(addresses(one)):
         symbol = one.facts.names.symbol(address)
         yield f"the symbol at {address:#x}", symbol == other.facts.names.symbol(address)
 
@@ -58,12 +59,3 @@ def _compare_plain(one: Facts | Names, other: Facts | Names) -> Iterator[tuple[s
         mine, yours = getattr(one, field.name), getattr(other, field.name)
         if field.name not in _IGNORED and not callable(mine) and not isinstance(mine, Names):
             yield field.name, mine == yours
-
-
-def _addresses(trace: Trace) -> Iterator[int]:
-    """Give the kernel addresses that a replay names."""
-    for event in trace.catalogue.events.values():
-        rows = trace.rows(event)
-        for field in event.fields:
-            if field.type == "ksym" and field.size == 8 and len(rows):
-                yield from np.unique(trace.column(field, rows)).tolist()

@@ -12,14 +12,17 @@ import functools
 import os
 from pathlib import Path
 
-from lkst.decode.image import Image
+from lkst import layout
+from lkst.control import read_control
+from lkst.decode.catalogue import Header
+from lkst.decode.image import Buffer, Image
 from lkst.errors import LkstError
-from lkst.record.pins import Recorder
+from lkst.record.pins import BufferMap, Recorder
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
-__all__ = ("open_live",)
+__all__ = ("live_facts", "open_live", "read_image")
 
 
 def open_live() -> list[Trace]:
@@ -30,20 +33,50 @@ def open_live() -> list[Trace]:
     :raises LkstError: if this user may not
     """
     with Recorder() as recorder:
-        heads = recorder.heads()
-        rings = recorder.rings()
-        image = Image(
-            catalogue=recorder.catalogue.raw,
-            rings=rings,
-            cpus=recorder.cpus(),
-            control=recorder.control(),
-            suppressed=recorder.misses(),
-            heads_before=heads,
-        )
-    return [build_trace(image, _facts())]
+        image = read_image(recorder)
+    return [build_trace(image, live_facts())]
 
 
-def _facts() -> Facts:
+def read_image(recorder: Recorder) -> Image:
+    """Copy the memory of a recorder that runs."""
+    before = recorder.cpus()
+    rings = [(buffer, buffer.rings()) for buffer in recorder.buffers()]
+    cpus = recorder.cpus()
+    control = recorder.control()
+    return Image(
+        catalogue=recorder.catalogue.raw,
+        buffers=[
+            _buffer(buffer, data, before, cpus, control, recorder.header) for buffer, data in rings
+        ],
+        cpus=cpus,
+        control=control,
+        counts=recorder.counts(),
+        suppressed=recorder.misses(),
+    )
+
+
+def _buffer(
+    buffer: BufferMap, rings: bytes, before: bytes, cpus: bytes, control: bytes, header: Header
+) -> Buffer:
+    state = "written"
+    told = read_control(control)
+    if told and told.buffer[buffer.number].state == layout.BUFFER_STATES.index("spare"):
+        state = "spare"
+    return Buffer(
+        number=buffer.number,
+        name=buffer.name,
+        state=state,
+        nr_slots=buffer.nr_slots,
+        rings=rings,
+        places=layout.places(cpus, header.cpu_size, buffer.number),
+        heads_before=[
+            place.head for place in layout.places(before, header.cpu_size, buffer.number)
+        ],
+    )
+
+
+def live_facts() -> Facts:
+    """Say what there is to know of this machine."""
     uname = os.uname()
     return Facts(
         source="live",

@@ -8,14 +8,17 @@ memory as it was, and the facts about the machine as JSON. Reading one takes the
 same way as reading a dump, so the replay is the same.
 
 ==================  ==========================================================
-``lkst.json``       format version, facts, names, stretches that are missing
+``lkst.json``       format version, facts, names, buffers
 ``catalogue``       the recorder's header and events
-``rings``           all rings
+``rings/0``, ...    all rings of a buffer, in the order in which they are told
 ``cpus``            struct lkst_cpu of every CPU
 ``control``         struct lkst_control
+``counts``          struct lkst_counts of every CPU
 ==================  ==========================================================
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 import json
 from pathlib import Path
 from typing import Any
@@ -24,19 +27,32 @@ import zlib
 
 import numpy as np
 
-from lkst.decode.image import Image
+from lkst import layout
+from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
 from lkst.files import replacing
+from lkst.layout import Place
+from lkst.trace.addresses import addresses
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
-__all__ = ("open_saved", "save_trace")
+__all__ = (
+    "Saved",
+    "name_symbols",
+    "name_tasks",
+    "open_saved",
+    "read_saved",
+    "save_image",
+    "save_trace",
+)
 
-_FORMAT = 1
-_PARTS = ("catalogue", "rings", "cpus", "control")
+_FORMAT = 2
+_PARTS = ("catalogue", "cpus", "control", "counts")
+_FACTS = ("release", "version", "machine", "arch", "panic_message")
 _MAX_PART = 1 << 40
 _MAX_JSON = 1 << 28
+_MAX_BUFFERS = 1 << 16
 
 #: What reading a damaged archive may raise.
 _DAMAGE = (
@@ -47,9 +63,23 @@ _DAMAGE = (
     KeyError,
     MemoryError,
     NotImplementedError,
+    OverflowError,
+    RecursionError,
     TypeError,
     ValueError,
 )
+
+
+@dataclass
+class Saved:
+    """What a file holds."""
+
+    image: Image
+    facts: Facts
+    #: Names of tasks that were alive when it was saved, by pid.
+    tasks: dict[int, str]
+    #: Names of kernel addresses.
+    symbols: dict[int, str]
 
 
 def save_trace(trace: Trace, path: Path) -> None:
@@ -59,73 +89,93 @@ def save_trace(trace: Trace, path: Path) -> None:
     :raises LkstError: if it cannot be written; an old file stays as it was
     """
     image = trace.image
-    parts = {
-        "catalogue": image.catalogue,
-        "rings": _rings(trace),
-        "cpus": image.cpus,
-        "control": image.control,
-    }
+    if trace.whole is not trace:
+        image = replace(image, buffers=_selected(trace), partial=True)
+    save_image(image, trace.facts, path, name_tasks(trace), name_symbols(trace))
+
+
+def save_image(
+    image: Image,
+    facts: Facts,
+    path: Path,
+    tasks: Mapping[int, str],
+    symbols: Mapping[int, str],
+) -> None:
+    """
+    Write a recorder's memory to a file.
+
+    :param tasks: names of the tasks that are alive, by pid
+    :param symbols: names of kernel addresses that its records have
+    :raises LkstError: if it cannot be written; an old file stays as it was
+    """
     with (
         replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
     ):
-        archive.writestr("lkst.json", json.dumps(_describe(trace), indent=1))
-        for name, data in parts.items():
-            archive.writestr(name, data)
+        description = _describe(image, facts) | {"tasks": dict(tasks), "symbols": dict(symbols)}
+        archive.writestr("lkst.json", json.dumps(description, indent=1))
+        for name in _PARTS:
+            archive.writestr(name, getattr(image, name))
+        for index, buffer in enumerate(image.buffers):
+            archive.writestr(f"rings/{index}", buffer.rings)
 
 
-def _rings(trace: Trace) -> bytes:
-    """Give the rings; of a selection, with zeros in place of what is not in it."""
-    if trace.whole is trace:
-        return trace.image.rings
-    slots = trace.records.slots
+def _selected(trace: Trace) -> list[Buffer]:
+    """Give the buffers with zeros in place of what is not selected."""
+    slots, rings = trace.records.slots, trace.records.rings
     kept = np.zeros_like(slots)
-    for part in trace.records.parts(trace.header.nr_slots):
+    for part in trace.records.parts():
         kept[part] = slots[part]
-    return kept.tobytes()
+    buffers = []
+    for index, buffer in enumerate(trace.image.buffers):
+        own = np.flatnonzero(rings.buffer == index)
+        low = int(rings.start[own[0]]) if len(own) else 0
+        high = low + int(rings.size[own].sum())
+        buffers.append(replace(buffer, rings=kept[low:high].tobytes()))
+    return buffers
 
 
-def _describe(trace: Trace) -> dict[str, Any]:
-    facts, image = trace.facts, trace.image
+def _describe(image: Image, facts: Facts) -> dict[str, Any]:
     names = facts.names
     return {
         "format": _FORMAT,
-        "facts": {
-            name: getattr(facts, name)
-            for name in ("release", "version", "machine", "arch", "panic_message", "notes")
-        },
+        "facts": {name: getattr(facts, name) for name in (*_FACTS, "notes")},
         "names": {
             "syscalls": names.syscalls,
             "compat_syscalls": names.compat_syscalls,
             "softirqs": names.softirqs,
             "gfp_flags": names.gfp_flags,
             "enums": names.enums,
-            "symbols": _symbols(trace),
         },
-        "tasks": {pid: name for pid in _pids(trace) if (name := facts.task_name(pid))},
+        "buffers": [
+            {
+                "number": buffer.number,
+                "name": buffer.name,
+                "state": buffer.state,
+                "nr_slots": buffer.nr_slots,
+                "places": buffer.places,
+                "unreadable": buffer.unreadable,
+                "heads_before": buffer.heads_before,
+                "lows": buffer.lows,
+            }
+            for buffer in image.buffers
+        ],
         "suppressed": image.suppressed,
-        "unreadable": image.unreadable,
         "faults": image.faults,
-        "heads_before": image.heads_before,
-        "partial": image.partial or trace.whole is not trace,
+        "partial": image.partial,
     }
 
 
-def _symbols(trace: Trace) -> dict[int, str]:
+def name_tasks(trace: Trace) -> dict[int, str]:
+    """Name the tasks of a trace that are alive, by pid."""
+    pids = np.unique(trace.pid).tolist()
+    return {pid: name for pid in pids if pid and (name := trace.facts.task_name(pid))}
+
+
+def name_symbols(trace: Trace) -> dict[int, str]:
     """Name every kernel address that a record has."""
-    found = {}
-    for event in trace.catalogue.events.values():
-        rows = trace.rows(event)
-        for field in event.fields:
-            if field.type == "ksym" and len(rows):
-                for address in np.unique(trace.column(field, rows)).tolist():
-                    if name := trace.facts.names.symbol(address):
-                        found[address] = name
-    return found
-
-
-def _pids(trace: Trace) -> list[int]:
-    return [pid for pid in np.unique(trace.pid).tolist() if pid]
+    symbol = trace.facts.names.symbol
+    return {address: name for address in addresses(trace) if (name := symbol(address))}
 
 
 def open_saved(path: Path) -> list[Trace]:
@@ -134,13 +184,25 @@ def open_saved(path: Path) -> list[Trace]:
 
     :raises Damaged: if it is none, or is damaged
     """
+    saved = read_saved(path)
+    return [build_trace(saved.image, saved.facts)]
+
+
+def read_saved(path: Path) -> Saved:
+    """
+    Read a file without decoding its records.
+
+    :raises Damaged: if it is none, or is damaged
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             description = json.loads(_read(archive, "lkst.json", _MAX_JSON))
             if description["format"] != _FORMAT:
-                raise Damaged(f"{path}: is of format {description['format']}, not {_FORMAT}")
-            parts = {name: _read(archive, name, _MAX_PART) for name in _PARTS}
-        return [_build(path, description, parts)]
+                raise Damaged(
+                    f"{path}: is of format {description['format']}; this lkst reads format"
+                    f" {_FORMAT}"
+                )
+            return _build(path, description, archive)
     except Damaged:
         raise
     except OSError as error:
@@ -149,24 +211,22 @@ def open_saved(path: Path) -> list[Trace]:
         raise Damaged(f"{path}: is damaged: {error}") from error
 
 
-def _read(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
+def _read(archive: zipfile.ZipFile, name: str, most: int = _MAX_PART) -> bytes:
     if archive.getinfo(name).file_size > most:
         raise ValueError(f"{name} is too large")
     return archive.read(name)
 
 
-def _build(path: Path, description: dict[str, Any], parts: dict[str, bytes]) -> Trace:
+def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) -> Saved:
     names = description["names"]
-    symbols = _by_number(names["symbols"])
+    symbols = _by_number(description["symbols"])
     tasks = _by_number(description["tasks"])
+    told = description["facts"]
     facts = Facts(
         source=str(path),
         kind="saved",
-        **{
-            name: str(description["facts"][name])
-            for name in ("release", "version", "machine", "arch", "panic_message")
-        },
-        notes=[str(note) for note in description["facts"]["notes"]],
+        **{name: str(told[name]) for name in _FACTS},
+        notes=[str(note) for note in told["notes"]],
         task_name=lambda pid: tasks.get(pid, ""),
         names=Names(
             syscalls=_by_number(names["syscalls"]),
@@ -177,15 +237,39 @@ def _build(path: Path, description: dict[str, Any], parts: dict[str, bytes]) -> 
             symbol=symbols.get,
         ),
     )
+    if len(description["buffers"]) > _MAX_BUFFERS:
+        raise ValueError("too many buffers")
     image = Image(
-        **parts,
+        **{name: _read(archive, name) for name in _PARTS},
+        buffers=[
+            _buffer(told, _read(archive, f"rings/{index}"))
+            for index, told in enumerate(description["buffers"])
+        ],
         suppressed={int(k): int(v) for k, v in description["suppressed"].items()},
-        unreadable=[(int(start), int(size)) for start, size in description["unreadable"]],
-        heads_before=[int(head) for head in description["heads_before"] or ()] or None,
         partial=bool(description["partial"]),
         faults=[str(fault) for fault in description["faults"]],
     )
-    return build_trace(image, facts)
+    return Saved(image, facts, tasks, symbols)
+
+
+def _buffer(told: dict[str, Any], rings: bytes) -> Buffer:
+    if told["state"] not in layout.BUFFER_STATES:
+        raise ValueError("a buffer has no state")
+    return Buffer(
+        number=int(told["number"]),
+        name="".join(c for c in str(told["name"]) if c.isprintable()),
+        state=told["state"],
+        nr_slots=int(told["nr_slots"]),
+        rings=rings,
+        places=[Place(int(head), int(limit)) for head, limit in told["places"]],
+        unreadable=[(int(start), int(size)) for start, size in told["unreadable"]],
+        heads_before=_numbers(told["heads_before"]),
+        lows=_numbers(told["lows"]),
+    )
+
+
+def _numbers(told: list[Any] | None) -> list[int] | None:
+    return None if told is None else [int(number) for number in told]
 
 
 def _by_number(names: dict[str, str]) -> dict[int, str]:

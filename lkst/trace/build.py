@@ -8,7 +8,7 @@ From a recorder's memory and the facts about its machine to a Trace.
 
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Image
-from lkst.decode.ring import find_records
+from lkst.decode.records import find_records
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 

@@ -7,7 +7,7 @@ Which records of a trace are wanted: those that pass every filter. A filter that
 is not given lets everything pass.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -16,7 +16,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.decode.matching import match_events
+from lkst.decode.matching import match_events, nearest
 from lkst.errors import Usage
 from lkst.lists import parse_cpus, parse_pids, split_list
 from lkst.trace.tasks import decode_comm, factorize
@@ -52,6 +52,8 @@ class Filters:
     comms: tuple[str, ...] | None = None
     #: Shell patterns for an event's name, category, or name in LKST.
     events: tuple[str, ...] | None = None
+    #: Shell patterns for the name of the buffer that holds it.
+    buffers: tuple[str, ...] | None = None
     #: How many records, the last of those that pass the rest.
     last: int | None = None
     #: Not before, not after: ns from the trace's end, negative before it.
@@ -63,7 +65,7 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     """
     Give the records that pass the filters.
 
-    :raises Usage: if a pattern matches no event of the catalogue
+    :raises Usage: if a pattern matches no event of the catalogue, or no buffer
     """
     # The cheap ones first: the others have less to look at.
     tests: list[Callable[[Trace], Bools]] = []
@@ -76,6 +78,9 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     if filters.cpus is not None:
         cpus = sorted(filters.cpus)
         tests.append(lambda trace: np.isin(trace.cpu, cpus))
+    if filters.buffers is not None:
+        numbers = _match_buffers(trace.buffer_names, filters.buffers)
+        tests.append(lambda trace: np.isin(trace.buffer, numbers))
     if filters.events is not None:
         wanted = np.zeros(1 << 16, bool)
         wanted[[event.id for event in match_events(trace.catalogue, filters.events)]] = True
@@ -91,6 +96,17 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     if filters.last is not None:
         trace = trace.select(slice(max(0, len(trace) - filters.last), len(trace)))
     return trace
+
+
+def _match_buffers(names: dict[int, str], patterns: Iterable[str]) -> list[int]:
+    found = set()
+    for pattern in patterns:
+        matching = {number for number, name in names.items() if fnmatchcase(name, pattern)}
+        if not matching:
+            hint = nearest(pattern, names.values()) or f": there are {', '.join(names.values())}"
+            raise Usage(f"no buffer matches {pattern!r}{hint if names else ''}")
+        found |= matching
+    return sorted(found)
 
 
 def _by_pid(trace: Trace, pids: list[int]) -> Bools:

@@ -13,14 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
+from lkst.control import Control, read_control
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.image import Image
-from lkst.decode.ring import Records
+from lkst.decode.records import Records, first_words
+from lkst.decode.ring import STACK
 from lkst.tables import SIGNED
 from lkst.trace.facts import Facts
 from lkst.trace.tasks import TaskNames
 
 __all__ = ("Trace",)
+
+#: Frames in a stack.
+_FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.MORE_OFFSET) // 8
 
 
 class Trace:
@@ -62,14 +67,10 @@ class Trace:
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Trace":
         """Give a trace of some of the rows."""
-        records = self.records
-        chosen = Records(
-            records.slots, records.first[rows], records.flags[rows], records.losses, records.faults
-        )
         return Trace(
             self.image,
             self.catalogue,
-            chosen,
+            self.records.select(rows),
             self.facts,
             whole=self.whole,
             position=self.position[rows],
@@ -101,7 +102,26 @@ class Trace:
     @cached_property
     def cpu(self) -> NDArray[np.int64]:
         """CPUs that wrote the records."""
-        return self.records.first // self.header.nr_slots
+        return self._what >> layout.CPU_SHIFT & 0xFFFF
+
+    @cached_property
+    def buffer(self) -> NDArray[np.int64]:
+        """Numbers of the buffers that the records are in."""
+        words = first_words(self.records) >> np.uint64(layout.SEQ_BITS)
+        return words.astype(np.int64) % layout.MAX_BUFFERS
+
+    @property
+    def buffer_names(self) -> dict[int, str]:
+        """Names of the buffers, by number."""
+        return {buffer.number: buffer.name for buffer in self.image.buffers}
+
+    @cached_property
+    def control(self) -> Control | None:
+        """What ``struct lkst_control`` says; None if it is damaged or not there."""
+        if self.whole is not self:
+            return self.whole.control
+        control = read_control(self.image.control)
+        return control if control and control.tag == self.header.tag else None
 
     @cached_property
     def pid(self) -> NDArray[np.int64]:
@@ -110,7 +130,7 @@ class Trace:
 
     @property
     def flags(self) -> NDArray[np.uint8]:
-        """Flags: TRUNCATED, TORN, IN_FLIGHT of :mod:`lkst.decode.ring`."""
+        """Flags: TRUNCATED, STACK, TORN, IN_FLIGHT of :mod:`lkst.decode.ring`."""
         return self.records.flags
 
     @cached_property
@@ -175,20 +195,48 @@ class Trace:
 
     def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
         """Give the texts of a field of type ``text``, over all the slots that they take."""
+        slots = self.records.slots
+        data = slots.view(np.uint8)
+        firsts = self.records.first[rows]
+        starts, sizes = self.records.rings.find(firsts)
         lengths = self.column(field, rows)
-        data = self.records.slots.view(np.uint8)
-        nr_slots = self.header.nr_slots
+        counts = self._what[rows] >> layout.NR_SHIFT & layout.NR_MASK
+        counts -= np.where(self.flags[rows] & STACK, layout.STACK_SLOTS, 0)
         texts = []
         begin = layout.PAYLOAD_OFFSET + field.offset + field.size
-        for first, length in zip(self.records.first[rows].tolist(), lengths.tolist(), strict=True):
+        for first, start, size, nr, length in zip(
+            *(column.tolist() for column in (firsts, starts, sizes, counts, lengths)), strict=True
+        ):
             parts = [data[first, begin:].tobytes()]
-            nr = int(self.records.slots[first, 1]) >> layout.NR_SHIFT & layout.NR_MASK
-            base = first - first % nr_slots
-            word = int(self.records.slots[first, 0])
+            word = int(slots[first, 0])
             for part in range(1, nr):
-                slot = base + (first - base + part) % nr_slots
-                if int(self.records.slots[slot, 0]) != word + part:
+                slot = start + (first - start + part) % size
+                if int(slots[slot, 0]) != word + part:
                     break
                 parts.append(data[slot, layout.MORE_OFFSET :].tobytes())
             texts.append(b"".join(parts)[:length].decode("utf-8", "replace"))
         return texts
+
+    def stack(self, rows: NDArray[np.int64]) -> list[list[int]]:
+        """
+        Give the kernel's stack when some records were written.
+
+        :return: return addresses, the innermost first; none where there is no stack
+        """
+        stacks: list[list[int]] = [[] for _ in range(len(rows))]
+        nr = self._what[rows] >> layout.NR_SHIFT & layout.NR_MASK
+        there = np.flatnonzero((self.flags[rows] & STACK != 0) & (nr > layout.STACK_SLOTS))
+        slots = self.records.slots
+        first = self.records.first[rows[there]]
+        start, size = self.records.rings.find(first)
+        # Place in the record of each slot of its stack.
+        place = nr[there, None] - layout.STACK_SLOTS + np.arange(layout.STACK_SLOTS)
+        slot = start[:, None] + (first[:, None] - start[:, None] + place) % size[:, None]
+        whole = slots[slot, 0] == slots[first, 0][:, None] + place.astype(np.uint64)
+        frames = slots[slot, layout.MORE_OFFSET // 8 :] * whole[:, :, None]
+        for row, addresses in zip(
+            there.tolist(), frames.reshape(len(there), _FRAMES).tolist(), strict=True
+        ):
+            end = addresses.index(0) if 0 in addresses else len(addresses)
+            stacks[row] = addresses[:end]
+        return stacks

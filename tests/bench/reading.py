@@ -2,7 +2,6 @@
 """How fast records are decoded and printed."""
 
 from collections.abc import Callable, Iterable, Iterator
-import struct
 import time
 
 from bench.result import Result
@@ -44,12 +43,9 @@ def _image(count: int) -> Image:
         named = np.isin(event, [made.id("sched_switch"), made.id("sched_wakeup")])
         ring[named, 3] = ring[named, 5] = random.choice(comms, named.sum())
         ring[named, 4] = ring[named, 6] = 0
+    made.heads[:] = [count] * CPUS
     image = made.image()
-    image.rings = slots.tobytes()
-    cpus = bytearray(image.cpus)
-    for cpu in range(CPUS):
-        struct.pack_into("<Q", cpus, cpu * layout.CPU_SIZE + layout.HEAD_OFFSET, count)
-    image.cpus = bytes(cpus)
+    image.buffers[0].rings = slots.tobytes()
     return image
 
 

@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Finding records in the bytes of rings: whole, wrapped, torn, in flight, damaged."""
 
-import struct
-
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -12,8 +10,10 @@ from synthetic import Synthetic
 from lkst import layout
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Image
-from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED, Records, find_records
+from lkst.decode.records import Records, find_records
+from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
 from lkst.errors import Damaged
+from lkst.layout import Place
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 
@@ -28,7 +28,7 @@ def numbers(records: Records) -> list[int]:
     return found
 
 
-def numbered(count: int, **kwargs: int) -> Synthetic:
+def numbered(count: int, **kwargs: object) -> Synthetic:
     """Write records on CPU 0 that are numbered in their first argument."""
     made = Synthetic(**kwargs)  # type: ignore[arg-type]
     for number in range(count):
@@ -136,8 +136,9 @@ def test_long_text_with_a_part_missing_is_torn() -> None:
 def test_unreadable_page_costs_its_records_only() -> None:
     made = numbered(256, nr_slots=256)
     image = made.image()
-    image.rings = image.rings[:4096] + bytes(4096) + image.rings[8192:]
-    image.unreadable = [(4096, 4096)]
+    (buffer,) = image.buffers
+    buffer.rings = buffer.rings[:4096] + bytes(4096) + buffer.rings[8192:]
+    buffer.unreadable = [(4096, 4096)]
     records = decode(image)
     assert numbers(records) == [*range(64), *range(128, 256)]
     assert records.losses[0].unreadable == 64
@@ -147,13 +148,8 @@ def test_unreadable_page_costs_its_records_only() -> None:
 def test_head_is_worked_out_when_it_is_missing_or_wrong() -> None:
     image = numbered(1000, nr_slots=256).image()
     right = numbers(decode(image))
-    place = layout.HEAD_OFFSET
-    for cpus in (
-        b"",
-        image.cpus[:place] + struct.pack("<Q", 5) + image.cpus[place + 8 :],
-        image.cpus[:place] + b"\xff" * 8 + image.cpus[place + 8 :],
-    ):
-        image.cpus = cpus
+    for places in ([], [Place(5, layout.NO_LIMIT)], [Place((1 << 64) - 1, 0)]):
+        image.buffers[0].places = places
         records = decode(image)
         assert numbers(records) == right
         assert records.losses[0].head_guessed
@@ -166,7 +162,7 @@ def test_copied_while_it_ran() -> None:
     for number in range(256, 356):
         made.record(0, 1000 + number, 7, "sys_enter", arg0=number)
     image = made.image()
-    image.heads_before = before
+    image.buffers[0].heads_before = before
     # 0-99 were overwritten meanwhile, 256-355 came too late.
     assert numbers(decode(image)) == list(range(100, 256))
 
@@ -181,24 +177,37 @@ def test_other_recorders_slots_are_not_taken() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("abi_major", 2), ("nr_slots", 3), ("nr_cpus", 0), ("tag", 0), ("event_size", 8)],
+    [
+        ("abi_major", 3),
+        ("nr_slots", 3),
+        ("nr_cpus", 0),
+        ("tag", 0),
+        ("tag", 0x4B51),
+        ("event_size", 8),
+        ("control_size", 1 << 31),
+        ("counts_size", 1 << 31),
+    ],
 )
 def test_header_that_makes_no_sense(name: str, value: int) -> None:
     image = numbered(1).image()
     header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(image.catalogue), strict=True))
     header[name] = value
     image.catalogue = layout.HEADER.pack(*header.values()) + image.catalogue[layout.HEADER.size :]
-    with pytest.raises(Damaged, match=r"version 2\.0" if name == "abi_major" else name):
+    with pytest.raises(Damaged, match=r"version 3\.0" if name == "abi_major" else name):
         decode(image)
 
 
-def test_header_that_tells_of_more_than_there_is() -> None:
-    image = numbered(1).image()
-    header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(image.catalogue), strict=True))
-    header["nr_slots"] = 1 << 31
-    image.catalogue = layout.HEADER.pack(*header.values()) + image.catalogue[layout.HEADER.size :]
-    with pytest.raises(Damaged, match="not as large"):
-        decode(image)
+@pytest.mark.parametrize(
+    ("nr_slots", "reason"), [(1 << 31, "not as large"), (0, "0 slots"), (3, "3 slots")]
+)
+def test_buffer_that_makes_no_sense_costs_its_records_only(nr_slots: int, reason: str) -> None:
+    made = numbered(5, more={"other": 64})
+    made.record(1, 7000, 7, "sys_enter", buffer=1, arg0=99)
+    image = made.image()
+    image.buffers[0].nr_slots = nr_slots
+    records = decode(image)
+    assert numbers(records) == [99]
+    assert [fault for fault in records.faults if "buffer main" in fault and reason in fault]
 
 
 def test_damaged_entry_costs_its_event_only() -> None:
@@ -238,9 +247,16 @@ def test_random_catalogue(junk: bytes, where: int) -> None:
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.binary(max_size=20000), st.binary(max_size=5000), st.binary(max_size=7000))
-def test_random_memory(rings: bytes, cpus: bytes, control: bytes) -> None:
+@given(
+    st.binary(max_size=20000),
+    st.binary(max_size=5000),
+    st.binary(max_size=7000),
+    st.binary(max_size=7000),
+)
+def test_random_memory(rings: bytes, cpus: bytes, control: bytes, counts: bytes) -> None:
     image = numbered(3).image()
-    image.rings, image.cpus, image.control = rings, cpus, control
+    image.cpus, image.control, image.counts = cpus, control, counts
+    image.buffers[0].rings = rings
+    image.buffers[0].places = layout.places(cpus, layout.CPU_SIZE, 0)
     trace = build_trace(image, Facts())
     assert np.all(np.diff(trace.ts.astype(np.uint64)) >= 0)

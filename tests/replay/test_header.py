@@ -46,7 +46,7 @@ def test_header() -> None:
         "machine    box\n"
         "panic      Fatal exception  CPU 0  sh:7\n"
         "end        2023-11-14T22:15:00.000000000Z, by the clock as of the recorder's start\n"
-        "recorder   lkst 0.1, ABI 1.0, 4 rings of 0.5 KiB, maskset default,"
+        "recorder   lkst 0.1, ABI 2.0, 4 rings of 0.5 KiB, maskset default,"
         " started at -99.000000000 s\n"
         "CPU 0      8 records  -2.999999997 to  0.000000000  slots: 3 overwritten\n"
         "CPU 2       1 record  -0.000000005 to -0.000000005  nothing lost\n"
@@ -103,7 +103,7 @@ def test_an_empty_trace() -> None:
         "kernel     6.12.1-test\n"
         "machine    testhost\n"
         "panic      none was recorded\n"
-        "recorder   lkst 0.1, ABI 1.0, 2 rings of 16 KiB, maskset default\n"
+        "recorder   lkst 0.1, ABI 2.0, 2 rings of 16 KiB, maskset default\n"
         "silent     CPU 0-1\n"
     )
 
@@ -114,7 +114,7 @@ def test_losses_of_all_kinds() -> None:
         story.record(0, ts, 1, "softirq_exit", committed=ts != 5)
     story.slot(0, 77, b"not of this ring")
     image = story.image()
-    image.unreadable = [(0, 64)]
+    image.buffers[0].unreadable = [(0, 64)]
     image.partial = True
 
     text = header(build_trace(image, Facts()))

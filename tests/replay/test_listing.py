@@ -92,6 +92,7 @@ def test_list_json() -> None:
         "in_flight": 0,
         "torn": 0,
         "unreadable": 0,
+        "unsaved": 0,
         "head_guessed": False,
     }
     assert answer["cpus"][2]["first"] is None

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Replay as text: whole lines, as a reader sees them."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from synthetic import EventSpec, Synthetic
 
-from lkst.decode.ring import Records
+from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
 from lkst.replay import rows
 from lkst.replay.text import replay_text, text_lines
 from lkst.trace.facts import Facts, Names
@@ -88,7 +90,7 @@ def test_flags_trail() -> None:
     trace = story.trace()
     assert lines(trace)[0].endswith("console              long [truncated]")
     assert lines(trace)[1].endswith("nr=3 ret=0 [in-flight]")
-    trace.records.flags[:] = 7
+    trace.records.flags[:] = TRUNCATED | TORN | IN_FLIGHT
     assert lines(trace)[0].endswith("long [in-flight] [torn] [truncated]")
 
 
@@ -150,13 +152,8 @@ def test_wild_times_are_shown() -> None:
     slots = trace.records.slots.copy()
     slots[trace.records.first[0], 2] = 2**64 - 1
     slots[trace.records.first[1], 2] = 2**63
-    records = trace.records
-    wild = Trace(
-        trace.image,
-        trace.catalogue,
-        Records(slots, records.first, records.flags, records.losses, records.faults),
-        trace.facts,
-    )
+    records = dataclasses.replace(trace.records, slots=slots)
+    wild = Trace(trace.image, trace.catalogue, records, trace.facts)
     assert lines(wild)[0].startswith("-100.000000001 [0]")
     for time in ("wall", "mono"):
         assert len(lines(wild, time=time)) == 7

@@ -304,7 +304,7 @@ def test_running_kernel(story_6_1: Dump, tmp_path: Path) -> None:
     (trace,) = open_source(str(story_6_1.vmcore))
     pages = {
         "heads": find_page(source, trace.image.cpus[:64]),
-        "rings": find_page(source, trace.image.rings[:4096]),
+        "rings": find_page(source, trace.image.buffers[0].rings[:4096]),
     }
     reads: list[str] = []
 
@@ -363,7 +363,7 @@ def test_a_slice_that_replays_otherwise_is_not_kept(
 ) -> None:
     (trace,) = open_source(str(story_6_1.vmcore))
     prog = opened(story_6_1.vmcore)
-    rings = np.frombuffer(trace.image.rings, np.uint8).reshape(-1, 4096)
+    rings = np.frombuffer(trace.image.buffers[0].rings, np.uint8).reshape(-1, 4096)
     pages = {
         "ring": rings[rings.any(axis=1)][0].tobytes(),
         "catalogue": trace.image.catalogue[:4096],

@@ -9,6 +9,7 @@ The events are those of ``recorder/events.h``, or whatever a test wants.
 """
 
 from collections.abc import Sequence
+import ctypes
 from dataclasses import dataclass, field
 import functools
 from pathlib import Path
@@ -16,12 +17,16 @@ import re
 import struct
 
 from lkst import layout
-from lkst.decode.image import Image
+from lkst.control import Control, Hist
+from lkst.decode.image import Buffer, Image
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
-__all__ = ("EventSpec", "FieldSpec", "Synthetic", "recorder_events")
+__all__ = ("COUNTS_SIZE", "EventSpec", "FieldSpec", "Synthetic", "recorder_events")
+
+#: sizeof(struct lkst_counts)
+COUNTS_SIZE = 5 * 4096
 
 RECORDER = Path(__file__).parents[2] / "recorder"
 
@@ -97,6 +102,17 @@ def recorder_events() -> tuple[EventSpec, ...]:
     return tuple(events)
 
 
+class Rings:
+    """The rings of a buffer in the making."""
+
+    def __init__(self, name: str, nr_slots: int, nr_cpus: int) -> None:
+        self.name = name
+        self.nr_slots = nr_slots
+        self.memory = bytearray(nr_cpus * nr_slots * layout.SLOT_SIZE)
+        self.heads = [0] * nr_cpus
+        self.limits = [layout.NO_LIMIT] * nr_cpus
+
+
 @dataclass
 class Synthetic:
     """A recorder's memory in the making."""
@@ -106,7 +122,11 @@ class Synthetic:
     nr_cpus: int = 2
     #: Of each ring.
     nr_slots: int = 256
-    tag: int = 0x4B53
+    #: Further buffers: names and slots of each ring.
+    more: dict[str, int] = field(default_factory=dict)
+    #: Number of the buffer that is written.
+    into: int = 0
+    tag: int = 0x4B50
     #: CLOCK_MONOTONIC and CLOCK_REALTIME - CLOCK_MONOTONIC at the start, in ns.
     start: int = 1_000_000_000
     real_offset: int = 1_700_000_000_000_000_000
@@ -115,16 +135,32 @@ class Synthetic:
     masksets: Sequence[str] = ("default", "off")
     #: By event name, of ``lkst.layout.STATES``; others are attached.
     states: dict[str, str] = field(default_factory=dict)
-    heads: list[int] = field(init=False)
-    rings: bytearray = field(init=False)
+    buffers: list[Rings] = field(init=False)
     counts: list[list[int]] = field(init=False)
+    #: By CPU and event id, what handlers have counted.
+    counted: list[list[int]] = field(init=False)
+    #: Event and field of each histogram, and the values of each CPU.
+    hists: list[tuple[str, str, list[list[int]]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.events is None:
             self.events = recorder_events()
-        self.rings = bytearray(self.nr_cpus * self.nr_slots * layout.SLOT_SIZE)
-        self.heads = [0] * self.nr_cpus
+        self.buffers = [
+            Rings(name, nr_slots, self.nr_cpus)
+            for name, nr_slots in {"main": self.nr_slots, **self.more}.items()
+        ]
         self.counts = [[0] * layout.MAX_EVENTS for _ in range(self.nr_cpus)]
+        self.counted = [[0] * layout.MAX_EVENTS for _ in range(self.nr_cpus)]
+
+    @property
+    def heads(self) -> list[int]:
+        """Heads of the first buffer."""
+        return self.buffers[0].heads
+
+    @property
+    def rings(self) -> bytearray:
+        """Memory of the first buffer."""
+        return self.buffers[0].memory
 
     def id(self, name: str) -> int:
         """Give the id of an event."""
@@ -141,6 +177,8 @@ class Synthetic:
         *,
         committed: bool = True,
         truncated: bool = False,
+        buffer: int = 0,
+        stack: Sequence[int] = (),
         **fields: int | str | bytes,
     ) -> int:
         """
@@ -149,6 +187,8 @@ class Synthetic:
         :param ts: CLOCK_MONOTONIC, in ns
         :param committed: whether the recorder came to its end
         :param truncated: whether the text is said to have been longer
+        :param buffer: number of the one to write to
+        :param stack: return addresses, the innermost first
         :return: its sequence number
         """
         assert self.events is not None
@@ -158,38 +198,47 @@ class Synthetic:
         more = layout.SLOT_SIZE - layout.MORE_OFFSET
         parts = [payload[:room].ljust(room, b"\0")]
         parts += [payload[at : at + more] for at in range(room, len(payload), more)]
-        seq = self.heads[cpu]
-        self.heads[cpu] += len(parts)
+        if stack:
+            frames = struct.pack(f"<{len(stack)}Q", *stack).ljust(layout.STACK_SLOTS * more, b"\0")
+            parts += [frames[at : at + more] for at in range(0, layout.STACK_SLOTS * more, more)]
+        heads = self.buffers[buffer].heads
+        seq = heads[cpu]
+        heads[cpu] += len(parts)
         self.counts[cpu][id_] += 1
+        flags = truncated * layout.FLAG_TRUNCATED | bool(stack) * layout.FLAG_STACK
         what = (
             id_
             | cpu << layout.CPU_SHIFT
             | pid << layout.PID_SHIFT
             | len(parts) << layout.NR_SHIFT
-            | truncated << layout.FLAGS_SHIFT
+            | flags << layout.FLAGS_SHIFT
         )
-        self.slot(cpu, seq, struct.pack("<QQ", what, ts) + parts[0], committed=committed)
+        first = struct.pack("<QQ", what, ts) + parts[0]
+        self.slot(cpu, seq, first, committed=committed, buffer=buffer)
         for place, part in enumerate(parts[1:], 1):
             what = cpu << layout.CPU_SHIFT | place << layout.PID_SHIFT
-            self.slot(cpu, seq + place, struct.pack("<Q", what) + part, committed=committed)
+            rest = struct.pack("<Q", what) + part
+            self.slot(cpu, seq + place, rest, committed=committed, buffer=buffer)
         return seq
 
-    def slot(self, cpu: int, seq: int, contents: bytes, *, committed: bool = True) -> None:
+    def slot(
+        self, cpu: int, seq: int, contents: bytes, *, committed: bool = True, buffer: int = 0
+    ) -> None:
         """
         Write one slot.
 
         :param contents: all after its first word
         """
-        tag = self.tag if committed else self.tag ^ 0xFFFF
-        start = (cpu * self.nr_slots + seq % self.nr_slots) * layout.SLOT_SIZE
-        self.rings[start : start + layout.SLOT_SIZE] = (
+        tag = self.tag | buffer if committed else (self.tag | buffer) ^ 0xFFFF
+        rings = self.buffers[buffer]
+        start = (cpu * rings.nr_slots + seq % rings.nr_slots) * layout.SLOT_SIZE
+        rings.memory[start : start + layout.SLOT_SIZE] = (
             struct.pack("<Q", seq & layout.SEQ_MASK | tag << layout.SEQ_BITS) + contents
         ).ljust(layout.SLOT_SIZE, b"\0")
 
     def catalogue(self) -> bytes:
         """Give the map ``.rodata.lkst``."""
         assert self.events is not None
-        where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
         values = {
             "magic": layout.MAGIC,
             "abi_major": layout.ABI_MAJOR,
@@ -209,9 +258,10 @@ class Synthetic:
             "release": b"6.12.1-test",
             "machine": b"testhost",
             "version": b"0.1",
-            "control_size": where.size,
-            "max_events": where.max_events,
-            "max_masksets": where.max_masksets,
+            "control_size": ctypes.sizeof(Control),
+            "max_events": layout.MAX_EVENTS,
+            "max_masksets": layout.MAX_MASKSETS,
+            "counts_size": COUNTS_SIZE,
         }
         header = layout.HEADER.pack(*(values[name] for name in layout.HEADER_NAMES))
         entries = [header, *(self._entry(id_, e) for id_, e in enumerate(self.events, 1))]
@@ -226,27 +276,98 @@ class Synthetic:
             entry += layout.FIELD.pack(f.name.encode(), f.type.encode(), f.unit.encode(), f.bytes)
         return entry
 
+    def count(self, cpu: int, event: str, times: int = 1) -> None:
+        """Count an event as the handler ``count`` does."""
+        self.counted[cpu][self.id(event)] += times
+
+    def hist(self, event: str, field: str, *values: Sequence[int]) -> None:
+        """
+        Add a histogram.
+
+        :param values: of each CPU
+        """
+        self.hists.append((event, field, [list(own) for own in values]))
+        for cpu, own in enumerate(values):
+            self.count(cpu, event, len(own))
+
     def image(self) -> Image:
         """Give the whole memory."""
-        assert self.events is not None
-        where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
-        control = bytearray(where.size)
-        struct.pack_into("<I", control, 0, self.active)
-        for index, name in enumerate(self.masksets):
-            struct.pack_into("32s", control, where.maskset + 32 * index, name.encode())
-        for id_, event in enumerate(self.events, 1):
-            state = self.states.get(event.name, "attached")
-            control[where.state + id_] = layout.STATES.index(state)
-        cpus = b"".join(
-            (
-                layout.CPU.pack(layout.CPU_MAGIC, self.tag, cpu, head).ljust(
-                    layout.COUNT_OFFSET, b"\0"
+        cpus = self._cpus()
+        return Image(
+            self.catalogue(),
+            [
+                Buffer(
+                    number=number,
+                    name=rings.name,
+                    state=self._state(number),
+                    nr_slots=rings.nr_slots,
+                    rings=bytes(rings.memory),
+                    places=layout.places(cpus, layout.CPU_SIZE, number),
                 )
-                + struct.pack(f"<{layout.MAX_EVENTS}Q", *counts)
-            ).ljust(layout.CPU_SIZE, b"\0")
-            for cpu, (head, counts) in enumerate(zip(self.heads, self.counts, strict=True))
+                for number, rings in enumerate(self.buffers)
+            ],
+            cpus,
+            bytes(self._control()),
+            self._counts(),
         )
-        return Image(self.catalogue(), bytes(self.rings), cpus, bytes(control))
+
+    def _state(self, number: int) -> str:
+        used = number == self.into or any(self.buffers[number].heads)
+        return "written" if used else "spare"
+
+    def _cpus(self) -> bytes:
+        cpus = b""
+        for cpu, counts in enumerate(self.counts):
+            page = layout.CPU.pack(layout.CPU_MAGIC, self.tag, cpu, 0).ljust(
+                layout.PLACE_OFFSET, b"\0"
+            )
+            for rings in self.buffers:
+                page += struct.pack("<QQ", rings.heads[cpu], rings.limits[cpu])
+            page = page.ljust(layout.COUNT_OFFSET, b"\0")
+            cpus += (page + struct.pack(f"<{layout.MAX_EVENTS}Q", *counts)).ljust(
+                layout.CPU_SIZE, b"\0"
+            )
+        return cpus
+
+    def _control(self) -> Control:
+        assert self.events is not None
+        control = Control(
+            magic=layout.CONTROL_MAGIC, tag=self.tag, active=self.active, into=self.into
+        )
+        for index, name in enumerate(self.masksets):
+            control.maskset[index].text = name.encode()
+        for number, rings in enumerate(self.buffers):
+            entry = control.buffer[number]
+            entry.name = rings.name.encode()
+            entry.state = layout.BUFFER_STATES.index(self._state(number))
+            entry.map_id = 100 + number
+            entry.nr_slots = rings.nr_slots
+        for id_, event in enumerate(self.events, 1):
+            control.state[id_] = layout.STATES.index(self.states.get(event.name, "attached"))
+        for number, (name, field_name, _) in enumerate(self.hists):
+            event = self.events[self.id(name) - 1]
+            offset = 0
+            for f in event.fields:
+                if f.name == field_name:
+                    break
+                offset += f.bytes
+            control.hist[number] = Hist(self.id(name), offset, f.bytes, f.type.startswith("s"))
+        return control
+
+    def _counts(self) -> bytes:
+        data = b""
+        for cpu in range(self.nr_cpus):
+            sums = [0] * layout.MAX_HISTS
+            buckets = [[0] * layout.BUCKETS for _ in range(layout.MAX_HISTS)]
+            for number, (_, _, values) in enumerate(self.hists):
+                for value in values[cpu] if cpu < len(values) else ():
+                    sums[number] = (sums[number] + value) % (1 << 64)
+                    buckets[number][max(value, 0).bit_length()] += 1
+            words = [*self.counted[cpu], *sums, *(count for each in buckets for count in each)]
+            head = layout.COUNTS.pack(layout.COUNTS_MAGIC, self.tag, cpu)
+            head = head.ljust(layout.COUNTED_OFFSET, b"\0")
+            data += (head + struct.pack(f"<{len(words)}Q", *words)).ljust(COUNTS_SIZE, b"\0")
+        return data
 
     def trace(self, facts: Facts | None = None) -> Trace:
         """Decode it."""

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Records
+-------
+
+The records of all rings of all buffers, merged by time.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst import layout
+from lkst.decode.catalogue import Catalogue, is_ring_size
+from lkst.decode.image import Buffer, Image
+from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
+
+__all__ = ("BufferLoss", "Records", "Rings", "find_records", "first_words")
+
+#: Rings that lack more than this are not what their buffer is said to be.
+_MAX_MISSING = 1 << 30
+
+U64 = NDArray[np.uint64]
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+Rows = NDArray[np.bool_] | I64 | slice
+
+
+@dataclass(frozen=True)
+class Rings:
+    """Where the rings lie among the slots, one after the other."""
+
+    #: First slot of each.
+    start: I64
+    #: Its slots.
+    size: I64
+    #: Which of the image's buffers it is of.
+    buffer: I64
+
+    def find(self, slots: I64) -> tuple[I64, I64]:
+        """Give start and size of the rings in which slots lie."""
+        which = np.searchsorted(self.start, slots, side="right") - 1
+        return self.start[which], self.size[which]
+
+
+@dataclass(frozen=True)
+class BufferLoss:
+    """What is left of one buffer, and what was lost, by CPU."""
+
+    number: int
+    #: Whether a CPU's ring takes nothing any more.
+    frozen: bool
+    cpus: list[CPULoss]
+
+
+@dataclass(frozen=True)
+class Records:
+    """The records of all rings, in the order of time."""
+
+    #: (slots, 8) words.
+    slots: U64
+    #: Slot of each record's first part.
+    first: I64
+    flags: U8
+    rings: Rings
+    #: Of each CPU, over all buffers.
+    losses: list[CPULoss]
+    #: By buffer, in the order of their numbers.
+    buffers: list[BufferLoss]
+    faults: list[str]
+
+    def select(self, rows: Rows) -> "Records":
+        """Give some of the records."""
+        return replace(self, first=self.first[rows], flags=self.flags[rows])
+
+    def parts(self) -> Iterator[I64]:
+        """Give the slots of all records: their first, their second, ..."""
+        first = self.first
+        nr = (self.slots[first, 1] >> np.uint64(layout.NR_SHIFT)).astype(np.int64) & layout.NR_MASK
+        start, size = self.rings.find(first)
+        part = 0
+        while len(first):
+            yield start + (first - start + part) % size
+            part += 1
+            left = nr > part
+            first, nr, start, size = first[left], nr[left], start[left], size[left]
+
+
+def find_records(image: Image, catalogue: Catalogue) -> Records:
+    """Find the records of all CPUs in all buffers and put them in the order of time."""
+    header = catalogue.header
+    known = np.zeros(1 << 16, bool)
+    known[list(catalogue.events)] = True
+    faults = list(catalogue.faults)
+    told = len({buffer.number for buffer in image.buffers}) > 1
+
+    arrays: list[U64] = []
+    rings: list[Ring] = []
+    where: list[tuple[int, int, int]] = []
+    total = 0
+    for index, buffer in enumerate(image.buffers):
+        fault = _fault(buffer, header.nr_cpus)
+        if fault:
+            faults.append(f"buffer {buffer.name}: {fault}")
+            continue
+        if buffer.state == "spare" and not any(place.head for place in buffer.places):
+            continue
+        size = buffer.nr_slots
+        slots, readable = _slots(buffer, header.nr_cpus)
+        for cpu in range(header.nr_cpus):
+            own = slice(cpu * size, (cpu + 1) * size)
+            ring = Ring(
+                buffer,
+                cpu,
+                slots[own],
+                readable[own],
+                tag=header.tag,
+                known=known,
+                partial=image.partial,
+            )
+            ring.first += total + own.start
+            where.append((total + own.start, size, index))
+            rings.append(ring)
+            if ring.loss.head_guessed and len(ring.first) and buffer.places:
+                faults.append(
+                    f"CPU {cpu}: the ring's head is damaged; it was worked out from the slots"
+                    + (f" (buffer {buffer.name})" if told else "")
+                )
+        arrays.append(slots)
+        total += len(slots)
+
+    buffers = _sum_buffers(rings, header.nr_cpus)
+    records = Records(
+        slots=_joined(arrays),
+        first=np.concatenate([np.zeros(0, np.int64), *(ring.first for ring in rings)]),
+        flags=np.concatenate([np.zeros(0, np.uint8), *(ring.flags for ring in rings)]),
+        rings=Rings(*np.array(where, np.int64).reshape(-1, 3).T),
+        losses=[_sum([b.cpus[cpu] for b in buffers], cpu) for cpu in range(header.nr_cpus)],
+        buffers=buffers,
+        faults=faults,
+    )
+    # Stable, so that records of one CPU with equal stamps stay in their order.
+    ts = np.concatenate([np.zeros(0, np.uint64), *(ring.ts for ring in rings)])
+    records = records.select(np.argsort(ts, kind="stable"))
+    return records if len(buffers) * header.nr_cpus == len(rings) else _once(records)
+
+
+def _fault(buffer: Buffer, nr_cpus: int) -> str | None:
+    """Tell what is wrong with what is said of a buffer."""
+    size = buffer.nr_slots
+    if not 0 <= buffer.number < layout.MAX_BUFFERS:
+        return f"its number {buffer.number} makes no sense"
+    if not is_ring_size(size):
+        return f"its rings cannot have {size} slots"
+    if size * nr_cpus * layout.SLOT_SIZE - len(buffer.rings) > _MAX_MISSING:
+        spare = buffer.state == "spare" and not buffer.rings
+        return None if spare else "its rings are not as large as it says"
+    return None
+
+
+def _slots(buffer: Buffer, nr_cpus: int) -> tuple[U64, NDArray[np.bool_]]:
+    """Give the slots of a buffer, and which of them could be read."""
+    size = buffer.nr_slots * nr_cpus * layout.SLOT_SIZE
+    data = buffer.rings
+    unreadable = buffer.unreadable
+    if len(data) < size:
+        unreadable = [*unreadable, (len(data), size - len(data))]
+        data = bytes(data) + bytes(size - len(data))
+    slots = np.frombuffer(data, "<u8", size // 8).reshape(-1, layout.SLOT_SIZE // 8)
+    readable = np.ones(len(slots), bool)
+    for start, length in unreadable:
+        low = max(start, 0) // layout.SLOT_SIZE
+        readable[low : max(-(-(start + length) // layout.SLOT_SIZE), 0)] = False
+    return slots, readable
+
+
+def _joined(arrays: list[U64]) -> U64:
+    if len(arrays) == 1:
+        return arrays[0]
+    return np.concatenate([np.zeros((0, layout.SLOT_SIZE // 8), np.uint64), *arrays])
+
+
+def _sum_buffers(rings: list[Ring], nr_cpus: int) -> list[BufferLoss]:
+    """Put the rings of each buffer together, however many stretches of it there are."""
+    by_number: dict[int, list[Ring]] = defaultdict(list)
+    for ring in rings:
+        by_number[ring.buffer.number].append(ring)
+    buffers = []
+    for number, own in sorted(by_number.items()):
+        newest = own[-nr_cpus:]
+        cpus = [_sum_stretches([ring for ring in own if ring.cpu == cpu]) for cpu in range(nr_cpus)]
+        buffers.append(BufferLoss(number, any(ring.frozen for ring in newest), cpus))
+    return buffers
+
+
+def _sum_stretches(stretches: Sequence[Ring]) -> CPULoss:
+    """Sum up the stretches of one ring; most often there is one, which is all of it."""
+    if len(stretches) == 1:
+        return stretches[0].loss
+    loss = _sum([ring.loss for ring in stretches], stretches[0].cpu)
+    spans = sorted((ring.begin, ring.high) for ring in stretches if ring.begin < ring.high)
+    unsaved = 0
+    end = spans[0][0] if spans else 0
+    begin = end
+    for low, high in spans:
+        unsaved += max(0, low - end)
+        end = max(end, high)
+    return replace(
+        loss,
+        claimed=max(ring.loss.claimed for ring in stretches),
+        overwritten=begin,
+        unsaved=unsaved,
+    )
+
+
+def _sum(losses: Sequence[CPULoss], cpu: int) -> CPULoss:
+    return CPULoss(
+        cpu=cpu,
+        claimed=sum(loss.claimed for loss in losses),
+        overwritten=sum(loss.overwritten for loss in losses),
+        in_flight=sum(loss.in_flight for loss in losses),
+        torn=sum(loss.torn for loss in losses),
+        unreadable=sum(loss.unreadable for loss in losses),
+        unsaved=sum(loss.unsaved for loss in losses),
+        head_guessed=any(loss.head_guessed for loss in losses),
+    )
+
+
+def first_words(records: Records) -> U64:
+    """Give each record's first word as it is once it is committed: tag, buffer, number."""
+    words: U64 = records.slots[records.first, 0]
+    flying = records.flags & IN_FLIGHT != 0
+    if flying.any():
+        words[flying] ^= ~np.uint64(layout.SEQ_MASK)
+    return words
+
+
+def _once(records: Records) -> Records:
+    """Leave out what a log holds more than once; of two the whole one stays."""
+    bad = records.flags & (TORN | IN_FLIGHT)
+    words = first_words(records)
+    cpu = records.slots[records.first, 1] >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
+    order = np.lexsort((bad, cpu, words))
+    same = np.zeros(len(order), bool)
+    same[1:] = (np.diff(words[order]) == 0) & (np.diff(cpu[order]) == 0)
+    keep = np.ones(len(order), bool)
+    keep[order[same]] = False
+    return records.select(keep)

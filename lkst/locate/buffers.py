@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Buffers
+-------
+
+Which buffers a recorder has, from what its control map or its slots say.
+"""
+
+from collections.abc import Iterator
+import ctypes
+from typing import NamedTuple
+
+import numpy as np
+
+from lkst import layout
+from lkst.control import Control, name_of
+from lkst.decode.catalogue import Header, is_ring_size
+from lkst.errors import Damaged
+
+__all__ = ("Told", "first_page", "owner", "told_buffers", "unnamed")
+
+_PAGE = 4096
+
+
+class Told(NamedTuple):
+    """What is said of a buffer."""
+
+    number: int
+    name: str
+    #: One of ``lkst.layout.BUFFER_STATES``.
+    state: str
+    map_id: int
+    nr_slots: int
+
+    def size(self, header: Header) -> int:
+        """Size of all its rings, in bytes."""
+        return self.nr_slots * header.nr_cpus * layout.SLOT_SIZE
+
+
+def unnamed(number: int, nr_slots: int) -> Told:
+    """Say of a buffer what is known when the control map is not there."""
+    return Told(number, f"#{number}", "written", 0, nr_slots)
+
+
+def told_buffers(control: Control, header: Header, most: int, faults: list[str]) -> Iterator[Told]:
+    """
+    Tell the buffers that there are.
+
+    :param most: what rings can take, in bytes: more than that is damage
+    :param faults: told of each buffer that makes no sense; the others are given all the same
+    """
+    total = 0
+    for number, entry in enumerate(control.buffer):
+        if entry.state == layout.BUFFER_STATES.index("free"):
+            continue
+        try:
+            state = layout.BUFFER_STATES[entry.state]
+        except IndexError:
+            # There is something in it.
+            state = "written"
+        told = Told(
+            number, name_of(entry.name) or f"#{number}", state, entry.map_id, entry.nr_slots
+        )
+        size = told.nr_slots
+        if not is_ring_size(size):
+            faults.append(f"buffer {told.name}: its rings cannot have {size} slots")
+        elif total + told.size(header) > most:
+            faults.append(f"buffer {told.name}: its rings are larger than memory")
+        else:
+            total += told.size(header)
+            yield told
+
+
+def first_page(page: bytes) -> Control:
+    """Read what the first page of struct lkst_control alone tells; the rest is zeros."""
+    return Control.from_buffer_copy(page[:_PAGE].ljust(ctypes.sizeof(Control), b"\0"))
+
+
+def owner(rings: bytes, header: Header) -> int:
+    """
+    Tell by its slots which buffer rings are of.
+
+    :return: its number
+    :raises Damaged: if they are not this recorder's
+    """
+    words = np.frombuffer(rings, "<u8", len(rings) // 8)[:: layout.SLOT_SIZE // 8]
+    tags = (words >> np.uint64(layout.SEQ_BITS)).astype(np.int64) - header.tag
+    counts = np.bincount(tags[(tags >= 0) & (tags < layout.MAX_BUFFERS)], minlength=1)
+    if not counts.any():
+        raise Damaged("rings of another recorder")
+    return int(counts.argmax())
