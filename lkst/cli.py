@@ -29,6 +29,7 @@ COMMANDS = {
     "events": ("lkst.commands", "Show the catalogue of events."),
     "list": ("lkst.commands", "Show which recorders a source holds."),
     "replay": ("lkst.commands", "Print the sequence of events up to the panic."),
+    "counts": ("lkst.commands", "Show what was counted instead of recorded."),
     "save": ("lkst.commands", "Keep the trace of a source in a file."),
     "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),
 }
@@ -59,8 +60,8 @@ def cli() -> None:
     """
     Record the kernel's events, and replay them after a panic.
 
-    SOURCE is a vmcore (ELF, kdump-compressed or flattened), a saved .lkst file, 'live' (the
-    recorder of this machine), 'kcore', or 'qemu:ADDRESS'.
+    SOURCE is a vmcore (ELF, kdump-compressed or flattened), a saved .lkst file or a folder of
+    them, 'live' (the recorder of this machine), 'kcore', or 'qemu:ADDRESS'.
     """
 
 

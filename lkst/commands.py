@@ -9,9 +9,12 @@ from typing import Any
 import click
 
 from lkst.decode.catalogue import Catalogue
+from lkst.decode.counts import read_counts
 from lkst.errors import Damaged, NotFound, Usage
 from lkst.output import paged, write
+from lkst.replay.clean import clean
 from lkst.replay.colour import use_colour
+from lkst.replay.counts import chosen_counts, counts_json, counts_text
 from lkst.replay.events import events_json, events_text
 from lkst.replay.listing import list_json, list_text
 from lkst.replay.machine import replay_csv, replay_jsonl
@@ -22,10 +25,11 @@ from lkst.source import open_source
 from lkst.source.host import Host
 from lkst.source.saved import save_trace
 from lkst.source.source import is_source
-from lkst.trace.filters import Filters, apply
+from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.trace import Trace
 
 __all__ = (
+    "counts_command",
     "events_command",
     "list_command",
     "replay_command",
@@ -59,7 +63,10 @@ def _where(source: str | None) -> str | Host:
     host = click.get_current_context().obj
     if not isinstance(host, Host):
         if source is None:
-            raise Usage("SOURCE is missing: a vmcore, a .lkst file, live, kcore or qemu:ADDRESS")
+            raise Usage(
+                "SOURCE is missing: a vmcore, a .lkst file or a folder of them, live, kcore or"
+                " qemu:ADDRESS"
+            )
         return source
     if source is not None:
         raise Usage(f"no SOURCE here: it is {host.source}")
@@ -83,7 +90,7 @@ def _status(trace: Trace) -> int:
             if count:
                 told.append(f"CPU {loss.cpu}: {count} slots are {what}")
     for line in told:
-        click.echo(f"lkst: {trace.facts.source}: {line}", err=True)
+        click.echo(f"lkst: {trace.facts.source}: {clean(line)}", err=True)
     return Damaged.status if told else 0
 
 
@@ -124,6 +131,34 @@ def replay_command(source: str | None, filters: Filters, form: str, time: str) -
     status = _status(trace)
     if not len(chosen) and not status:
         raise NotFound("no record matched" if len(trace) else "the recorder has no record")
+    return status
+
+
+@click.command("counts")
+@source_argument
+@click.option(
+    "--event",
+    "events",
+    metavar="NAMES",
+    multiple=True,
+    help="Events, categories, LKST names: 'sched_*,irq'",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def counts_command(source: str | None, events: tuple[str, ...], form: str) -> int:
+    """Show what was counted instead of recorded: by event, and as histograms."""
+    trace = _newest(source)
+    patterns = parse_patterns(",".join(events)) if events else None
+    counts = chosen_counts(read_counts(trace.image, trace.catalogue), trace.catalogue, patterns)
+    if counts.events or counts.histograms:
+        show = counts_text if form == "text" else counts_json
+        with paged() as stream:
+            stream.write(show(counts, trace.catalogue))
+    status = _status(trace)
+    for fault in counts.faults:
+        click.echo(f"lkst: {trace.facts.source}: {fault}", err=True)
+        status = Damaged.status
+    if not (counts.events or counts.histograms or status):
+        raise NotFound("nothing was counted: no event has the handler count or hist")
     return status
 
 

@@ -13,11 +13,15 @@ from hypothesis import strategies as st
 from synthetic import EventSpec, FieldSpec, Synthetic
 
 from lkst import layout
+from lkst.decode.counts import read_counts
 from lkst.errors import Damaged
+from lkst.layout import Place
+from lkst.replay.counts import counts_json, counts_text
 from lkst.replay.events import events_json, events_text
 from lkst.replay.listing import list_json, list_text
 from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.numbers import NAMERS
+from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.text import replay_text, text_lines
 from lkst.replay.times import TIMES
 from lkst.trace.build import build_trace
@@ -25,13 +29,30 @@ from lkst.trace.facts import Facts, Names
 from lkst.trace.filters import Filters, apply
 from lkst.trace.trace import Trace
 
-TYPES = [*NAMERS, "bool", "u16", "u64", "s16", "s64", "hex", "pid", "comm", "name", "text", "?"]
+TYPES = [
+    *NAMERS,
+    "event",
+    "bool",
+    "u16",
+    "u64",
+    "s16",
+    "s64",
+    "hex",
+    "pid",
+    "comm",
+    "name",
+    "text",
+    "?",
+]
 FIELDS = ["a", "b", "compat", "pid"]
 
 nasty = st.text(st.sampled_from("ab=\" \\'\x1b\n\0\x7f\x9b\u202e,é") | st.characters(), max_size=12)
 garbage = st.binary(max_size=layout.SLOT_SIZE - 8) | st.integers(0, 255).map(
     lambda x: bytes([x]) * 56
 )
+
+
+words = st.integers(0, 12) | st.integers(-(2**64), 2**64)
 
 
 @st.composite
@@ -71,7 +92,9 @@ def what(cpu: int) -> st.SearchStrategy[int]:
 
 @st.composite
 def traces(draw: st.DrawFn) -> Trace:
-    made = Synthetic(draw(events()), nr_cpus=2, nr_slots=8)
+    made = Synthetic(
+        draw(events()), nr_cpus=2, nr_slots=8, more=draw(st.just({}) | st.just({"b": 4}))
+    )
     made.real_offset = draw(st.integers(-(2**63), 2**63 - 1))
     made.start = draw(st.integers(0, 2**64 - 1))
     for cpu in range(2):
@@ -79,11 +102,25 @@ def traces(draw: st.DrawFn) -> Trace:
         for seq in range(count):
             contents = draw(what(cpu)).to_bytes(8, "little")
             contents += draw(st.integers(0, 100) | st.integers(0, 2**64 - 1)).to_bytes(8, "little")
-            made.slot(cpu, seq, (contents + draw(garbage))[:56], committed=draw(st.booleans()))
+            rest = (contents + draw(garbage))[:56]
+            buffer = draw(st.integers(0, len(made.buffers) - 1))
+            made.buffers[buffer].heads[cpu] = max(made.buffers[buffer].heads[cpu], seq)
+            made.slot(cpu, seq, rest, committed=draw(st.booleans()), buffer=buffer)
     image = made.image()
     image.suppressed = draw(st.dictionaries(st.integers(0, 300), st.integers(0, 2**64)))
     image.control = draw(st.just(image.control) | st.binary())
     image.cpus = draw(st.just(image.cpus) | st.binary())
+    image.counts = draw(st.just(image.counts) | st.binary())
+    for buffer in image.buffers:
+        buffer.name = draw(st.just(buffer.name) | nasty)
+        buffer.state = draw(st.sampled_from(layout.BUFFER_STATES))
+        buffer.places = draw(
+            st.just(buffer.places) | st.lists(st.builds(Place, words, words), max_size=3)
+        )
+        buffer.heads_before = draw(st.none() | st.lists(words, max_size=3))
+        buffer.lows = draw(st.none() | st.lists(words, max_size=3))
+        buffer.unreadable = draw(st.lists(st.tuples(words, words), max_size=2))
+    image.buffers += draw(st.lists(st.sampled_from(image.buffers), max_size=1))
     image.faults = draw(st.lists(nasty, max_size=2))
     names = Names(
         syscalls=draw(st.dictionaries(st.integers(0, 3), nasty)),
@@ -112,7 +149,10 @@ def is_harmless(text: str) -> bool:
 @given(trace=traces(), time=st.sampled_from(TIMES))
 def test_replay(trace: Trace, time: str) -> None:
     assert is_harmless("".join(replay_text(trace, time=time)))
-    assert len("".join(text_lines(trace)).splitlines()) == len(trace)
+    written = "".join(text_lines(trace)).splitlines()
+    stacks = sum(map(len, Stacks(trace.facts.names).write(trace)[1]))
+    assert len(written) == len(trace) + stacks
+    assert sum(line.startswith(" " * 16) for line in written) == stacks
     # With colours there is no escape but ours.
     shown = "".join(text_lines(trace, colour=True))
     for code in (0, 1, 32, 33, 34, 35, 36, "1;31"):
@@ -130,7 +170,7 @@ def test_replay_for_programs(trace: Trace) -> None:
     text = "".join(replay_csv(trace))
     assert is_harmless(text)
     rows = list(csv.reader(io.StringIO(text), strict=True))
-    assert [len(row) for row in rows] == [7] * (1 + len(trace))
+    assert [len(row) for row in rows] == [7 + has_stacks(trace)] * (1 + len(trace))
     assert [int(row[2]) for row in rows[1:]] == trace.pid.tolist()
 
 
@@ -140,6 +180,9 @@ def test_lists(trace: Trace) -> None:
     for text in (list_text(trace), list_json(trace)):
         assert is_harmless(text)
     for text in (events_text(trace.catalogue), events_json(trace.catalogue)):
+        assert is_harmless(text)
+    counts = read_counts(trace.image, trace.catalogue)
+    for text in (counts_text(counts, trace.catalogue), counts_json(counts, trace.catalogue)):
         assert is_harmless(text)
 
 

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Stretches
+---------
+
+What was written to a buffer since it was last looked at, as a smaller buffer of
+its own. A log is made of them.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from lkst import layout
+from lkst.decode.image import Buffer
+from lkst.layout import Place
+
+__all__ = ("cut_stretch",)
+
+
+def cut_stretch(buffer: Buffer, lows: Sequence[int]) -> Buffer | None:
+    """
+    Cut the newest slots out of a buffer.
+
+    The next stretch begins where this one ends: at the heads in its ``places``.
+
+    :param buffer: with the places of all CPUs
+    :param lows: by CPU, the first slot that is wanted
+    :return: None if there is none
+    """
+    bounds = [_bounds(buffer, cpu, low) for cpu, low in enumerate(lows)]
+    longest = max((high - low for low, high in bounds), default=0)
+    if not longest:
+        return None
+    size = 1 << (longest - 1).bit_length()
+    words = layout.SLOT_SIZE // 8
+    old = np.frombuffer(buffer.rings, "<u8").reshape(-1, words)
+    new = np.zeros((len(bounds) * size, words), np.uint64)
+    unreadable = []
+    for cpu, (low, high) in enumerate(bounds):
+        number = np.arange(low, high)
+        source = cpu * buffer.nr_slots + number % buffer.nr_slots
+        target = cpu * size + number % size
+        new[target] = old[source]
+        for start, length in buffer.unreadable:
+            lost = target[
+                (source * layout.SLOT_SIZE < start + length)
+                & ((source + 1) * layout.SLOT_SIZE > start)
+            ]
+            unreadable += [(slot * layout.SLOT_SIZE, layout.SLOT_SIZE) for slot in lost.tolist()]
+    return Buffer(
+        number=buffer.number,
+        name=buffer.name,
+        state=buffer.state,
+        nr_slots=size,
+        rings=new.tobytes(),
+        places=[
+            Place(high, place.limit) for (_, high), place in zip(bounds, buffer.places, strict=True)
+        ],
+        unreadable=unreadable,
+        lows=[low for low, _ in bounds],
+    )
+
+
+def _bounds(buffer: Buffer, cpu: int, low: int) -> tuple[int, int]:
+    """Tell which slots of a ring are wanted and whole: the first, and the one behind the last."""
+    head = buffer.places[cpu].head
+    high = head if buffer.heads_before is None else min(head, buffer.heads_before[cpu])
+    low = max(low, head - buffer.nr_slots, buffer.lows[cpu] if buffer.lows else 0)
+    return min(low, high), high
