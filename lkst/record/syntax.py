@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Syntax of conditions
+--------------------
+
+Takes the text of a trigger's condition apart, such as
+``block_rq_issue.bytes >= 1M and not block_rq_issue.op == READ``. What its words
+mean is no matter here.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import re
+
+from lkst.errors import Usage
+
+__all__ = ("And", "Comparison", "Node", "Not", "Or", "Token", "normalised", "parse", "wrong")
+
+MAX_LENGTH = 1000
+_MAX_DEPTH = 20
+
+_COMPARING = ("==", "!=", "<", "<=", ">", ">=", "&")
+_KEYWORDS = ("and", "or", "not")
+#: What other languages say.
+_FOREIGN = {"&&": "and", "||": "or", "!": "not", "=": "=="}
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<quoted>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
+      | (?P<sign>==|!=|<=|>=|&&|\|\||[<>&=!()])
+      | (?P<word>[^\s()=!<>&"']+)
+    )""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word, a sign, or the end of the text."""
+
+    #: As it stands there; "" at the end.
+    text: str
+    #: Where it begins, from 1.
+    column: int
+    #: ``word``, ``quoted``, ``sign`` or ``end``
+    kind: str
+
+    @property
+    def value(self) -> str:
+        """What it says: without quotes."""
+        if self.kind != "quoted":
+            return self.text
+        return _ESCAPE.sub(
+            lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES.get(m[2], m[2]), self.text[1:-1]
+        )
+
+    def says(self, *texts: str) -> bool:
+        """Whether it is one of these signs or keywords."""
+        return self.kind != "quoted" and self.text in texts
+
+    def __str__(self) -> str:
+        return self.text if self.kind == "quoted" else repr(self.text) if self.text else "the end"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``EVENT.FIELD OP VALUE``, or only what stands before OP."""
+
+    subject: Token
+    op: str = ""
+    value: Token | None = None
+
+
+@dataclass(frozen=True)
+class Not:
+    """Its part does not hold."""
+
+    column: int
+    part: "Node"
+
+
+@dataclass(frozen=True)
+class And:
+    """All its parts hold."""
+
+    column: int
+    parts: tuple["Node", ...]
+
+
+@dataclass(frozen=True)
+class Or:
+    """One of its parts holds."""
+
+    column: int
+    parts: tuple["Node", ...]
+
+
+Node = Comparison | Not | And | Or
+
+
+def wrong(column: int, why: str) -> Usage:
+    """Make the error for a place in the text."""
+    return Usage(f"column {column}: {why}")
+
+
+def parse(text: str) -> Node:
+    """
+    Parse a condition.
+
+    :raises Usage: with the column, if it is none
+    """
+    parser = _Parser(text)
+    node = parser.any_of()
+    if parser.token.kind != "end":
+        raise parser.unexpected("and, or, or the end")
+    return node
+
+
+def normalised(text: str) -> str:
+    """
+    Write a condition with one space between its words.
+
+    :raises Usage: if it has no such words
+    """
+    spaced = " ".join(token.text for token in _tokens(text) if token.text)
+    # In quotes there may be parentheses as well.
+    parts = re.split(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", spaced, flags=re.DOTALL)
+    parts[::2] = [part.replace("( ", "(").replace(" )", ")") for part in parts[::2]]
+    return "".join(parts)
+
+
+def _tokens(text: str) -> Iterator[Token]:
+    if len(text) > MAX_LENGTH:
+        raise Usage(f"a condition of {len(text)} characters: {MAX_LENGTH} at most")
+    text = text.rstrip()
+    position = 0
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if not match:
+            column = position + 1 + len(text[position:]) - len(text[position:].lstrip())
+            raise wrong(column, "the quote is not closed")
+        kind = str(match.lastgroup)
+        yield Token(match[kind], match.start(kind) + 1, kind)
+        position = match.end()
+    yield Token("", len(text) + 1, "end")
+
+
+class _Parser:
+    """Walks through the words; each method takes one rule's part of them."""
+
+    def __init__(self, text: str) -> None:
+        self._rest = _tokens(text)
+        self._depth = 0
+        self.token = next(self._rest)
+
+    def take(self) -> Token:
+        """Give the next word, and go on to the one behind."""
+        token = self.token
+        if token.kind != "end":
+            self.token = next(self._rest)
+        return token
+
+    def unexpected(self, wanted: str) -> Usage:
+        """Make the error for the next word."""
+        foreign = _FOREIGN.get(self.token.text) if self.token.kind == "sign" else None
+        hint = f": say {foreign!r}" if foreign else ""
+        return wrong(self.token.column, f"expected {wanted}, found {self.token}{hint}")
+
+    def any_of(self) -> Node:
+        column, parts = self.token.column, [self.all_of()]
+        while self.token.says("or"):
+            self.take()
+            parts.append(self.all_of())
+        return Or(column, tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def all_of(self) -> Node:
+        column, parts = self.token.column, [self.maybe_not()]
+        while self.token.says("and"):
+            self.take()
+            parts.append(self.maybe_not())
+        return And(column, tuple(parts)) if len(parts) > 1 else parts[0]
+
+    def maybe_not(self) -> Node:
+        column, negated = self.token.column, False
+        while self.token.says("not"):
+            self.take()
+            negated = not negated
+        part = self.in_parentheses() if self.token.says("(") else self.comparison()
+        return Not(column, part) if negated else part
+
+    def in_parentheses(self) -> Node:
+        opened = self.take()
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise wrong(opened.column, f"more than {_MAX_DEPTH} parentheses in one another")
+        node = self.any_of()
+        if not self.token.says(")"):
+            raise self.unexpected(f"and, or, or ')' for the '(' in column {opened.column}")
+        self.take()
+        self._depth -= 1
+        return node
+
+    def comparison(self) -> Comparison:
+        if self.token.kind != "word" or self.token.says(*_KEYWORDS):
+            raise self.unexpected("an event or EVENT.FIELD")
+        subject = self.take()
+        if not self.token.says(*_COMPARING):
+            if self.token.kind == "end" or self.token.says("and", "or", ")"):
+                return Comparison(subject)
+            raise self.unexpected(f"{', '.join(_COMPARING)}, and, or, or the end")
+        op = self.take().text
+        if self.token.kind not in ("word", "quoted") or self.token.says(*_KEYWORDS):
+            raise self.unexpected(f"a value behind {op!r}")
+        return Comparison(subject, op, self.take())
