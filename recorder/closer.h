@@ -23,14 +23,12 @@
 
 #define PAYLOAD_WORDS (PAYLOAD_SIZE / 8)
 
-/* A user's handler replaces one of these; see handler.h. */
+/* A user's handler replaces one of these; see handler.h. It answers in slot->commit. */
 #define USER_HANDLER(n)                                                                            \
 	__noinline int lkst_user_##n(struct lkst_slot *slot)                                       \
 	{                                                                                          \
-		int verdict = 0;                                                                   \
-                                                                                                   \
-		asm volatile("" : "+r"(verdict) : "r"(slot), "i"(n));                              \
-		return verdict;                                                                    \
+		asm volatile("" : : "r"(slot), "i"(n));                                            \
+		return 0;                                                                          \
 	}
 
 USER_HANDLER(0)
@@ -280,24 +278,28 @@ static __always_inline __u64 judge(const struct lkst_slot *slot)
 
 static __always_inline __u64 ask_user(struct lkst_slot *slot, __u32 which)
 {
-	int verdict = 0;
-
+	slot->commit = LKST_KEEP;
 	switch (which) {
 	case 0:
-		verdict = lkst_user_0(slot);
+		lkst_user_0(slot);
 		break;
 	case 1:
-		verdict = lkst_user_1(slot);
+		lkst_user_1(slot);
 		break;
 	case 2:
-		verdict = lkst_user_2(slot);
+		lkst_user_2(slot);
 		break;
 	case 3:
-		verdict = lkst_user_3(slot);
+		lkst_user_3(slot);
 		break;
 	}
-	/* The values of enum lkst_user_verdict, in handler.h */
-	return verdict == 1 ? 0 : verdict == 2 ? VERDICT_KEEP | VERDICT_STACK : VERDICT_KEEP;
+	switch (slot->commit) {
+	case LKST_KEEP:
+		return VERDICT_KEEP;
+	case LKST_KEEP_STACK:
+		return VERDICT_KEEP | VERDICT_STACK;
+	}
+	return 0;
 }
 
 __noinline __u64 lkst_consider(struct lkst_slot *slot)

@@ -37,13 +37,6 @@
 #include "types.h"
 #include <bpf/bpf_core_read.h>
 
-/* What becomes of the record. */
-enum lkst_user_verdict {
-	LKST_KEEP,
-	LKST_DROP,
-	LKST_KEEP_STACK, /* with the kernel's stack */
-};
-
 #define FIELD(type, name, unit) lkst_##type name;
 #define EVENT(name, category, old, hook, by_default, description, fields)                          \
 	struct lkst_##name {                                                                       \
@@ -100,7 +93,10 @@ static __noinline __attribute__((unused)) bool lkst_use_named(const char *name, 
 	SEC("freplace/lkst_user_0")                                                                \
 	int lkst_handler(struct lkst_slot *slot)                                                   \
 	{                                                                                          \
-		return slot ? lkst_handle(slot) : LKST_KEEP;                                       \
+		/* Some kernels want it to return 0, as a program of a tracepoint does. */         \
+		if (slot)                                                                          \
+			slot->commit = lkst_handle(slot);                                          \
+		return 0;                                                                          \
 	}                                                                                          \
 	static __always_inline int lkst_handle(struct lkst_slot *slot)
 

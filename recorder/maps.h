@@ -56,6 +56,13 @@ struct {
 
 volatile struct lkst_control lkst_control SEC(".data.lkst");
 
+/* What a user's handler says of a record. */
+enum lkst_user_verdict {
+	LKST_KEEP,
+	LKST_DROP,
+	LKST_KEEP_STACK, /* with the kernel's stack */
+};
+
 /* What a slot's second word says. */
 static __always_inline __u32 lkst_event_of(const struct lkst_slot *slot)
 {

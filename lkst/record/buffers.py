@@ -146,7 +146,7 @@ def find_buffer(control: Control, name: str | None) -> int:
 
 def list_buffers(recorder: Recorder) -> list[BufferStatus]:
     """Tell what each buffer is."""
-    control = recorder.live
+    control = recorder.look()
     listed = []
     for name, number in _numbers(control).items():
         places = recorder.places(number)

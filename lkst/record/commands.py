@@ -5,9 +5,10 @@ import click
 from tabulate import tabulate
 
 from lkst.record import machine
-from lkst.record.pins import Recorder
+from lkst.record.built import built_catalogue
 from lkst.record.masktext import built_in
-from lkst.record.recorder import built_catalogue, start, stop
+from lkst.record.pins import Recorder
+from lkst.record.recorder import start, stop
 from lkst.record.status import Status, read_status
 
 __all__ = ("start_command", "status_command", "stop_command")

@@ -6,7 +6,7 @@ libbpf
 The few calls of libbpf.so.1 that loading, pinning and reading a recorder take.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import ctypes
 import ctypes.util
@@ -22,6 +22,7 @@ from lkst.errors import LkstError
 __all__ = (
     "BPFError",
     "Object",
+    "RingBuffer",
     "create_ring_map",
     "hooks_present",
     "map_id",
@@ -47,6 +48,7 @@ _MAP_TYPE_ARRAY = 2
 _MMAPABLE, _INNER_MAP = 1 << 10, 1 << 12
 _LIBBPF_INFO = 1  # enum libbpf_print_level
 _MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
+_Sample = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 
 
@@ -152,6 +154,7 @@ def library() -> ctypes.CDLL:
             "bpf_program__attach_freplace",
             "bpf_map__initial_value",
             "btf__load_vmlinux_btf",
+            "ring_buffer__new",
         ):
             getattr(lib, name).restype = ctypes.c_void_p
         for name in ("bpf_map__name", "bpf_program__name", "bpf_program__section_name"):
@@ -368,6 +371,38 @@ def pinned(pin: Path) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
+
+
+class RingBuffer:
+    """The reading end of a pinned BPF ring buffer."""
+
+    def __init__(self, pin: Path, take: Callable[[bytes], None]) -> None:
+        """
+        Open it.
+
+        :param take: gets what comes
+        :raises OSError: if it is not there or must not be used
+        :raises BPFError: if it is none
+        """
+
+        def sample(_: object, data: int, size: int) -> int:
+            take(ctypes.string_at(data, size))
+            return 0
+
+        # Kept, since libbpf calls it for as long as the buffer is open.
+        self._sample = _Sample(sample)
+        with pinned(pin) as fd:
+            self._ring = ctypes.c_void_p(library().ring_buffer__new(fd, self._sample, None, None))
+        if not self._ring.value:
+            raise BPFError(f"{pin}: {os.strerror(ctypes.get_errno())}")
+
+    def poll(self, milliseconds: int) -> None:
+        """Wait for something to come, and take all that is there."""
+        library().ring_buffer__poll(self._ring, milliseconds)
+
+    def close(self) -> None:
+        """Let go of it."""
+        library().ring_buffer__free(self._ring)
 
 
 def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:

@@ -12,12 +12,12 @@ import tempfile
 import click
 from tabulate import tabulate
 
-from lkst.control import Control, read_control
+from lkst.control import Control
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
+from lkst.files import replacing
 from lkst.output import paged
 from lkst.record.built import built_catalogue
-from lkst.files import replacing
 from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
 from lkst.record.masksets import FOLDER, MasksetStore
 from lkst.record.masktext import Maskset, format_maskset, parse_assignments, parse_maskset
@@ -47,7 +47,7 @@ def _control() -> Control | None:
     """Look at the recorder, if there is one and this user may."""
     try:
         with Recorder() as recorder:
-            return read_control(recorder.control())
+            return recorder.look()
     except LkstError:
         return None
 

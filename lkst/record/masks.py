@@ -9,7 +9,6 @@ never changed: a new one is written beside it and takes its place at once.
 """
 
 from collections.abc import Iterable
-import os
 from pathlib import Path
 
 from lkst import layout
@@ -17,8 +16,8 @@ from lkst.control import Control, Filter
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError, Usage
 from lkst.record import libbpf
-from lkst.record.masktext import Handler, Maskset
 from lkst.record.masktext import Filter as FilterText
+from lkst.record.masktext import Handler, Maskset
 from lkst.record.pins import Recorder
 from lkst.tables import SIGNED
 
@@ -164,7 +163,7 @@ def follow(recorder: Recorder, index: int, pids: Iterable[int]) -> None:
         seen: set[int] = set()
         while True:
             try:
-                threads = {int(name) for name in os.listdir(f"/proc/{pid}/task")} - seen
+                threads = {int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()} - seen
             except FileNotFoundError:
                 raise LkstError(f"there is no process {pid}") from None
             if not threads:

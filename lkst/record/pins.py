@@ -75,6 +75,8 @@ class Recorder:
             raise Damaged(f"the recorder is incomplete: {error}") from None
         self.catalogue: Catalogue = parse_catalogue(self._maps["catalogue"][:])
         self.header = self.catalogue.header
+        with libbpf.pinned(pins / "control") as fd:
+            self._id = libbpf.map_id(fd)
 
     def __enter__(self) -> "Recorder":
         return self
@@ -92,10 +94,8 @@ class Recorder:
 
     def buffers(self) -> list[BufferMap]:
         """Map all buffers."""
-        control = read_control(self.control())
-        assert control is not None
         found = []
-        for number, buffer in enumerate(control.buffer):
+        for number, buffer in enumerate(self.look().buffer):
             if layout.BUFFER_STATES[buffer.state] == "free":
                 continue
             name = buffer.name.decode()
@@ -114,6 +114,17 @@ class Recorder:
         """What the programs read, to be changed; it lies in the kernel's memory."""
         return Control.from_buffer(self._maps["control"])
 
+    def look(self) -> Control:
+        """
+        Copy what the programs read.
+
+        :raises Damaged: if it is not that
+        """
+        control = read_control(self.control())
+        if control is None:
+            raise Damaged("the recorder's control data is damaged")
+        return control
+
     def places(self, buffer: int) -> list[layout.Place]:
         """Read where each CPU is in a buffer."""
         return layout.places(self.cpus(), self.header.cpu_size, buffer)
@@ -129,6 +140,14 @@ class Recorder:
         if head is not None:
             struct.pack_into("<Q", cpus, start, head)
         struct.pack_into("<Q", cpus, start + 8, limit)
+
+    def runs(self) -> bool:
+        """Whether it is still the one that is pinned."""
+        try:
+            with libbpf.pinned(self.pins / "control") as fd:
+                return libbpf.map_id(fd) == self._id
+        except OSError:
+            return False
 
     def name_cpus(self) -> None:
         """Write what each CPU's memory can be recognised by."""
@@ -173,7 +192,7 @@ class Recorder:
 
     def misses(self) -> dict[int, int]:
         """Count, by event, how often its program was skipped because it was running."""
-        programs = prog_ids(read_control(self.control()))
+        programs = prog_ids(self.look())
         return {event: libbpf.recursion_misses(prog) for event, prog in programs.items()}
 
 

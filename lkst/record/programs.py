@@ -251,10 +251,11 @@ def _note_states(
 ) -> None:
     """Write what became of the events; one program that lacks is enough for one not to be."""
     states: dict[int, tuple[str, int]] = {}
-    for program, (state, prog_id) in attached.items():
+    # In the order of wanted: of an event's programs the last one writes its records.
+    for program in (program for program in wanted if program in attached):
         for event in wanted[program]:
-            if event not in states or state != "attached":
-                states[event] = state, prog_id
+            if states.get(event, ("attached", 0))[0] == "attached":
+                states[event] = attached[program]
     for event, (state, prog_id) in states.items():
         control.prog_id[event] = prog_id
         control.state[event] = layout.STATES.index(state)

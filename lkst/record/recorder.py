@@ -17,8 +17,8 @@ from lkst import layout
 from lkst.control import Control
 from lkst.errors import LkstError
 from lkst.record import libbpf, machine
-from lkst.record.built import built_catalogue, fill_header
 from lkst.record.buffers import MAIN, new_buffer, nr_slots_of, use_buffer
+from lkst.record.built import built_catalogue, fill_header
 from lkst.record.masks import follow, load_maskset
 from lkst.record.masktext import Maskset
 from lkst.record.pins import PINS, Recorder, remove_pins

@@ -59,7 +59,7 @@ def kept_handlers(folder: Path = FOLDER) -> list[str]:
 
 def events_of(recorder: Recorder, number: int) -> list[str]:
     """Name the events that a handler is set for in some loaded maskset."""
-    control = recorder.live
+    control = recorder.look()
     rows = [control.handler[index] for index in loaded_masksets(control).values()]
     return [
         event.name

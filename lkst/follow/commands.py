@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands that go on while the recorder runs: ``watch``, ``log``, ``heartbeat``."""
+
+from pathlib import Path
+import signal
+import sys
+import threading
+import time
+
+import click
+
+from lkst.record import machine
+from lkst.record.units import parse_duration
+
+__all__ = ("heartbeat_command", "log_command", "watch_command")
+
+
+@click.command("watch")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each notice.")
+@click.option(
+    "--exec", "command", metavar="CMD", help="Run it: $LKST_TRIGGER, $LKST_EVENT, $LKST_RECORD."
+)
+@click.option("--count", type=click.IntRange(1), help="End after so many notices.")
+def watch_command(as_json: bool, command: str | None, count: int | None) -> None:
+    """Print what triggers and handlers tell, as it happens."""
+    from lkst.follow.watch import Commands, watch
+
+    def report(text: str) -> None:
+        click.echo(f"lkst: {text}", err=True)
+
+    commands = Commands(command) if command else None
+    try:
+        for number, said in enumerate(watch(report), 1):
+            click.echo(said.json + "\n" if as_json else said.text, nl=False)
+            sys.stdout.flush()
+            if commands and not commands.run(said):
+                report(f"too many commands still run: none was started for {said.trigger}")
+            if number == count:
+                break
+    except KeyboardInterrupt:
+        pass
+
+
+@click.command("log")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder.",
+)
+@click.option("--rotate", default="16M", show_default=True, metavar="SIZE", help="Of each file.")
+@click.option("--keep", default=0, type=click.IntRange(0), metavar="N", help="Files; 0: all.")
+def log_command(output: Path, rotate: str, keep: int) -> None:
+    """Save what is recorded to files, all the time; the folder replays as one trace."""
+    from lkst.follow.logs import keep_log
+
+    stop = _until_told()
+    size = machine.parse_size(rotate)
+    log = keep_log(
+        output, size, keep, lambda: not stop.is_set(), lambda text: click.echo(text, err=True)
+    )
+    click.echo(f"{log.records} records logged, {log.lost} slots lost", err=True)
+
+
+def _until_told() -> threading.Event:
+    """Give what is set when this process is told to end."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@click.command("heartbeat")
+@click.option("--every", default="1s", show_default=True, metavar="TIME", help="Beat so often.")
+@click.option("--miss", default="5s", show_default=True, metavar="TIME", help="Act after so long.")
+@click.option("--do", "actions", required=True, metavar="ACTIONS", help="As of a trigger.")
+def heartbeat_command(every: str, miss: str, actions: str) -> None:
+    """
+    Beat, until told to end; if the beat stops for another reason, the kernel side acts.
+
+    It does so by itself, from a timer, whatever becomes of this process.
+    """
+    from lkst.follow.heartbeat import Heartbeat
+
+    period, limit = parse_duration(every), parse_duration(miss)
+    stop = _until_told()
+    with Heartbeat(period, limit, actions) as heart:
+        while not stop.is_set():
+            heart.beat()
+            stop.wait(period / 1e9)
+    click.echo(f"no beat is expected any more ({time.strftime('%T')})", err=True)

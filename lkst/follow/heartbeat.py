@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Heartbeat
+---------
+
+Somebody says again and again that user space is alive. If that stops, a timer in
+the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
+"""
+
+from lkst.errors import LkstError, Usage
+from lkst.record.actions import parse_actions
+from lkst.record.expression import compile_expression
+from lkst.record.mask_commands import open_store
+from lkst.record.pins import Recorder
+from lkst.record.steering import steer
+from lkst.record.triggers import add_trigger, beat, keep_time, list_triggers, remove_trigger
+from lkst.record.units import format_duration
+from lkst.record.valuenames import LiveNames
+
+__all__ = ("NAME", "Heartbeat")
+
+#: Of its trigger.
+NAME = "heartbeat"
+
+
+class Heartbeat:
+    """A heart that is expected to beat as long as this is open."""
+
+    def __init__(self, period: int, limit: int, actions: str) -> None:
+        """
+        Prepare it.
+
+        :param period: time between two beats, in ns
+        :param limit: time without one after which the kernel acts, in ns
+        :param actions: what it does then
+        :raises Usage: if that makes no sense
+        """
+        if limit <= period:
+            raise Usage(
+                f"--miss {format_duration(limit)} is no longer than --every"
+                f" {format_duration(period)}: every beat would be missed"
+            )
+        self._when = f"heartbeat_age > {format_duration(limit)}"
+        self._actions = parse_actions(actions)
+        self._recorder: Recorder | None = None
+
+    def __enter__(self) -> "Heartbeat":
+        """
+        Begin.
+
+        :raises NotFound: if no recorder runs
+        """
+        with steer() as recorder:
+            control = recorder.live
+            # Left by one that has died: this one goes on for it.
+            if any(trigger.name == NAME for trigger in list_triggers(control)):
+                remove_trigger(recorder, NAME)
+            name = self._actions.maskset
+            maskset = open_store(recorder.catalogue).load(name) if name else None
+            clauses = compile_expression(self._when, recorder.catalogue, LiveNames())
+            beat(control)
+            add_trigger(recorder, NAME, self._when, clauses, self._actions, maskset, 1)
+            keep_time(recorder)
+        self._recorder = Recorder(writable=True)
+        return self
+
+    def beat(self) -> None:
+        """
+        Beat once.
+
+        :raises LkstError: if the recorder was stopped
+        """
+        assert self._recorder
+        if not self._recorder.runs():
+            raise LkstError("the recorder was stopped")
+        beat(self._recorder.live)
+
+    def __exit__(self, *_: object) -> None:
+        """Stop expecting it."""
+        assert self._recorder
+        if not self._recorder.runs():
+            return
+        with steer() as recorder:
+            beat(recorder.live, beating=False)
+            if any(trigger.name == NAME for trigger in list_triggers(recorder.live)):
+                remove_trigger(recorder, NAME)

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Logs
+----
+
+Saves the rings of the recorder that runs again and again, before they are
+overwritten. A log is a folder of saved files, each with what was new since the
+last one; when enough has come together, the small ones are put into one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+import re
+import time
+
+from lkst.decode.stretch import cut_stretch
+from lkst.errors import Damaged
+from lkst.record.pins import Recorder
+from lkst.source.live import live_facts, read_image
+from lkst.source.saved import name_symbols, name_tasks, read_saved, save_image
+from lkst.trace.build import build_trace
+
+__all__ = ("Log", "keep_log")
+
+#: How often it is looked how full the rings are, in seconds.
+_PERIOD = 0.1
+
+#: What is new is saved after so long at the latest, in seconds.
+_LATEST = 5.0
+
+#: ... and when it takes so much of a ring.
+_FULL = 1 / 4
+
+_PIECE = re.compile(r"(.+)-(\d{6})\.new\.lkst")
+
+
+@dataclass
+class Log:
+    """What was logged."""
+
+    records: int = 0
+    #: Slots that were overwritten before they could be saved.
+    lost: int = 0
+
+
+class _Writer:
+    def __init__(self, folder: Path, rotate: int, keep: int) -> None:
+        self._folder, self._rotate, self._keep = folder, rotate, keep
+        self._facts = live_facts()
+        self._tag = 0
+        #: By number of buffer and CPU: the first slot that is not yet saved.
+        self._lows: dict[int, list[int]] = {}
+        self.log = Log()
+        self._merge_pieces()
+
+    def due(self, recorder: Recorder, saved_at: float) -> bool:
+        """Whether it is time to save what is new."""
+        if recorder.header.tag != self._tag:
+            return True
+        new = full = 0.0
+        for buffer in recorder.buffers():
+            places = recorder.places(buffer.number)
+            lows = self._lows.get(buffer.number, [0] * len(places))
+            for place, low in zip(places, lows, strict=True):
+                new += place.head - low
+                full = max(full, (place.head - low) / buffer.nr_slots)
+        return full > _FULL or (new > 0 and time.monotonic() - saved_at > _LATEST)
+
+    def save(self, recorder: Recorder) -> None:
+        """Save what is new."""
+        if recorder.header.tag != self._tag:
+            self._tag, self._lows = recorder.header.tag, {}
+            first = True
+        else:
+            first = False
+        image = read_image(recorder)
+        stretches = []
+        for buffer in image.buffers:
+            lows = self._lows.get(buffer.number, [0] * len(buffer.places))
+            # A buffer that was deleted and made anew begins again.
+            lows = [
+                low if low <= place.head else 0
+                for low, place in zip(lows, buffer.places, strict=True)
+            ]
+            stretch = cut_stretch(buffer, lows)
+            if stretch is None:
+                continue
+            if not first:
+                self.log.lost += sum(
+                    max(0, have - low) for have, low in zip(stretch.lows or (), lows, strict=True)
+                )
+            self._lows[buffer.number] = [place.head for place in stretch.places]
+            stretches.append(stretch)
+        if not stretches:
+            return
+        trace = build_trace(replace(image, buffers=stretches, partial=True), self._facts)
+        self.log.records += len(trace)
+        save_image(
+            trace.image, self._facts, self._next_piece(), name_tasks(trace), name_symbols(trace)
+        )
+        if sum(path.stat().st_size for path in self._pieces()) >= self._rotate:
+            self._merge_pieces()
+
+    def _pieces(self) -> list[Path]:
+        return sorted(path for path in self._folder.iterdir() if _PIECE.fullmatch(path.name))
+
+    def _wholes(self) -> list[Path]:
+        pieces = set(self._pieces())
+        return sorted(path for path in self._folder.glob("*.lkst") if path not in pieces)
+
+    def _next_piece(self) -> Path:
+        pieces = self._pieces()
+        number = 0
+        if pieces:
+            match = _PIECE.fullmatch(pieces[-1].name)
+            assert match
+            number = int(match[2]) + 1
+        return self._folder / f"{self._stem()}-{number:06}.new.lkst"
+
+    def _stem(self) -> str:
+        pieces = self._pieces()
+        if pieces:
+            return pieces[0].name[: -len("-000000.new.lkst")]
+        return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{self._tag:04x}"
+
+    def _merge_pieces(self) -> None:
+        """Put the small files into one, and remove the oldest ones."""
+        pieces = self._pieces()
+        saved = []
+        for path in pieces:
+            try:
+                saved.append(read_saved(path))
+            except Damaged:
+                # It stays as it is, for whoever reads the log to be told of.
+                path.rename(path.with_name(path.name.replace(".new.", ".")))
+        if saved:
+            newest = saved[-1]
+            tasks: dict[int, str] = {}
+            symbols: dict[int, str] = {}
+            for each in saved:
+                tasks |= each.tasks
+                symbols |= each.symbols
+            image = replace(newest.image, buffers=[b for each in saved for b in each.image.buffers])
+            whole = self._folder / f"{self._stem()}.lkst"
+            save_image(image, newest.facts, whole, tasks, symbols)
+            for path in pieces:
+                path.unlink(missing_ok=True)
+        for path in self._wholes()[: -self._keep or None] if self._keep else []:
+            path.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        self._merge_pieces()
+
+
+def keep_log(
+    folder: Path, rotate: int, keep: int, go_on: Callable[[], bool], report: Callable[[str], None]
+) -> Log:
+    """
+    Log what is recorded.
+
+    :param rotate: a file is complete with so many bytes
+    :param keep: how many complete files are kept; 0: all
+    :param go_on: asked now and then
+    :param report: told what was lost
+    :raises NotFound: if no recorder runs
+    :raises LkstError: if the files cannot be written
+    """
+    with Recorder():
+        pass
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    writer = _Writer(folder, rotate, keep)
+    lost, saved_at = 0, time.monotonic()
+    recorder = Recorder()
+    try:
+        while go_on():
+            if writer.due(recorder, saved_at):
+                writer.save(recorder)
+                saved_at = time.monotonic()
+            if writer.log.lost != lost:
+                report(f"{writer.log.lost - lost} slots were overwritten before they were saved")
+                lost = writer.log.lost
+            time.sleep(_PERIOD)
+            if not recorder.runs():
+                # Whatever it held is saved as far as it can be; another one may run now.
+                writer.save(recorder)
+                recorder = Recorder()
+        writer.save(recorder)
+    finally:
+        writer.close()
+    return writer.log

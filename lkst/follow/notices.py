@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Notices
+-------
+
+What triggers and users' handlers tell user space. They come through a BPF ring
+buffer; the kernel does not wait for whoever reads it.
+"""
+
+import struct
+from typing import NamedTuple
+
+from lkst import layout
+from lkst.control import Control, name_of
+from lkst.decode.catalogue import Header
+from lkst.decode.image import Buffer, Image
+from lkst.layout import Place
+from lkst.record import libbpf
+from lkst.record.pins import Recorder
+from lkst.trace.build import build_trace
+from lkst.trace.facts import Facts
+from lkst.trace.trace import Trace
+
+__all__ = ("Notice", "Notices", "notice_trace")
+
+
+class Notice(NamedTuple):
+    """Something that happened."""
+
+    #: Name of the trigger, or of the handler that a user has loaded.
+    trigger: str
+    #: The record's first slot.
+    slot: bytes
+
+
+class Notices:
+    """The ring buffer, read from where it was read last."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        """Open it; what nobody has read so far is still there."""
+        self._recorder = recorder
+        self._raw: list[bytes] = []
+        self._ring = libbpf.RingBuffer(recorder.pins / "notices", self._raw.append)
+
+    def __enter__(self) -> "Notices":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ring.close()
+
+    def read(self, timeout: float) -> list[Notice]:
+        """
+        Wait for notices.
+
+        :param timeout: in seconds
+        :return: those that have come, none if the time is over
+        """
+        self._ring.poll(int(timeout * 1000))
+        raw = self._raw[:]
+        self._raw.clear()
+        size = layout.NOTICE.size + layout.SLOT_SIZE
+        control = self._recorder.look()
+        return [_notice(data, control) for data in raw if len(data) >= size]
+
+    def missed(self) -> int:
+        """Count the notices that found no room, since the recorder was started."""
+        return int(self._recorder.look().unheard)
+
+
+def _notice(data: bytes, control: Control) -> Notice:
+    number, _ = layout.NOTICE.unpack_from(data)
+    if number < layout.MAX_TRIGGERS:
+        name = control.trigger[number].name
+    else:
+        name = control.user[(number - layout.MAX_TRIGGERS) % layout.MAX_USER].text
+    return Notice(name_of(name), data[layout.NOTICE.size :][: layout.SLOT_SIZE])
+
+
+def notice_trace(notice: Notice, catalogue: bytes, header: Header, facts: Facts) -> Trace:
+    """
+    Make a trace of the record that a notice is about.
+
+    A text has only as much as fits the record's first slot.
+
+    :raises Damaged: if the catalogue is none
+    """
+    what, ts = struct.unpack_from("<QQ", notice.slot, 8)
+    what &= ~(layout.NR_MASK << layout.NR_SHIFT | layout.FLAG_STACK << layout.FLAGS_SHIFT)
+    what |= 1 << layout.NR_SHIFT
+    commit = header.tag << layout.SEQ_BITS
+    own = (what >> layout.CPU_SHIFT & 0xFFFF) % header.nr_cpus
+    slot = struct.pack("<QQQ", commit, what, ts) + notice.slot[layout.PAYLOAD_OFFSET :]
+    buffer = Buffer(
+        number=0,
+        name="notices",
+        state="written",
+        nr_slots=1,
+        rings=b"".join(slot if cpu == own else bytes(len(slot)) for cpu in range(header.nr_cpus)),
+        places=[Place(cpu == own, layout.NO_LIMIT) for cpu in range(header.nr_cpus)],
+    )
+    return build_trace(Image(catalogue, [buffer], partial=True), facts)

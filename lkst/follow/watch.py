@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Watching
+--------
+
+Says what triggers tell, as it happens, and runs a command for each.
+"""
+
+from collections.abc import Callable, Iterator
+import json
+import os
+import subprocess
+from typing import NamedTuple
+
+from lkst.errors import LkstError
+from lkst.follow.notices import Notice, Notices, notice_trace
+from lkst.record.pins import Recorder
+from lkst.replay.machine import replay_jsonl
+from lkst.replay.text import text_lines
+from lkst.source.live import live_facts
+from lkst.trace.trace import Trace
+
+__all__ = ("Commands", "Said", "watch")
+
+#: How often it is looked whether the recorder is still there, in seconds.
+_PATIENCE = 1.0
+
+#: Commands that run at the same time; of more the notice is only printed.
+_MAX_RUNNING = 16
+
+
+class Said(NamedTuple):
+    """A notice as it is printed."""
+
+    trigger: str
+    event: str
+    #: With the record as the replay shows it.
+    text: str
+    #: The record as in ``replay --format jsonl``, with ``trigger``.
+    json: str
+
+
+def watch(report: Callable[[str], None]) -> Iterator[Said]:
+    """
+    Wait for notices, for ever.
+
+    :param report: told how many notices were missed
+    :raises NotFound: if no recorder runs
+    :raises LkstError: if it is stopped
+    """
+    facts = live_facts()
+    with Recorder() as recorder, Notices(recorder) as notices:
+        missed = 0
+        while True:
+            came = notices.read(_PATIENCE)
+            for notice in came:
+                yield _say(
+                    notice, notice_trace(notice, recorder.catalogue.raw, recorder.header, facts)
+                )
+            if notices.missed() > missed:
+                report(f"{notices.missed() - missed} notices found no room and are lost")
+                missed = notices.missed()
+            if not came and not recorder.runs():
+                raise LkstError("the recorder was stopped")
+
+
+def _say(notice: Notice, trace: Trace) -> Said:
+    text = f"{notice.trigger}: {''.join(text_lines(trace, time='wall'))}"
+    record = json.loads("".join(replay_jsonl(trace)))
+    return Said(
+        notice.trigger, record["event"], text, json.dumps({"trigger": notice.trigger, **record})
+    )
+
+
+class Commands:
+    """Runs a command for each notice, without waiting for it."""
+
+    def __init__(self, command: str) -> None:
+        """:param command: for the shell; it finds the notice in its environment"""
+        self._command = command
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def run(self, said: Said) -> bool:
+        """
+        Run it.
+
+        :return: False: too many still run
+        """
+        self._running = [process for process in self._running if process.poll() is None]
+        if len(self._running) >= _MAX_RUNNING:
+            return False
+        told = {
+            "LKST_TRIGGER": said.trigger,
+            "LKST_EVENT": said.event,
+            "LKST_RECORD": said.json,
+        }
+        self._running.append(
+            subprocess.Popen(["/bin/sh", "-c", self._command], env={**os.environ, **told})
+        )
+        return True

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Marks
+-----
+
+Records that users write.
+"""
+
+import ctypes
+import os
+from pathlib import Path
+import struct
+
+from lkst.errors import LkstError, NotFound, Usage
+from lkst.record import libbpf
+from lkst.record.pins import PINS
+
+__all__ = ("write_mark",)
+
+#: The most that a text can be, in bytes (``recorder/ring.h``).
+_MAX = 1024
+
+
+def write_mark(text: str, pins: Path = PINS) -> None:
+    """
+    Write a mark into the ring of the CPU that this runs on.
+
+    :raises NotFound: if no recorder runs
+    :raises LkstError: if the recorder does not take it
+    """
+    raw = text.encode()
+    if not raw or len(raw) > _MAX:
+        raise Usage(f"a mark has 1 to {_MAX} bytes, not {len(raw)}")
+    if os.geteuid() != 0:
+        raise LkstError("only root may write to the recorder of this machine")
+    if not pins.is_dir():
+        raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
+    buffer = ctypes.create_string_buffer(raw, len(raw))
+    context = struct.pack("<QQ", ctypes.addressof(buffer), len(raw))
+    if libbpf.run_pinned(pins / "run" / "lkst_mark", context):
+        raise LkstError("the active maskset does not record marks: lkst mask set NAME mark=record")

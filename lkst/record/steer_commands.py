@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The commands ``lkst handler``, ``lkst trigger``, ``lkst buffer``, ``lkst mark``."""
+
+import dataclasses
+from pathlib import Path
+import time
+
+import click
+from tabulate import tabulate
+
+from lkst import layout
+from lkst.errors import NotFound, Usage
+from lkst.record import machine
+from lkst.record.actions import parse_actions
+from lkst.record.buffers import (
+    delete_buffer,
+    find_buffer,
+    freeze_buffer,
+    list_buffers,
+    new_buffer,
+    resize_buffer,
+    thaw_buffer,
+    use_buffer,
+)
+from lkst.record.expression import compile_expression
+from lkst.record.mark import write_mark
+from lkst.record.mask_commands import open_store, tell
+from lkst.record.masktext import parse_assignments
+from lkst.record.pins import Recorder
+from lkst.record.steering import change_maskset, steer, use_maskset
+from lkst.record.triggers import TriggerStatus, add_trigger, list_triggers, remove_trigger
+from lkst.record.units import format_duration, parse_rate
+from lkst.record.userhandlers import (
+    events_of,
+    load_handler,
+    loaded_handlers,
+    unload_handler,
+)
+from lkst.record.valuenames import LiveNames
+
+__all__ = ("buffer_command", "handler_command", "mark_command", "trigger_command")
+
+
+def _table(rows: list[tuple[object, ...]], columns: list[str], right: int = 0) -> None:
+    """Print a table, the last columns to the right."""
+    left = len(columns) - right
+    click.echo(
+        tabulate(
+            rows,
+            columns,
+            tablefmt="plain",
+            disable_numparse=True,
+            colalign=("left",) * left + ("right",) * right,
+        )
+    )
+
+
+@click.group("handler")
+def handler_command() -> None:
+    """Say what happens when an event fires, also by programs of one's own."""
+
+
+@handler_command.command("list")
+def handler_list() -> None:
+    """Show the users' handlers that are loaded, and the events that have them."""
+    with Recorder() as recorder:
+        rows: list[tuple[object, ...]] = [
+            (name, ", ".join(events_of(recorder, number)) or "-")
+            for name, number in loaded_handlers(recorder.look()).items()
+        ]
+    _table(rows, ["handler", "events"])
+
+
+@handler_command.command("load")
+@click.argument("name")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def handler_load(name: str, file: Path) -> None:
+    """Load FILE, C against handler.h or compiled, as a handler, and keep it over reboots."""
+    with steer() as recorder:
+        load_handler(recorder, name, file)
+
+
+@handler_command.command("set")
+@click.argument("event")
+@click.argument("handler")
+@click.option("--maskset", help="In which; the one that is active.")
+def handler_set(event: str, handler: str, maskset: str | None) -> None:
+    """
+    Set the handler of an event in a maskset.
+
+    One that is built in is not changed: a copy of it, "my-NAME", is made and takes its place.
+    """
+    with steer() as recorder:
+        store = open_store(recorder.catalogue)
+        control = recorder.live
+        name = maskset or control.maskset[control.active].text.decode()
+        old = store.load(name)
+        changed = parse_assignments([f"{event}={handler}"], store.catalogue, store.user_handlers)
+        new = dataclasses.replace(old, handlers={**old.handlers, **changed})
+        if name not in store.built_in:
+            tell(change_maskset(recorder, new))
+            store.save(new)
+            return
+        new = dataclasses.replace(new, name=f"my-{name}")
+        if new.name in store.names():
+            raise Usage(
+                f"the maskset {name!r} is built in, and {new.name!r} exists: 'lkst mask use"
+                f" {new.name}', or --maskset {new.name}"
+            )
+        active = maskset is None or maskset == control.maskset[control.active].text.decode()
+        if active:
+            tell(use_maskset(recorder, new))
+        store.save(new)
+        what = "is active now" if active else "has been made"
+        click.echo(f"the maskset {name!r} is built in: its copy {new.name!r} {what}")
+
+
+@handler_command.command("unload")
+@click.argument("name")
+def handler_unload(name: str) -> None:
+    """Forget a handler."""
+    with steer() as recorder:
+        unload_handler(recorder, name)
+
+
+@click.group("trigger")
+def trigger_command() -> None:
+    """Have the kernel act when a condition holds."""
+
+
+@trigger_command.command("add")
+@click.argument("name")
+@click.option("--when", required=True, metavar="EXPR", help="wakeup_delay > 50ms")
+@click.option("--do", "actions", required=True, metavar="ACTIONS", help="notify, freeze after 2000")
+@click.option(
+    "--at-most",
+    default="10/s",
+    show_default=True,
+    metavar="N/TIME",
+    help="How often it fires; more is counted.",
+)
+def trigger_add(name: str, when: str, actions: str, at_most: str) -> None:
+    """
+    Add a trigger.
+
+    EXPR compares fields of an event (signal_generate.sig == SIGKILL) or a delay that the
+    kernel side measures (block_time > 1s), with and, or, not. ACTIONS: notify, mask=NAME
+    [for 5s], freeze [after SLOTS], switch (to a spare buffer), stack.
+    """
+    rate = parse_rate(at_most)
+    todo = parse_actions(actions)
+    with steer() as recorder:
+        clauses = compile_expression(when, recorder.catalogue, LiveNames())
+        store = open_store(recorder.catalogue)
+        maskset = store.load(todo.maskset) if todo.maskset else None
+        interval = rate.period // rate.count
+        for line in add_trigger(recorder, name, when, clauses, todo, maskset, interval):
+            click.echo(line, err=True)
+
+
+@trigger_command.command("list")
+def trigger_list() -> None:
+    """Show the triggers."""
+    _table(
+        [(t.name, t.when, t.action, f"1 in {format_duration(t.interval)}") for t in _triggers()],
+        ["trigger", "when", "do", "at most"],
+    )
+
+
+@trigger_command.command("status")
+def trigger_status() -> None:
+    """Show how often each trigger has fired, and when last."""
+    now = time.monotonic_ns()
+    _table(
+        [
+            (t.name, t.fired, t.held, f"{(now - t.last) / 1e9:.3f} s ago" if t.last else "never")
+            for t in _triggers()
+        ],
+        ["trigger", "fired", "held back", "last"],
+        right=3,
+    )
+
+
+def _triggers() -> list[TriggerStatus]:
+    with Recorder() as recorder:
+        return list_triggers(recorder.look())
+
+
+@trigger_command.command("remove")
+@click.argument("name")
+def trigger_remove(name: str) -> None:
+    """Remove a trigger."""
+    with steer() as recorder:
+        remove_trigger(recorder, name)
+
+
+@click.group("buffer")
+def buffer_command() -> None:
+    """Write to several sets of rings, one at a time."""
+
+
+@buffer_command.command("list")
+def buffer_list() -> None:
+    """Show the buffers."""
+    with Recorder() as recorder:
+        rows: list[tuple[object, ...]] = [
+            (
+                b.name,
+                b.state,
+                f"{len(b.heads)} of {b.nr_slots * layout.SLOT_SIZE >> 10} KiB",
+                sum(b.heads),
+            )
+            for b in list_buffers(recorder)
+        ]
+    _table(rows, ["buffer", "state", "rings", "slots written"], right=1)
+
+
+@buffer_command.command("new")
+@click.argument("name")
+@click.option("--size", help="Of each CPU's ring; that of the buffer that is written.")
+def buffer_new(name: str, size: str | None) -> None:
+    """Make a buffer; it is spare until it is used or a trigger switches to it."""
+    with steer() as recorder:
+        new_buffer(recorder, name, _size(recorder, size))
+
+
+def _size(recorder: Recorder, size: str | None) -> int:
+    if size is not None:
+        return machine.parse_size(size)
+    control = recorder.live
+    return int(control.buffer[control.into].nr_slots) * layout.SLOT_SIZE
+
+
+@buffer_command.command("use")
+@click.argument("name")
+def buffer_use(name: str) -> None:
+    """Write to another buffer from now on."""
+    with steer() as recorder:
+        use_buffer(recorder, name)
+
+
+@buffer_command.command("resize")
+@click.argument("name", required=False)
+@click.option("--size", required=True, help="Of each CPU's ring.")
+def buffer_resize(name: str | None, size: str) -> None:
+    """Give a buffer larger or smaller rings; what it holds is kept beside it."""
+    with steer() as recorder:
+        kept = resize_buffer(recorder, name, machine.parse_size(size))
+    click.echo(f"what was recorded so far is in the buffer {kept!r}, until you delete it")
+
+
+@buffer_command.command("freeze")
+@click.argument("name", required=False)
+def buffer_freeze(name: str | None) -> None:
+    """Let a buffer take no more records: the one that is written, or NAME."""
+    with steer() as recorder:
+        freeze_buffer(recorder, name)
+
+
+@buffer_command.command("thaw")
+@click.argument("name", required=False)
+def buffer_thaw(name: str | None) -> None:
+    """Let a buffer take records again."""
+    with steer() as recorder:
+        thaw_buffer(recorder, name)
+
+
+@buffer_command.command("delete")
+@click.argument("name")
+def buffer_delete(name: str) -> None:
+    """Delete a buffer and what it holds."""
+    with steer() as recorder:
+        delete_buffer(recorder, name)
+
+
+@buffer_command.command("save")
+@click.argument("name")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.",
+)
+def buffer_save(name: str, output: Path) -> None:
+    """Keep what a buffer holds in a file."""
+    from lkst.source.live import open_live
+    from lkst.source.saved import save_trace
+    from lkst.trace.filters import Filters, apply
+
+    with Recorder() as recorder:
+        find_buffer(recorder.look(), name)
+    chosen = apply(open_live()[0], Filters(buffers=(name,)))
+    if not len(chosen):
+        raise NotFound(f"the buffer {name!r} has no record")
+    save_trace(chosen, output)
+
+
+@click.command("mark")
+@click.argument("text", nargs=-1, required=True)
+def mark_command(text: tuple[str, ...]) -> None:
+    """Write TEXT into the rings, for whoever reads them: "deploy 1.2 started"."""
+    write_mark(" ".join(text))
