@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The recorder's configuration
+----------------------------
+
+What ``lkst start`` sets up when nobody says otherwise: ``/etc/lkst/lkst.toml``.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+import tomllib
+from typing import Any, TypeVar
+
+from lkst.errors import LkstError, Usage
+from lkst.record import machine
+from lkst.record.actions import MIN_DURATION, Actions, parse_actions
+from lkst.record.names import check_name, nearest
+from lkst.record.syntax import normalised, parse
+from lkst.record.units import Rate, parse_duration, parse_rate
+
+__all__ = (
+    "CONFIG",
+    "DEFAULT_CONFIG_TEXT",
+    "Buffer",
+    "Config",
+    "Heartbeat",
+    "Trigger",
+    "UserHandler",
+    "load_config",
+    "parse_config",
+)
+
+CONFIG = Path("/etc/lkst/lkst.toml")
+
+T = TypeVar("T")
+
+_SECOND = 10**9
+# Sizes that make sense have fewer characters.
+_MAX_SIZE = 30
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A further set of rings, to switch to."""
+
+    name: str
+    #: Of each CPU's ring, in bytes.
+    size: int
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A condition, and what to do when it holds."""
+
+    name: str
+    #: For :func:`lkst.record.expression.compile_expression`, of which only the syntax was checked.
+    when: str
+    do: Actions
+    #: None: each time.
+    at_most: Rate | None = None
+
+
+@dataclass(frozen=True)
+class UserHandler:
+    """A handler that the user has written."""
+
+    name: str
+    #: Its BPF object.
+    file: Path
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A sign of life of user space, and what to do when it stays away."""
+
+    #: How often it is given, in ns.
+    every: int = 1 * _SECOND
+    #: After how long it is missed, in ns.
+    miss: int = 5 * _SECOND
+    do: Actions = field(default_factory=lambda: Actions(notify=True))
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    maskset: str = "default"
+    #: Of each CPU's ring, in bytes.
+    size: int = 1 << 20
+    #: Where the rings of a recorder that is stopped or replaced are saved; None: nowhere.
+    save_old: Path | None = Path("/var/lib/lkst")
+    buffers: tuple[Buffer, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    handlers: tuple[UserHandler, ...] = ()
+    #: None: there is none.
+    heartbeat: Heartbeat | None = None
+
+
+DEFAULT_CONFIG_TEXT = """\
+# What "lkst start" sets up. A line that begins with "#" and no space behind it
+# shows what is the case anyway, or what could be; without the "#" it counts.
+
+# Which events are recorded, and how: see "lkst mask".
+#maskset = "default"
+
+# Of each CPU's ring.
+#size = "1M"
+
+# Where the rings of a recorder that is stopped or replaced are saved; "": nowhere.
+#save_old = "/var/lib/lkst"
+
+# Further buffers, to which a trigger's action "switch" goes.
+#[[buffer]]
+#name = "spare"
+#size = "1M"
+
+# Handlers of your own: compiled BPF objects.
+#[[handler]]
+#name = "mine"
+#file = "/etc/lkst/handlers/mine.bpf.o"
+
+# What to do when something happens. "do" is one or several of: notify, stack,
+# switch, freeze, freeze after 2000, mask=NAME, mask=NAME for 5s.
+#[[trigger]]
+#name = "oom"
+#when = "mark_victim"
+#do = "notify, mask=all for 5s"
+#at_most = "10/s"
+
+# A sign of life of user space, and what to do when it stays away.
+#[heartbeat]
+#every = "1s"
+#miss = "5s"
+#do = "notify"
+"""
+
+
+def load_config(path: Path = CONFIG) -> Config:
+    """
+    Read the configuration; where there is no file, the defaults.
+
+    :raises Usage: one line for each key that is wrong
+    :raises LkstError: if the file cannot be read
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return Config()
+    except UnicodeDecodeError:
+        raise Usage(f"{path}: is no text") from None
+    except OSError as error:
+        raise LkstError(f"{path}: {error.strerror}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """
+    Read a configuration.
+
+    :param where: what the text is called in messages: a file
+    :raises Usage: one line for each key that is wrong
+    """
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # A number with thousands of digits, brackets in brackets: neither is tomllib's own error.
+        raise Usage(f"{where}: {error}") from None
+    errors: list[str] = []
+    config = _read_config(_Table(data, "", errors))
+    if config is None or errors:
+        raise Usage("\n".join(f"{where}: {error}" for error in errors))
+    return config
+
+
+class _Table:
+    """A table of the file; what is wrong with its keys is gathered."""
+
+    def __init__(self, data: Mapping[str, Any], name: str, errors: list[str]) -> None:
+        self.data = data
+        self.name = name
+        self.errors = errors
+        self.known: list[str] = []
+
+    def key(self, key: str) -> str:
+        """Name a key of it in full."""
+        return f"{self.name}.{key}" if self.name else key
+
+    def wrong(self, key: str, why: object) -> None:
+        """Say what is wrong with a key."""
+        self.errors.append(f"{self.key(key)}: {why}")
+
+    def text(self, key: str, read: Callable[[str], T], default: T | None = None) -> T | None:
+        """
+        Read a text.
+
+        :param read: raises Usage if it is wrong
+        :param default: of a key that may be missing
+        :return: None if it is wrong or missing
+        """
+        self.known.append(key)
+        if key not in self.data:
+            return default
+        value = self.data[key]
+        if not isinstance(value, str):
+            self.wrong(key, f'{_toml(value)} is no text: say "..."')
+            return None
+        try:
+            return read(value)
+        except Usage as error:
+            self.wrong(key, error)
+            return None
+
+    def need(self, *keys: str) -> None:
+        """Say which of the keys that must be there are missing."""
+        for key in keys:
+            if key not in self.data:
+                self.wrong(key, "is missing")
+
+    def tables(self, key: str, read: Callable[["_Table"], T | None]) -> tuple[T, ...]:
+        """Read all tables ``[[key]]``, each of which has a name of its own."""
+        self.known.append(key)
+        value = self.data.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+            self.wrong(key, f"is no list of tables: say [[{key}]]")
+            return ()
+        found = []
+        names: dict[str, int] = {}
+        for number, entry in enumerate(value, 1):
+            table = _Table(entry, f"{self.key(key)}[{number}]", self.errors)
+            found.append(read(table))
+            table.finish()
+            name = entry.get("name")
+            if isinstance(name, str) and names.setdefault(name, number) != number:
+                table.wrong("name", f"{key} {names[name]} is called {name!r} as well")
+        return tuple(one for one in found if one is not None)
+
+    def table(self, key: str, read: Callable[["_Table"], T | None]) -> T | None:
+        """Read the table ``[key]``, or give None if it is not there."""
+        self.known.append(key)
+        if key not in self.data:
+            return None
+        if not isinstance(self.data[key], dict):
+            self.wrong(key, f"is no table: say [{key}]")
+            return None
+        table = _Table(self.data[key], self.key(key), self.errors)
+        found = read(table)
+        table.finish()
+        return found
+
+    def finish(self) -> None:
+        """Say which keys there are that nobody knows."""
+        for key in self.data:
+            if key not in self.known:
+                self.wrong(key, f"no such key{nearest(key, self.known)}")
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read_config(table: _Table) -> Config | None:
+    default = Config()
+    maskset = table.text("maskset", _name("maskset"), default.maskset)
+    size = table.text("size", _size, default.size)
+    save_old = table.text("save_old", _folder, str(default.save_old))
+    buffers = table.tables("buffer", _read_buffer)
+    triggers = table.tables("trigger", _read_trigger)
+    handlers = table.tables("handler", _read_handler)
+    heartbeat = table.table("heartbeat", _read_heartbeat)
+    table.finish()
+    if maskset is None or size is None or save_old is None:
+        return None
+    old = Path(save_old) if save_old else None
+    return Config(maskset, size, old, buffers, triggers, handlers, heartbeat)
+
+
+def _read_buffer(table: _Table) -> Buffer | None:
+    name = table.text("name", _name("buffer"))
+    size = table.text("size", _size)
+    table.need("name", "size")
+    return None if name is None or size is None else Buffer(name, size)
+
+
+def _read_trigger(table: _Table) -> Trigger | None:
+    name = table.text("name", _name("trigger"))
+    when = table.text("when", _condition)
+    do = table.text("do", parse_actions)
+    at_most = table.text("at_most", parse_rate)
+    table.need("name", "when", "do")
+    return None if name is None or when is None or do is None else Trigger(name, when, do, at_most)
+
+
+def _read_handler(table: _Table) -> UserHandler | None:
+    name = table.text("name", _name("handler"))
+    file = table.text("file", _file)
+    table.need("name", "file")
+    return None if name is None or file is None else UserHandler(name, file)
+
+
+def _read_heartbeat(table: _Table) -> Heartbeat | None:
+    default = Heartbeat()
+    every = table.text("every", _duration, default.every)
+    miss = table.text("miss", _duration, default.miss)
+    do = table.text("do", parse_actions, default.do)
+    if every is None or miss is None or do is None:
+        return None
+    if miss <= every:
+        table.wrong("miss", "is not longer than 'every': it would always be missed")
+    return Heartbeat(every, miss, do)
+
+
+def _name(kind: str) -> Callable[[str], str]:
+    return lambda text: check_name(kind, text)
+
+
+def _size(text: str) -> int:
+    if len(text) > _MAX_SIZE:
+        raise Usage("this is no size: say 512K, 1M, 1G")
+    size = machine.parse_size(text)
+    if not size:
+        raise Usage("0 bytes hold nothing")
+    return size
+
+
+def _duration(text: str) -> int:
+    return parse_duration(text, MIN_DURATION)
+
+
+def _condition(text: str) -> str:
+    parse(text)
+    return normalised(text)
+
+
+def _folder(text: str) -> str:
+    return str(_file(text)) if text else ""
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        raise Usage(f"{text!r} is no path from the root: say /...")
+    return path
