@@ -11,9 +11,11 @@ prints numbers by name and the one that reads what a user writes.
 import errno
 
 __all__ = (
+    "ADDRESS_FAMILIES",
     "BLK_STATUS",
     "ERRNOS",
     "ETHERTYPES",
+    "IPC_KINDS",
     "LOCK_FLAGS",
     "PF_FLAGS",
     "REQ_OPS",
@@ -27,10 +29,11 @@ __all__ = (
     "TASK_PREEMPTED",
     "TASK_RTLOCK_WAIT",
     "TASK_UNINTERRUPTIBLE",
+    "TCP_STATES",
 )
 
 #: Types of fields whose numbers have a sign: ``recorder/types.h``
-SIGNED = {"s16", "s32", "s64", "ret", "errno", "sig_code"}
+SIGNED = {"s16", "s32", "s64", "ret", "errno", "sig_code", "cpuhp_state"}
 
 # include/trace/events/signal.h
 SIG_RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")
@@ -120,3 +123,15 @@ ETHERTYPES = {
 LOCK_FLAGS = tuple(
     (1 << bit, name) for bit, name in enumerate("spin read write rt percpu mutex".split())
 )
+
+# include/net/tcp_states.h
+TCP_STATES = (
+    "0 ESTABLISHED SYN_SENT SYN_RECV FIN_WAIT1 FIN_WAIT2 TIME_WAIT CLOSE CLOSE_WAIT LAST_ACK"
+    " LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE"
+).split()
+
+# include/linux/socket.h: those that the events are about
+ADDRESS_FAMILIES = {2: "INET", 10: "INET6"}
+
+# IPC_*_IDS of ipc/util.h
+IPC_KINDS = ("sem", "msg", "shm")

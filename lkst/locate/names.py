@@ -19,7 +19,15 @@ from lkst.trace.facts import Names
 __all__ = ("read_names",)
 
 #: Enums of the kernel that fields are shown with.
-_ENUMS = ("req_op", "skb_drop_reason")
+_ENUMS = (
+    "compact_result",
+    "cpuhp_state",
+    "fault_flag",
+    "req_op",
+    "skb_drop_reason",
+    "vm_fault_reason",
+    "vmscan_throttle_state",
+)
 
 _MAX_SYSCALLS = 1024
 _MAX_FLAGS = 256

@@ -10,12 +10,15 @@ on. A number that cannot be named for sure stays a number.
 """
 
 from collections.abc import Callable, Iterable
+import socket
 
 from lkst.signals import code_name, signal_name
 from lkst.tables import (
+    ADDRESS_FAMILIES,
     BLK_STATUS,
     ERRNOS,
     ETHERTYPES,
+    IPC_KINDS,
     LOCK_FLAGS,
     PF_FLAGS,
     REQ_OPS,
@@ -28,6 +31,7 @@ from lkst.tables import (
     TASK_PREEMPTED,
     TASK_RTLOCK_WAIT,
     TASK_UNINTERRUPTIBLE,
+    TCP_STATES,
 )
 from lkst.trace.facts import Names
 
@@ -161,6 +165,46 @@ def _drop_reason(value: int, names: Names) -> Value:
     return name.removeprefix("SKB_").removeprefix("DROP_REASON_") if name else value
 
 
+def _ipv4(value: int, names: Names) -> Value:
+    return socket.inet_ntoa((value & 0xFFFFFFFF).to_bytes(4, "little"))
+
+
+def _af(value: int, names: Names) -> Value:
+    return ADDRESS_FAMILIES.get(value, value)
+
+
+def _tcp_state(value: int, names: Names) -> Value:
+    return TCP_STATES[value] if 0 < value < len(TCP_STATES) else value
+
+
+def _ipc_kind(value: int, names: Names) -> Value:
+    return IPC_KINDS[value] if value < len(IPC_KINDS) else value
+
+
+def _enumerator(enum: str, prefix: str) -> Callable[[int, Names], Value]:
+    """Give a function that names a number by an enum of the kernel."""
+
+    def name(value: int, names: Names) -> Value:
+        found = names.enums.get(enum, {}).get(value)
+        return found.removeprefix(prefix) if found else value
+
+    return name
+
+
+def _enum_flags(enum: str, prefix: str) -> Callable[[int, Names], Value]:
+    """Give a function that names bits by an enum of the kernel."""
+
+    def name(value: int, names: Names) -> Value:
+        table = names.enums.get(enum)
+        if not table:
+            return hex(value)
+        # What is not one bit is a mask, and names none.
+        bits = [(bit, text.removeprefix(prefix)) for bit, text in sorted(table.items())]
+        return "|".join(_flags(value, [b for b in bits if b[0].bit_count() == 1])) or 0
+
+    return name
+
+
 def _lock_flags(value: int, names: Names) -> Value:
     return "|".join(_flags(value, LOCK_FLAGS)) or 0
 
@@ -179,6 +223,15 @@ NAMERS: dict[str, Callable[[int, Names], Value]] = {
     "exit_code": _exit_code,
     "gfp": _gfp,
     "pf_error": _pf_error,
+    "vm_fault": _enum_flags("vm_fault_reason", "VM_FAULT_"),
+    "fault_flag": _enum_flags("fault_flag", "FAULT_FLAG_"),
+    "vmscan_throttle": _enumerator("vmscan_throttle_state", "VMSCAN_THROTTLE_"),
+    "compact_result": _enumerator("compact_result", "COMPACT_"),
+    "cpuhp_state": _enumerator("cpuhp_state", "CPUHP_"),
+    "ipc_kind": _ipc_kind,
+    "ipv4": _ipv4,
+    "af": _af,
+    "tcp_state": _tcp_state,
     "dev": _dev,
     "blk_op": _blk_op,
     "blk_status": _blk_status,
