@@ -42,3 +42,26 @@ int BPF_PROG(block_rq_complete, struct request *rq, __u8 error, unsigned int nr_
 	COMMIT();
 	return 0;
 }
+
+SEC("tp_btf/block_rq_requeue")
+int BPF_PROG(block_rq_requeue, struct request *rq)
+{
+	RECORD(block_rq_requeue, e);
+	FILL_REQUEST(e, rq);
+	e->bytes = rq->__data_len;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/block_bio_queue")
+int BPF_PROG(block_bio_queue, struct bio *bio)
+{
+	RECORD(block_bio_queue, e);
+	e->bio = (__u64)bio;
+	e->sector = bio->bi_iter.bi_sector;
+	e->bytes = bio->bi_iter.bi_size;
+	e->dev = bio->bi_bdev->bd_dev;
+	e->op = bio->bi_opf & REQ_OP_MASK;
+	COMMIT();
+	return 0;
+}

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Categories console, trouble and module: include/trace/events/{printk,module}.h
+ * Categories console, trouble, rcu and module:
+ * include/trace/events/{printk,rcu,module}.h
  *
  * Each of the kernel's checks opens its report with a line of its own, written
  * before the kernel does anything else about it. Taking trouble from there gives
@@ -81,6 +82,16 @@ int BPF_PROG(console, const char *text, __u64 size)
 		len -= sizeof(PANIC) - 1;
 	}
 	record_text(ctx, event, &fixed, sizeof(fixed), text, len);
+	return 0;
+}
+
+SEC("tp_btf/rcu_stall_warning")
+int BPF_PROG(rcu_stall_warning, const char *rcuname, const char *msg)
+{
+	RECORD(rcu_stall_warning, e);
+	bpf_probe_read_kernel_str(e->rcuname, sizeof(e->rcuname), rcuname);
+	bpf_probe_read_kernel_str(e->msg, sizeof(e->msg), msg);
+	COMMIT();
 	return 0;
 }
 

@@ -29,6 +29,15 @@ EVENT(sched_switch, sched, "PROCESS_CONTEXTSWITCH", "sched_switch", 1,
       "a CPU goes from one task to another",
       FIELD(comm, prev_comm, "") FIELD(comm, next_comm, "next_pid")
       FIELD(task_state, prev_state, "") FIELD(pid, next_pid, ""))
+EVENT(schedule, sched, "PROCESS_SCHED_ENTER", "schedule", 0,
+      "a task enters the scheduler", FIELD(task_state, state, ""))
+EVENT(schedule_exit, sched, "PROCESS_SCHED_EXIT", "schedule_exit", 0,
+      "it is back; so long in all it has waited for a CPU",
+      FIELD(u64, run_delay, "ns"))
+EVENT(sched_waking, sched, "", "sched_waking", 0,
+      "somebody begins to wake a task",
+      FIELD(comm, comm, "pid") FIELD(pid, pid, "") FIELD(s32, prio, "")
+      FIELD(u32, target_cpu, ""))
 EVENT(sched_wakeup, sched, "PROCESS_WAKEUP", "sched_wakeup", 1,
       "a task becomes runnable",
       FIELD(comm, comm, "pid") FIELD(pid, pid, "") FIELD(s32, prio, "")
@@ -45,6 +54,10 @@ EVENT(sched_process_fork, sched, "PROCESS_FORK", "sched_process_fork", 1,
       "a task is created",
       FIELD(comm, comm, "") FIELD(comm, child_comm, "child_pid")
       FIELD(pid, child_pid, "") FIELD(pid, child_tgid, ""))
+EVENT(kernel_thread, sched, "PROCESS_LTHREADGEN", "kernel_thread", 1,
+      "a kernel thread is created",
+      FIELD(ksym, fn, "") FIELD(hex, arg, "") FIELD(hex, flags, "")
+      FIELD(pid, child_pid, "") FIELD(errno, error, ""))
 EVENT(sched_process_exec, sched, "", "sched_process_exec", 1,
       "a task executes another program",
       FIELD(comm, comm, "") FIELD(pid, old_pid, "") FIELD(text, filename, ""))
@@ -53,6 +66,24 @@ EVENT(sched_process_exit, sched, "", "sched_process_exit", 1, "a task ends",
       FIELD(pid, tgid, ""))
 EVENT(task_rename, sched, "", "task_rename", 1, "a task gets another name",
       FIELD(comm, oldcomm, "pid") FIELD(comm, newcomm, "pid") FIELD(pid, pid, ""))
+
+/* Wait queues */
+EVENT(init_waitqueue_head, waitqueue, "PROCESS_INIT_WQH",
+      "init_waitqueue_head", 0, "a wait queue is made",
+      FIELD(ksym, queue, "") FIELD(name, name, ""))
+EVENT(add_wait_queue, waitqueue, "PROCESS_ADD_WQ", "add_wait_queue", 0,
+      "a waiter is put into a wait queue; its task, if it is one",
+      FIELD(ksym, queue, "") FIELD(hex, entry, "") FIELD(ksym, func, "")
+      FIELD(hex, private, ""))
+EVENT(remove_wait_queue, waitqueue, "PROCESS_REM_WQ", "remove_wait_queue", 0,
+      "a waiter is taken out of a wait queue",
+      FIELD(ksym, queue, "") FIELD(hex, entry, "") FIELD(ksym, func, ""))
+EVENT(prepare_to_wait_event, waitqueue, "", "prepare_to_wait_event", 0,
+      "the current task starts to wait for an event",
+      FIELD(ksym, queue, "") FIELD(hex, entry, "") FIELD(task_state, state, ""))
+EVENT(finish_wait, waitqueue, "", "finish_wait", 0,
+      "the current task waits no longer",
+      FIELD(ksym, queue, "") FIELD(hex, entry, ""))
 
 /* Signals */
 EVENT(signal_generate, signal, "PROCESS_SIGSEND", "signal_generate", 1,
@@ -72,12 +103,27 @@ EVENT(irq_handler_entry, irq, "INT_HARDWARE_ENTRY", "irq_handler_entry", 1,
 EVENT(irq_handler_exit, irq, "", "irq_handler_exit", 1,
       "a device's interrupt handler ends",
       FIELD(u32, irq, "") FIELD(u32, handled, ""))
+EVENT(local_timer_entry, irq, "", "local_timer_entry", 0,
+      "the local APIC's timer interrupts", FIELD(u32, vector, ""))
+EVENT(reschedule_entry, irq, "", "reschedule_entry", 0,
+      "another CPU asks for the scheduler", FIELD(u32, vector, ""))
+EVENT(call_function_entry, irq, "", "call_function_entry", 0,
+      "another CPU asks many for a function call", FIELD(u32, vector, ""))
+EVENT(call_function_single_entry, irq, "", "call_function_single_entry", 0,
+      "another CPU asks for a function call", FIELD(u32, vector, ""))
+EVENT(ipi_send_cpu, irq, "", "ipi_send_cpu", 0,
+      "another CPU is to be interrupted",
+      FIELD(ksym, callsite, "") FIELD(ksym, callback, "")
+      FIELD(u32, target_cpu, ""))
 EVENT(softirq_raise, softirq, "", "softirq_raise", 1, "a softirq is requested",
       FIELD(softirq, vec, ""))
 EVENT(softirq_entry, softirq, "INT_BH_ENTRY", "softirq_entry", 1,
       "a softirq starts", FIELD(softirq, vec, ""))
 EVENT(softirq_exit, softirq, "", "softirq_exit", 1, "a softirq ends",
       FIELD(softirq, vec, ""))
+EVENT(tasklet_hi_action, softirq, "INT_TASKLETHI_ENTRY", "tasklet_hi_action", 1,
+      "the tasklets of high priority start; the first of them",
+      FIELD(ksym, func, "") FIELD(hex, tasklet, ""))
 EVENT(tasklet_entry, softirq, "INT_TASKLET_ENTRY", "tasklet_entry", 1,
       "a tasklet starts", FIELD(ksym, func, "") FIELD(hex, tasklet, ""))
 EVENT(tasklet_exit, softirq, "", "tasklet_exit", 1, "a tasklet ends",
@@ -90,6 +136,8 @@ EVENT(nmi_handler, irq, "", "nmi_handler", 1, "an NMI handler has run",
 EVENT(timer_start, timer, "TIMER_ADD", "timer_start", 0, "a timer is armed",
       FIELD(ksym, function, "") FIELD(hex, timer, "")
       FIELD(u64, expires, "jiffies"))
+EVENT(timer_cancel, timer, "", "timer_cancel", 0, "a timer is disarmed",
+      FIELD(ksym, function, "") FIELD(hex, timer, ""))
 EVENT(timer_expire_entry, timer, "", "timer_expire_entry", 1,
       "a timer's function starts",
       FIELD(ksym, function, "") FIELD(hex, timer, ""))
@@ -98,6 +146,9 @@ EVENT(timer_expire_exit, timer, "", "timer_expire_exit", 1,
 EVENT(hrtimer_start, timer, "", "hrtimer_start", 0,
       "a high-resolution timer is armed",
       FIELD(ksym, function, "") FIELD(hex, hrtimer, ""))
+EVENT(hrtimer_cancel, timer, "", "hrtimer_cancel", 0,
+      "a high-resolution timer is disarmed",
+      FIELD(ksym, function, "") FIELD(hex, hrtimer, ""))
 EVENT(hrtimer_expire_entry, timer, "", "hrtimer_expire_entry", 1,
       "a high-resolution timer's function starts",
       FIELD(ksym, function, "") FIELD(hex, hrtimer, "") FIELD(s64, now, "ns"))
@@ -105,8 +156,8 @@ EVENT(hrtimer_expire_exit, timer, "", "hrtimer_expire_exit", 1,
       "a high-resolution timer's function ends", FIELD(hex, hrtimer, ""))
 
 /* Work queues */
-EVENT(workqueue_queue_work, workqueue, "PROCESS_ADD_WQ",
-      "workqueue_queue_work", 1, "a work item is queued",
+EVENT(workqueue_queue_work, workqueue, "", "workqueue_queue_work", 1,
+      "a work item is queued",
       FIELD(ksym, function, "") FIELD(hex, work, "") FIELD(s32, req_cpu, ""))
 EVENT(workqueue_execute_start, workqueue, "", "workqueue_execute_start", 1,
       "a work item starts", FIELD(ksym, function, "") FIELD(hex, work, ""))
@@ -121,6 +172,35 @@ EVENT(sys_enter, syscall, "SYSCALL_ENTRY", "sys_enter", 1,
 EVENT(sys_exit, syscall, "SYSCALL_EXIT", "sys_exit", 1, "a system call ends",
       FIELD(ret, ret, "") FIELD(syscall, nr, "") FIELD(flag, compat, ""))
 
+/* SysV IPC */
+EVENT(ipcget, ipc, "", "ipcget", 1,
+      "an object is found or made; size: bytes, or semaphores",
+      FIELD(u64, size, "") FIELD(hex, key, "") FIELD(hex, flags, "")
+      FIELD(ret, ret, "") FIELD(ipc_kind, kind, ""))
+EVENT(ipc_rmid, ipc, "", "ipc_rmid", 1, "an object is removed",
+      FIELD(hex, key, "") FIELD(s32, id, "") FIELD(ipc_kind, kind, ""))
+EVENT(semop, ipc, "", "semop", 1,
+      "operations on semaphores start; the first of them",
+      FIELD(s64, timeout, "ns") FIELD(s32, semid, "") FIELD(u32, nsops, "")
+      FIELD(u16, num, "") FIELD(s16, op, "") FIELD(u16, flags, ""))
+EVENT(semop_exit, ipc, "", "semop_exit", 1, "operations on semaphores end",
+      FIELD(ret, ret, "") FIELD(s32, semid, ""))
+EVENT(msgsnd, ipc, "", "msgsnd", 1, "a message is being sent",
+      FIELD(s64, type, "") FIELD(u64, size, "bytes") FIELD(hex, flags, "")
+      FIELD(s32, msqid, ""))
+EVENT(msgsnd_exit, ipc, "", "msgsnd_exit", 1, "it was sent, or was not",
+      FIELD(ret, ret, "") FIELD(s32, msqid, ""))
+EVENT(msgrcv, ipc, "", "msgrcv", 1, "a message is asked for",
+      FIELD(s64, type, "") FIELD(u64, size, "bytes") FIELD(hex, flags, "")
+      FIELD(s32, msqid, ""))
+EVENT(msgrcv_exit, ipc, "", "msgrcv_exit", 1, "it was received, or was not",
+      FIELD(ret, ret, "") FIELD(s32, msqid, ""))
+EVENT(shmat, ipc, "", "shmat", 1, "shared memory is attached",
+      FIELD(hex, address, "") FIELD(hex, flags, "") FIELD(ret, ret, "")
+      FIELD(s32, shmid, ""))
+EVENT(shmdt, ipc, "", "shmdt", 1, "shared memory is detached",
+      FIELD(hex, address, "") FIELD(ret, ret, ""))
+
 /* Exceptions */
 EVENT(page_fault_user, exception, "EXCEPTION_ENTRY", "page_fault_user", 1,
       "a page fault in user space",
@@ -128,6 +208,13 @@ EVENT(page_fault_user, exception, "EXCEPTION_ENTRY", "page_fault_user", 1,
 EVENT(page_fault_kernel, exception, "", "page_fault_kernel", 1,
       "a page fault in the kernel",
       FIELD(hex, address, "") FIELD(ksym, ip, "") FIELD(pf_error, error, ""))
+EVENT(handle_mm_fault, exception, "EXCEPTION_EXIT", "handle_mm_fault", 0,
+      "a page fault has been dealt with",
+      FIELD(hex, address, "") FIELD(vm_fault, result, "")
+      FIELD(fault_flag, flags, ""))
+EVENT(force_sig_fault, exception, "", "force_sig_fault", 1,
+      "an exception costs the current task a signal",
+      FIELD(hex, addr, "") FIELD(signal, sig, "") FIELD(sig_code, code, ""))
 
 /* Memory */
 EVENT(mm_vmscan_direct_reclaim_begin, memory, "",
@@ -136,6 +223,23 @@ EVENT(mm_vmscan_direct_reclaim_begin, memory, "",
       FIELD(u32, order, "") FIELD(gfp, gfp_flags, ""))
 EVENT(mm_vmscan_direct_reclaim_end, memory, "", "mm_vmscan_direct_reclaim_end",
       1, "direct reclaim ends", FIELD(u64, nr_reclaimed, "pages"))
+EVENT(mm_vmscan_kswapd_wake, memory, "", "mm_vmscan_kswapd_wake", 1,
+      "kswapd starts to free memory",
+      FIELD(s32, nid, "") FIELD(s32, zid, "") FIELD(s32, order, ""))
+EVENT(mm_vmscan_kswapd_sleep, memory, "", "mm_vmscan_kswapd_sleep", 1,
+      "kswapd goes to sleep", FIELD(s32, nid, ""))
+EVENT(mm_vmscan_throttled, memory, "", "mm_vmscan_throttled", 1,
+      "a task that frees memory was made to wait",
+      FIELD(s32, nid, "") FIELD(u32, timeout, "us") FIELD(u32, delayed, "us")
+      FIELD(vmscan_throttle, reason, ""))
+EVENT(mm_compaction_begin, memory, "", "mm_compaction_begin", 1,
+      "pages are moved, to make room for large ones",
+      FIELD(u64, migrate_pfn, "") FIELD(u64, free_pfn, "") FIELD(s32, order, "")
+      FIELD(gfp, gfp_flags, "") FIELD(bool, sync, ""))
+EVENT(mm_compaction_end, memory, "", "mm_compaction_end", 1,
+      "pages are moved no longer",
+      FIELD(u64, migrate_pfn, "") FIELD(u64, free_pfn, "") FIELD(s32, order, "")
+      FIELD(compact_result, status, "") FIELD(bool, sync, ""))
 EVENT(mark_victim, memory, "", "mark_victim", 1,
       "the OOM killer has chosen a task",
       FIELD(comm, comm, "pid") FIELD(pid, pid, ""))
@@ -144,6 +248,18 @@ EVENT(mm_page_alloc, memory, "", "mm_page_alloc", 0, "pages are allocated",
       FIELD(s32, migratetype, ""))
 EVENT(mm_page_free, memory, "", "mm_page_free", 0, "pages are freed",
       FIELD(hex, page, "") FIELD(u32, order, ""))
+EVENT(kmalloc, memory, "", "kmalloc", 0, "memory is allocated",
+      FIELD(ksym, call_site, "") FIELD(hex, ptr, "")
+      FIELD(u64, bytes_req, "bytes") FIELD(u64, bytes_alloc, "bytes")
+      FIELD(gfp, gfp_flags, "") FIELD(s32, node, ""))
+EVENT(kfree, memory, "", "kfree", 0, "memory is freed",
+      FIELD(ksym, call_site, "") FIELD(hex, ptr, ""))
+EVENT(kmem_cache_alloc, memory, "", "kmem_cache_alloc", 0,
+      "an object is allocated",
+      FIELD(ksym, call_site, "") FIELD(hex, ptr, "") FIELD(name, cache, "")
+      FIELD(u32, size, "bytes") FIELD(gfp, gfp_flags, ""))
+EVENT(kmem_cache_free, memory, "", "kmem_cache_free", 0, "an object is freed",
+      FIELD(ksym, call_site, "") FIELD(hex, ptr, "") FIELD(name, cache, ""))
 
 /* Block I/O */
 EVENT(block_rq_insert, block, "", "block_rq_insert", 1,
@@ -158,6 +274,14 @@ EVENT(block_rq_complete, block, "", "block_rq_complete", 1,
       "the driver has completed a block request",
       FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, "") FIELD(blk_status, status, ""))
+EVENT(block_rq_requeue, block, "", "block_rq_requeue", 1,
+      "a block request goes back to the queue",
+      FIELD(hex, rq, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
+      FIELD(dev, dev, "") FIELD(blk_op, op, ""))
+EVENT(block_bio_queue, block, "", "block_bio_queue", 0,
+      "block I/O is asked for, by a file system or a program",
+      FIELD(hex, bio, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
+      FIELD(dev, dev, "") FIELD(blk_op, op, ""))
 
 /* Network */
 EVENT(net_dev_xmit, net, "", "net_dev_xmit", 1,
@@ -171,6 +295,44 @@ EVENT(netif_receive_skb, net, "", "netif_receive_skb", 1,
 EVENT(kfree_skb, net, "", "kfree_skb", 1, "a packet is dropped",
       FIELD(hex, skb, "") FIELD(ksym, location, "")
       FIELD(drop_reason, reason, "") FIELD(ethertype, protocol, ""))
+EVENT(consume_skb, net, "", "consume_skb", 0, "a packet has done its work",
+      FIELD(hex, skb, "") FIELD(ksym, location, ""))
+EVENT(napi_poll, net, "", "napi_poll", 0, "a device was polled for packets",
+      FIELD(hex, napi, "") FIELD(name, dev, "") FIELD(s32, work, "")
+      FIELD(s32, budget, ""))
+EVENT(net_dev_xmit_timeout, net, "", "net_dev_xmit_timeout", 1,
+      "a device does not send any more",
+      FIELD(name, dev, "") FIELD(u32, queue, ""))
+EVENT(inet_sock_set_state, net, "", "inet_sock_set_state", 1,
+      "a connection goes from one state to another",
+      FIELD(hex, sk, "") FIELD(ipv4, saddr, "") FIELD(ipv4, daddr, "")
+      FIELD(u16, sport, "") FIELD(u16, dport, "") FIELD(af, family, "")
+      FIELD(u16, protocol, "") FIELD(tcp_state, oldstate, "")
+      FIELD(tcp_state, newstate, ""))
+EVENT(tcp_retransmit_skb, net, "", "tcp_retransmit_skb", 1,
+      "a segment is sent again",
+      FIELD(hex, sk, "") FIELD(hex, skb, "") FIELD(ipv4, saddr, "")
+      FIELD(ipv4, daddr, "") FIELD(u16, sport, "") FIELD(u16, dport, "")
+      FIELD(af, family, "") FIELD(tcp_state, state, ""))
+EVENT(tcp_send_reset, net, "", "tcp_send_reset", 1,
+      "a connection is reset from here",
+      FIELD(hex, sk, "") FIELD(ipv4, saddr, "") FIELD(ipv4, daddr, "")
+      FIELD(u16, sport, "") FIELD(u16, dport, "") FIELD(af, family, "")
+      FIELD(tcp_state, state, ""))
+EVENT(tcp_receive_reset, net, "", "tcp_receive_reset", 1,
+      "a connection is reset from the other side",
+      FIELD(hex, sk, "") FIELD(ipv4, saddr, "") FIELD(ipv4, daddr, "")
+      FIELD(u16, sport, "") FIELD(u16, dport, "") FIELD(af, family, "")
+      FIELD(tcp_state, state, ""))
+EVENT(sock_rcvqueue_full, net, "", "sock_rcvqueue_full", 1,
+      "a socket has no room for a packet",
+      FIELD(hex, sk, "") FIELD(s32, rmem_alloc, "bytes")
+      FIELD(s32, rcvbuf, "bytes") FIELD(u32, truesize, "bytes")
+      FIELD(u16, sport, "") FIELD(af, family, "") FIELD(u16, protocol, ""))
+EVENT(udp_fail_queue_rcv_skb, net, "", "udp_fail_queue_rcv_skb", 1,
+      "a datagram is dropped before a socket",
+      FIELD(hex, sk, "") FIELD(errno, rc, "") FIELD(u16, sport, "")
+      FIELD(af, family, ""))
 
 /* Locks */
 EVENT(contention_begin, lock, "", "contention_begin", 1,
@@ -183,6 +345,14 @@ EVENT(contention_end, lock, "", "contention_end", 1, "the wait for a lock ends",
 EVENT(cpu_idle, power, "", "cpu_idle", 1,
       "a CPU goes to sleep, or wakes up (state -1)",
       FIELD(s32, state, "") FIELD(u32, cpu_id, ""))
+EVENT(cpuhp_enter, power, "", "cpuhp_enter", 1,
+      "a step on a CPU's way up or down starts",
+      FIELD(ksym, function, "") FIELD(u32, cpu_id, "")
+      FIELD(cpuhp_state, target, "") FIELD(cpuhp_state, step, ""))
+EVENT(cpuhp_exit, power, "", "cpuhp_exit", 1,
+      "a step on a CPU's way up or down ends",
+      FIELD(u32, cpu_id, "") FIELD(cpuhp_state, state, "")
+      FIELD(cpuhp_state, step, "") FIELD(errno, ret, ""))
 
 /* Modules */
 EVENT(module_load, module, "", "module_load", 1, "a module is loaded",
@@ -193,6 +363,11 @@ EVENT(module_free, module, "", "module_free", 1, "a module is removed",
 /* Console */
 EVENT(console, console, "", "console", 1, "the kernel prints a line",
       FIELD(text, text, ""))
+
+/* RCU */
+EVENT(rcu_stall_warning, rcu, "", "rcu_stall_warning", 1,
+      "RCU finds that a grace period does not end",
+      FIELD(name, rcuname, "") FIELD(name, msg, ""))
 
 /* Trouble: what the kernel's own checks say, told by the line that opens it. */
 EVENT(panic, trouble, "LKST_KERNEL_DUMP", "console", 1, "the kernel panics",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Categories irq, softirq, timer, workqueue and power:
- * include/trace/events/{irq,nmi,timer,workqueue,power}.h
+ * include/trace/events/{irq,nmi,timer,workqueue,power,ipi,cpuhp}.h,
+ * arch/x86/include/asm/trace/irq_vectors.h, tasklet_hi_action()
  */
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_handler_entry, int irq, struct irqaction *action)
@@ -20,6 +21,33 @@ int BPF_PROG(irq_handler_exit, int irq, struct irqaction *action, int ret)
 	RECORD(irq_handler_exit, e);
 	e->irq = irq;
 	e->handled = ret;
+	COMMIT();
+	return 0;
+}
+
+#define VECTOR_EVENT(name)                                                                         \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, int vector)                                                             \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		e->vector = vector;                                                                \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
+
+VECTOR_EVENT(local_timer_entry)
+VECTOR_EVENT(reschedule_entry)
+VECTOR_EVENT(call_function_entry)
+VECTOR_EVENT(call_function_single_entry)
+
+/* Later than 6.1 */
+SEC("tp_btf/ipi_send_cpu")
+int BPF_PROG(ipi_send_cpu, unsigned int cpu, unsigned long callsite, void *callback)
+{
+	RECORD(ipi_send_cpu, e);
+	e->callsite = callsite;
+	e->callback = (__u64)callback;
+	e->target_cpu = cpu;
 	COMMIT();
 	return 0;
 }
@@ -52,6 +80,25 @@ SOFTIRQ_EVENT(softirq_exit)
 TASKLET_EVENT(tasklet_entry)
 TASKLET_EVENT(tasklet_exit)
 
+extern const struct tasklet_head tasklet_hi_vec __ksym __weak;
+
+SEC("fentry/tasklet_hi_action")
+int BPF_PROG(tasklet_hi_action)
+{
+	const struct tasklet_struct *tasklet = NULL;
+
+	RECORD(tasklet_hi_action, e);
+	if (&tasklet_hi_vec) {
+		const struct tasklet_head *vec = bpf_this_cpu_ptr(&tasklet_hi_vec);
+
+		tasklet = vec->head;
+	}
+	e->func = tasklet ? (__u64)tasklet->func : 0;
+	e->tasklet = (__u64)tasklet;
+	COMMIT();
+	return 0;
+}
+
 SEC("tp_btf/nmi_handler")
 int BPF_PROG(nmi_handler, void *handler, __s64 delta, int handled)
 {
@@ -70,6 +117,16 @@ int BPF_PROG(timer_start, struct timer_list *timer, unsigned long expires)
 	e->function = (__u64)timer->function;
 	e->timer = (__u64)timer;
 	e->expires = expires;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/timer_cancel")
+int BPF_PROG(timer_cancel, struct timer_list *timer)
+{
+	RECORD(timer_cancel, e);
+	e->function = (__u64)timer->function;
+	e->timer = (__u64)timer;
 	COMMIT();
 	return 0;
 }
@@ -98,6 +155,16 @@ SEC("tp_btf/hrtimer_start")
 int BPF_PROG(hrtimer_start, struct hrtimer *hrtimer)
 {
 	RECORD(hrtimer_start, e);
+	e->function = (__u64)hrtimer->function;
+	e->hrtimer = (__u64)hrtimer;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/hrtimer_cancel")
+int BPF_PROG(hrtimer_cancel, struct hrtimer *hrtimer)
+{
+	RECORD(hrtimer_cancel, e);
 	e->function = (__u64)hrtimer->function;
 	e->hrtimer = (__u64)hrtimer;
 	COMMIT();
@@ -169,6 +236,31 @@ int BPF_PROG(cpu_idle, unsigned int state, unsigned int cpu_id)
 	RECORD(cpu_idle, e);
 	e->state = state;
 	e->cpu_id = cpu_id;
+	COMMIT();
+	return 0;
+}
+
+/* A raw tracepoint, since a typed one gives no access to a pointer to a function. */
+SEC("raw_tp/cpuhp_enter")
+int BPF_PROG(cpuhp_enter, unsigned int cpu, int target, int step, void *function)
+{
+	RECORD(cpuhp_enter, e);
+	e->function = (__u64)function;
+	e->cpu_id = cpu;
+	e->target = target;
+	e->step = step;
+	COMMIT();
+	return 0;
+}
+
+SEC("tp_btf/cpuhp_exit")
+int BPF_PROG(cpuhp_exit, unsigned int cpu, int state, int step, int ret)
+{
+	RECORD(cpuhp_exit, e);
+	e->cpu_id = cpu;
+	e->state = state;
+	e->step = step;
+	e->ret = ret;
 	COMMIT();
 	return 0;
 }

@@ -26,8 +26,27 @@ struct thread_info {
 	__u32 cpu;
 };
 
+struct sched_info {
+	unsigned long long run_delay;
+};
+
+struct ipc_ids {
+	int in_use;
+};
+
+struct ipc_namespace {
+	struct ipc_ids ids[3];
+};
+
+struct nsproxy {
+	struct ipc_namespace *ipc_ns;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int __state;
+	struct sched_info sched_info;
+	struct nsproxy *nsproxy;
 	int prio;
 	int pid;
 	int tgid;
@@ -53,6 +72,36 @@ struct k_sigaction {
 	struct sigaction sa;
 };
 
+struct wait_queue_entry {
+	void *private;
+	void *func;
+};
+
+struct kern_ipc_perm {
+	int id;
+	int key;
+};
+
+struct ipc_params {
+	int key;
+	int flg;
+	union {
+		unsigned long size;
+		int nsems;
+	} u;
+};
+
+struct sembuf {
+	unsigned short sem_num;
+	short sem_op;
+	short sem_flg;
+};
+
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+
 struct irqaction {
 	void *handler;
 	const char *name;
@@ -64,6 +113,14 @@ struct timer_list {
 
 struct hrtimer {
 	void *function;
+};
+
+struct tasklet_struct {
+	void *func;
+};
+
+struct tasklet_head {
+	struct tasklet_struct *head;
 };
 
 struct work_struct {
@@ -86,14 +143,73 @@ struct request {
 	unsigned long __sector;
 };
 
+struct block_device {
+	unsigned int bd_dev;
+};
+
+struct bvec_iter {
+	__u64 bi_sector;
+	unsigned int bi_size;
+};
+
+struct bio {
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+	struct bvec_iter bi_iter;
+};
+
+struct kmem_cache {
+	unsigned int object_size;
+	const char *name;
+};
+
+struct compact_control {
+	unsigned long free_pfn;
+	unsigned long migrate_pfn;
+	unsigned int gfp_mask;
+	int order;
+};
+
 struct net_device {
 	char name[16];
+};
+
+struct napi_struct {
+	struct net_device *dev;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	unsigned int len;
+	unsigned int truesize;
 	__be16 protocol;
+	__u16 transport_header;
+	__u16 network_header;
+	unsigned char *head;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	struct {
+		struct {
+			int counter;
+		} rmem_alloc;
+	} sk_backlog;
+	int sk_rcvbuf;
+	__u16 sk_protocol;
+};
+
+struct inet_sock {
+	__be16 inet_sport;
 };
 
 struct module {
@@ -110,6 +226,11 @@ struct trace_event_raw_mark_victim {
 	__u32 uid;
 };
 
+/* Later than 6.1 the tracepoint also tells who has consumed the packet. */
+struct trace_event_raw_consume_skb {
+	void *location;
+};
+
 #pragma clang attribute pop
 
 /* arch/x86/include/asm/thread_info.h */
@@ -117,5 +238,9 @@ struct trace_event_raw_mark_victim {
 
 /* include/linux/blk_types.h */
 #define REQ_OP_MASK 0xff
+
+/* include/linux/socket.h */
+#define AF_INET 2
+#define AF_INET6 10
 
 #endif

@@ -8,8 +8,10 @@
 char _license[] SEC("license") = "GPL";
 
 #include "sched.bpf.c"
+#include "wait.bpf.c"
 #include "irq.bpf.c"
 #include "syscall.bpf.c"
+#include "ipc.bpf.c"
 #include "memory.bpf.c"
 #include "block.bpf.c"
 #include "net.bpf.c"

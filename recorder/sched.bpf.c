@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Categories sched and signal: include/trace/events/{sched,task,signal}.h */
+/*
+ * Categories sched and signal: include/trace/events/{sched,task,signal}.h,
+ * schedule() and kernel_thread().
+ */
 #define TASK_PREEMPTED (1U << 31)
 
 static __always_inline __u32 cpu_of(const struct task_struct *p)
@@ -20,6 +23,47 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	return 0;
 }
 
+SEC("fentry/schedule")
+int BPF_PROG(schedule)
+{
+	RECORD(schedule, e);
+	e->state = record.task->__state;
+	COMMIT();
+	return 0;
+}
+
+SEC("fexit/schedule")
+int BPF_PROG(schedule_exit)
+{
+	RECORD(schedule_exit, e);
+	e->run_delay = 0;
+	/* CONFIG_SCHED_INFO */
+	if (bpf_core_field_exists(record.task->sched_info.run_delay))
+		e->run_delay = record.task->sched_info.run_delay;
+	COMMIT();
+	return 0;
+}
+
+/* The flags come last, whatever is before them. */
+SEC("fexit/kernel_thread")
+int BPF_PROG(kernel_thread)
+{
+	__u64 ret = 0;
+	__s32 pid;
+
+	RECORD(kernel_thread, e);
+	e->fn = e->arg = e->flags = 0;
+	bpf_get_func_arg(ctx, 0, &e->fn);
+	bpf_get_func_arg(ctx, 1, &e->arg);
+	bpf_get_func_arg(ctx, bpf_get_func_arg_cnt(ctx) - 1, &e->flags);
+	bpf_get_func_ret(ctx, &ret);
+	pid = ret;
+	e->child_pid = pid > 0 ? pid : 0;
+	e->error = pid > 0 ? 0 : pid;
+	COMMIT();
+	return 0;
+}
+
 #define WAKEUP_EVENT(name)                                                                         \
 	SEC("tp_btf/" #name)                                                                       \
 	int BPF_PROG(name, struct task_struct *p)                                                  \
@@ -33,6 +77,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 		return 0;                                                                          \
 	}
 
+WAKEUP_EVENT(sched_waking)
 WAKEUP_EVENT(sched_wakeup)
 WAKEUP_EVENT(sched_wakeup_new)
 

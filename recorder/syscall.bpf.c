@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Categories syscall and exception: include/trace/events/syscalls.h,
- * arch/x86/include/asm/trace/exceptions.h
+ * arch/x86/include/asm/trace/exceptions.h, handle_mm_fault() and force_sig_fault()
  */
 static __always_inline bool is_compat(void)
 {
@@ -46,3 +46,26 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 
 PAGE_FAULT_EVENT(page_fault_user)
 PAGE_FAULT_EVENT(page_fault_kernel)
+
+SEC("fexit/handle_mm_fault")
+int BPF_PROG(handle_mm_fault, void *vma, unsigned long address, unsigned int flags, void *regs,
+	     unsigned int ret)
+{
+	RECORD(handle_mm_fault, e);
+	e->address = address;
+	e->result = ret;
+	e->flags = flags;
+	COMMIT();
+	return 0;
+}
+
+SEC("fentry/force_sig_fault")
+int BPF_PROG(force_sig_fault, int sig, int code, void *addr)
+{
+	RECORD(force_sig_fault, e);
+	e->addr = (__u64)addr;
+	e->sig = sig;
+	e->code = code;
+	COMMIT();
+	return 0;
+}

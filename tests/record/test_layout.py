@@ -7,9 +7,13 @@ import re
 import struct
 import subprocess
 
+import pytest
+
 from drgn_plugins.lkst_btf import BTF
 from lkst import layout
+from lkst.record import libbpf
 from lkst.record.recorder import MASKSETS, built_catalogue
+from lkst.trace.filters import match_events
 
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
 HEADER = Path(__file__).parents[2] / "recorder" / "layout.h"
@@ -73,7 +77,7 @@ def test_numbers() -> None:
 def test_built_catalogue() -> None:
     catalogue = built_catalogue()
     assert not catalogue.faults
-    assert len(catalogue.events) >= 45
+    assert len(catalogue.events) >= 85
     for event in catalogue.events.values():
         assert event.description, event
         assert sum(field.size for field in event.fields) <= layout.PAYLOAD_SIZE
@@ -83,6 +87,44 @@ def test_built_catalogue() -> None:
                 assert named and named.type == "pid", (event.name, field.name)
     assert len({event.name for event in catalogue.events.values()}) == len(catalogue.events)
     assert catalogue.header.control_size == catalogue.header.control.size
+
+
+def test_fields_are_aligned() -> None:
+    """Records are also built where the verifier wants that."""
+    for event in built_catalogue().events.values():
+        for field in event.fields:
+            alignment = 8 if field.type in ("comm", "name") else field.size
+            assert alignment in (1, 2, 4, 8), (event.name, field)
+            assert field.offset % alignment == 0, (event.name, field)
+
+
+def test_every_hook_is_a_program() -> None:
+    hooks = {event.hook for event in built_catalogue().events.values() if event.hook}
+    with libbpf.Object(OBJECT) as bpf:
+        assert hooks <= set(bpf.programs())
+        kinds = {bpf.section(hook).partition("/")[0] for hook in hooks}
+    assert kinds == {"tp_btf", "raw_tp", "fentry", "fexit"}
+
+
+# What the public texts about LKST name.
+OLD_NAMES = (
+    "PROCESS_CONTEXTSWITCH PROCESS_WAKEUP PROCESS_SIGSEND PROCESS_LTHREADGEN PROCESS_INIT_WQH"
+    " PROCESS_ADD_WQ PROCESS_REM_WQ PROCESS_SCHED_ENTER PROCESS_SCHED_EXIT PROCESS_FORK"
+    " INT_HARDWARE_ENTRY INT_TASKLETHI_ENTRY INT_TASKLET_ENTRY INT_BH_ENTRY EXCEPTION_ENTRY"
+    " EXCEPTION_EXIT SYSCALL_ENTRY SYSCALL_EXIT TIMER_ADD LKST_INIT LKST_KERNEL_DUMP"
+).split()
+
+
+@pytest.mark.parametrize("name", OLD_NAMES)
+def test_the_names_of_lkst(name: str) -> None:
+    (event,) = match_events(built_catalogue(), [name])
+    assert event.old_name == name
+
+
+def test_wait_queues_are_no_work_queues() -> None:
+    catalogue = built_catalogue()
+    found = match_events(catalogue, ["PROCESS_*_WQ*"])
+    assert {event.category for event in found} == {"waitqueue"}
 
 
 def test_masksets_fit() -> None:

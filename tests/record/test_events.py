@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Every event's program is accepted by every kernel, and what it records is so.
+
+A program in the guest makes the events happen that can be made to happen.
+"""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from dumps import ABSENT, KERNELS, Dump, Lab, Run
+import pytest
+
+from lkst.record.recorder import built_catalogue
+
+Record = dict[str, Any]
+
+DEEDS = Path(__file__).with_name("deeds.py")
+SCRIPT = """
+lkst start --maskset all --size 8M >/out/start.out 2>/out/start.err
+exec python3 /lab/files/deeds.py
+"""
+
+
+#: What takes other hardware, other trouble, or many CPUs.
+UNMADE = set(
+    "call_function_entry tasklet_entry tasklet_exit nmi_handler mm_vmscan_direct_reclaim_begin"
+    " mm_vmscan_direct_reclaim_end mm_vmscan_kswapd_wake mm_vmscan_kswapd_sleep"
+    " mm_vmscan_throttled mark_victim block_rq_insert block_rq_requeue net_dev_xmit_timeout"
+    " module_load module_free rcu_stall_warning oops warn soft_lockup hard_lockup hung_task"
+    " rcu_stall kasan kfence".split()
+)
+
+
+class Deed(NamedTuple):
+    """What was done, and what was recorded meanwhile."""
+
+    facts: dict[str, Any]
+    records: list[Record]
+
+    def of(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Give the fields of an event's records that have these values."""
+        return [
+            record["fields"]
+            for record in self.records
+            if record["event"] == event and fields.items() <= record["fields"].items()
+        ]
+
+    def own(self, event: str, **fields: Any) -> list[dict[str, Any]]:
+        """Give only those of the task that did it."""
+        pid = self.facts["pid"]
+        own = [record for record in self.records if record["pid"] == pid]
+        return Deed(self.facts, own).of(event, **fields)
+
+    def order(self, *events: str) -> list[str]:
+        """Give the own task's events in order, of these kinds."""
+        pid = self.facts["pid"]
+        return [r["event"] for r in self.records if r["event"] in events and r["pid"] == pid]
+
+
+class Done:
+    """A guest in which everything was done."""
+
+    def __init__(self, dump: Dump, records: list[Record]) -> None:
+        self.dump = dump
+        self.records = records
+        self.facts = json.loads((dump.out / "deeds.json").read_text())
+
+    def __getitem__(self, name: str) -> Deed:
+        (facts,) = [deed for deed in self.facts if deed["deed"] == name]
+        inside = [r for r in self.records if facts["start"] <= r["ts"] <= facts["end"]]
+        return Deed(facts, inside)
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def done(request: pytest.FixtureRequest, lab: Lab, lkst: Run) -> Iterator[Done]:
+    words = ("--no-record", "--memory", "512", "--file", str(DEEDS))
+    dump = lab(request.param, *words, script=SCRIPT)
+    result = lkst("replay", dump.vmcore, "--format", "jsonl")
+    assert (result.status, result.stderr) == (0, "")
+    yield Done(dump, [json.loads(line) for line in result.stdout.splitlines()])
+
+
+def test_no_program_is_refused(done: Done) -> None:
+    err = (done.dump.out / "start.err").read_text()
+    absent = ABSENT.get(done.dump.kernel, ())
+    assert err.splitlines() == [
+        f"not on this kernel: {name}: this kernel has no {name}" for name in absent
+    ]
+
+
+def test_nothing_was_overwritten(done: Done) -> None:
+    assert done.records[0]["ts"] < done.facts[0]["start"]
+    assert {record["cpu"] for record in done.records} == {0, 1}
+
+
+def test_semaphores(done: Done) -> None:
+    sem = done["sem"]
+    id_, key = sem.facts["id"], hex(sem.facts["key"])
+    assert sem.own("ipcget") == [
+        {"size": 3, "key": key, "flags": "0x380", "ret": id_, "kind": "sem"}
+    ]
+    assert sem.own("semop") == [
+        {"timeout": -1, "semid": id_, "nsops": 2, "num": 2, "op": 5, "flags": 0},
+        {"timeout": 20_000_000, "semid": id_, "nsops": 1, "num": 1, "op": -1, "flags": 0},
+    ]
+    assert sem.own("semop_exit") == [
+        {"ret": 0, "semid": id_},
+        {"ret": "-EAGAIN", "semid": id_},
+    ]
+    assert [(f["id"], f["kind"]) for f in sem.own("ipc_rmid")] == [(id_, "sem")]
+    assert sem.order("semop", "semop_exit") == ["semop", "semop_exit"] * 2
+
+
+def test_messages(done: Done) -> None:
+    msg = done["msg"]
+    id_, key = msg.facts["id"], hex(msg.facts["key"])
+    assert msg.own("ipcget") == [
+        {"size": 0, "key": key, "flags": "0x380", "ret": id_, "kind": "msg"}
+    ]
+    assert msg.own("msgsnd") == [{"type": 7, "size": 100, "flags": "0x0", "msqid": id_}]
+    assert msg.own("msgsnd_exit") == [{"ret": 0, "msqid": id_}]
+    assert msg.own("msgrcv") == [
+        {"type": 7, "size": 200, "flags": "0x0", "msqid": id_},
+        {"type": -3, "size": 200, "flags": "0x800", "msqid": id_},
+    ]
+    assert msg.own("msgrcv_exit") == [
+        {"ret": 100, "msqid": id_},
+        {"ret": "-ENOMSG", "msqid": id_},
+    ]
+    assert [(f["id"], f["kind"]) for f in msg.own("ipc_rmid")] == [(id_, "msg")]
+
+
+def test_memory_of_a_message(done: Done) -> None:
+    # A message is one allocation: struct msg_msg of 48 bytes, then the text.
+    msg = done["msg"]
+    (made,) = [f for f in msg.own("kmalloc", bytes_req=148) if "msg" in f["call_site"]]
+    assert made["bytes_alloc"] == 192
+    assert made["gfp_flags"].startswith("GFP_KERNEL")
+    assert msg.own("kfree", ptr=made["ptr"])
+
+
+def test_shared_memory(done: Done) -> None:
+    shm = done["shm"]
+    id_, address = shm.facts["id"], hex(shm.facts["address"])
+    assert shm.own("ipcget") == [
+        {"size": 12345, "key": "0x0", "flags": "0x380", "ret": id_, "kind": "shm"}
+    ]
+    assert shm.own("shmat") == [{"address": address, "flags": "0x0", "ret": 0, "shmid": id_}]
+    assert shm.own("shmdt") == [{"address": address, "ret": 0}]
+    assert [(f["id"], f["kind"]) for f in shm.own("ipc_rmid")] == [(id_, "shm")]
+
+
+def test_faults(done: Done) -> None:
+    fault = done["fault"]
+    (found,) = fault.own("handle_mm_fault", address=hex(fault.facts["address"]))
+    assert found["result"] == 0
+    assert {"WRITE", "USER"} <= set(found["flags"].split("|"))
+    segv = done["segv"]
+    sent = [
+        (record["pid"], record["fields"])
+        for record in segv.records
+        if record["event"] == "force_sig_fault"
+    ]
+    want = {"sig": "SIGSEGV", "addr": hex(segv.facts["address"]), "code": "SEGV_MAPERR"}
+    assert sent == [(segv.facts["child"], want)]
+
+
+def test_wait_queues(done: Done) -> None:
+    poll = done["poll"]
+    (added,) = poll.own("add_wait_queue", func="pollwake")
+    assert poll.own("remove_wait_queue", entry=added["entry"]) == [
+        {name: added[name] for name in ("queue", "entry", "func")}
+    ]
+    (made,) = done["epoll"].own("init_waitqueue_head", name="&ep->wq")
+    assert int(made["queue"], 0) >> 63
+    read = done["read"]
+    waited = read.own("prepare_to_wait_event", state="S")
+    assert waited
+    assert read.own("finish_wait", entry=waited[0]["entry"], queue=waited[0]["queue"])
+
+
+def test_scheduler(done: Done) -> None:
+    read = done["read"]
+    assert read.own("schedule", state="S")
+    assert read.order("schedule", "schedule_exit")[-2:] == ["schedule", "schedule_exit"]
+    delays = [fields["run_delay"] for fields in read.own("schedule_exit")]
+    assert delays == sorted(delays) and delays[-1] > 0
+    pid = read.facts["pid"]
+    assert len(read.of("sched_waking", pid=pid)) >= len(read.of("sched_wakeup", pid=pid)) > 0
+
+
+def test_kernel_thread(done: Done) -> None:
+    (made,) = done["kthread"].of("kernel_thread")
+    assert (made["fn"], made["error"]) == ("kthread", 0)
+    # CLONE_FS | CLONE_FILES, and the signal at its end
+    assert int(made["flags"], 0) & 0x600 == 0x600
+    (fork,) = done["kthread"].of("sched_process_fork", child_pid=made["child_pid"])
+    assert fork["comm"] == "kthreadd"
+
+
+def test_timers(done: Done) -> None:
+    assert done["itimer"].own("hrtimer_start", function="it_real_fn")
+    assert done["itimer"].own("hrtimer_cancel", function="it_real_fn")
+    started = done["timeout"].own("timer_start", function="process_timeout")
+    assert started
+    assert done["timeout"].of("timer_cancel", timer=started[0]["timer"])
+
+
+def test_connections(done: Done) -> None:
+    connect = done["connect"]
+    ends = {
+        "saddr": "127.0.0.1",
+        "daddr": "127.0.0.1",
+        "sport": connect.facts["sport"],
+        "dport": connect.facts["dport"],
+        "family": "INET",
+        "protocol": 6,
+    }
+    states = [(f["oldstate"], f["newstate"]) for f in connect.of("inet_sock_set_state", **ends)]
+    assert states[:3] == [
+        ("CLOSE", "SYN_SENT"),
+        ("SYN_SENT", "ESTABLISHED"),
+        ("ESTABLISHED", "CLOSE_WAIT"),
+    ]
+    back = ends | {"sport": ends["dport"], "dport": ends["sport"]}
+    states = [(f["oldstate"], f["newstate"]) for f in connect.of("inet_sock_set_state", **back)]
+    # The new socket inherits LISTEN, but not on all kernels the port.
+    states = [state for state in states if state[0] != "LISTEN"]
+    assert states[:2] == [("SYN_RECV", "ESTABLISHED"), ("ESTABLISHED", "FIN_WAIT1")]
+    assert connect.of("consume_skb") and connect.of("napi_poll", budget=64)
+
+
+def test_resets(done: Done) -> None:
+    refused = done["refused"]
+    (received,) = refused.of("tcp_receive_reset", dport=refused.facts["dport"])
+    assert (received["state"], received["saddr"]) == ("SYN_SENT", "127.0.0.1")
+    # Nobody listens: 6.1 does not tell of resets that no socket sends.
+    without_socket = {
+        "sk": "0x0",
+        "saddr": "127.0.0.1",
+        "daddr": "127.0.0.1",
+        "sport": refused.facts["dport"],
+        "dport": received["sport"],
+        "family": "INET",
+        "state": 0,
+    }
+    want = [] if done.dump.kernel == "6.1" else [without_socket]
+    assert refused.of("tcp_send_reset") == want
+
+    abort = done["abort"]
+    ports = {"sport": abort.facts["sport"], "dport": abort.facts["dport"]}
+    (sent,) = abort.own("tcp_send_reset", **ports)
+    assert (sent["saddr"], sent["family"]) == ("127.0.0.1", "INET")
+    assert abort.of("tcp_receive_reset", sport=ports["dport"], dport=ports["sport"])
+
+
+def test_retransmission(done: Done) -> None:
+    again = done["retransmit"].of("tcp_retransmit_skb")
+    assert again
+    for fields in again:
+        assert (fields["dport"], fields["state"]) == (done["retransmit"].facts["dport"], "SYN_SENT")
+        assert (fields["saddr"], fields["daddr"]) == ("127.0.0.1", "127.0.0.1")
+
+
+def test_packets_that_found_no_room(done: Done) -> None:
+    udp = done["udp"]
+    lost = udp.of("udp_fail_queue_rcv_skb")
+    assert 0 < len(lost) < 20
+    for fields in lost:
+        assert (fields["rc"], fields["sport"], fields["family"]) == (
+            "-ENOMEM",
+            udp.facts["port"],
+            "INET",
+        )
+    ping = done["ping"]
+    full = ping.of("sock_rcvqueue_full")
+    assert full
+    for fields in full:
+        assert fields["rcvbuf"] == ping.facts["rcvbuf"] <= fields["rmem_alloc"]
+        assert (fields["sport"], fields["protocol"]) == (ping.facts["port"], 1)
+        assert fields["truesize"] > 500
+
+
+def test_disk(done: Done) -> None:
+    disk = done["disk"]
+    written = disk.of("block_bio_queue", op="WRITE", dev=disk.facts["dev"])
+    assert disk.facts["size"] in [fields["bytes"] for fields in written]
+    issued = {fields["sector"] for fields in disk.of("block_rq_issue")}
+    assert {fields["sector"] for fields in written} & issued
+
+
+def test_objects(done: Done) -> None:
+    (opened,) = done["disk"].own("kmem_cache_alloc", cache="filp")
+    assert opened["size"] >= 128
+    # It is freed when nobody can look at it any more, so later.
+    assert Deed({}, done.records).of("kmem_cache_free", cache="filp", ptr=opened["ptr"])
+
+
+def test_compaction(done: Done) -> None:
+    compact = done["compact"]
+    begun, ended = compact.own("mm_compaction_begin"), compact.own("mm_compaction_end")
+    assert len(begun) == len(ended) > 0
+    for one, other in zip(begun, ended, strict=True):
+        assert (one["order"], one["sync"], one["gfp_flags"]) == (-1, 1, "GFP_KERNEL")
+        assert one["migrate_pfn"] <= other["migrate_pfn"]
+        assert other["status"] in ("COMPLETE", "PARTIAL_SKIPPED", "CONTENDED")
+
+
+def test_interrupts(done: Done) -> None:
+    ticks = done["ping"].of("local_timer_entry") + done["read"].of("local_timer_entry")
+    assert {fields["vector"] for fields in ticks} == {0xEC}
+    every = Deed({}, done.records)
+    assert {fields["vector"] for fields in every.of("reschedule_entry")} == {0xFD}
+    assert {fields["vector"] for fields in every.of("call_function_single_entry")} == {0xFB}
+    if "ipi_send_cpu" not in ABSENT.get(done.dump.kernel, ()):
+        sent = every.of("ipi_send_cpu", callback="generic_smp_call_function_single_interrupt")
+        assert {fields["target_cpu"] for fields in sent} == {0, 1}
+
+
+def test_hotplug(done: Done) -> None:
+    for name, last in (("offline", "OFFLINE"), ("online", "ONLINE")):
+        deed = done[name]
+        steps = deed.of("cpuhp_exit", cpu_id=1)
+        assert steps and {fields["ret"] for fields in steps} == {0}
+        entered = deed.of("cpuhp_enter", cpu_id=1)
+        assert {fields["target"] for fields in entered} >= {last}
+        # Most steps have names.
+        assert "AP_ACTIVE" in {fields["step"] for fields in entered}
+        assert "sched_cpu_deactivate" in {f["function"] for f in entered} or name == "online"
+
+
+def test_all_else_happened_too(done: Done) -> None:
+    events = built_catalogue().events.values()
+    happened = {record["event"] for record in done.records}
+    never = {event.name for event in events} - happened - set(ABSENT.get(done.dump.kernel, ()))
+    assert never <= UNMADE
