@@ -59,6 +59,8 @@ def test_drop_reasons_of_this_kernel() -> None:
         # Some names are no reasons: the end of the list.
         assert NAMERS["drop_reason"](value, KERNEL) == word
     if Path("/sys/kernel/btf/vmlinux").exists():
+        # Of several names the first: BPF_PROG_RUN is the same.
+        assert read_enums(["bpf_cmd"])["bpf_cmd"][10] == "BPF_PROG_TEST_RUN"
         assert NAMES.value_of("drop_reason", "NO_SOCKET") is not None
         assert NAMES.value_of("blk_op", "READ") == 0
 
@@ -74,6 +76,8 @@ def test_page_faults(value: int) -> None:
 #: Single bits of __state and exit_state, as tasks have them when they are switched away from.
 STATES = [0, 1, 2, 4, 8, 0x10, 0x20, 0x40, 0x80, 0x101, 0x102, 0x104, 0x402, 0x1000, 0x8000, 0x2001]
 STATES += [0x2002, 0x2102, 0x90, 0xA0, 0x401]
+# Several of the lower ones at once: the highest counts.
+STATES += [0x3, 0x5, 0xC, 0x14, 0x30, 0x41, 0x62]
 
 
 @pytest.mark.parametrize("word", [*"RSDTtXZPI", "R+"])
