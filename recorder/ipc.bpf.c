@@ -36,7 +36,7 @@ int BPF_PROG(ipc_rmid, struct ipc_ids *ids, struct kern_ipc_perm *perm)
 	RECORD(ipc_rmid, e);
 	e->key = (__u32)perm->key;
 	e->id = perm->id;
-	e->kind = ipc_kind((__u64)record.task->nsproxy->ipc_ns, (__u64)ids);
+	e->kind = ipc_kind((__u64)bpf_get_current_task_btf()->nsproxy->ipc_ns, (__u64)ids);
 	COMMIT();
 	return 0;
 }

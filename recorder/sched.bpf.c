@@ -27,7 +27,7 @@ SEC("fentry/schedule")
 int BPF_PROG(schedule)
 {
 	RECORD(schedule, e);
-	e->state = record.task->__state;
+	e->state = bpf_get_current_task_btf()->__state;
 	COMMIT();
 	return 0;
 }
@@ -35,11 +35,13 @@ int BPF_PROG(schedule)
 SEC("fexit/schedule")
 int BPF_PROG(schedule_exit)
 {
-	RECORD(schedule_exit, e);
+	const struct task_struct *task = bpf_get_current_task_btf();
+
+	RECORD_OF(schedule_exit, e, task);
 	e->run_delay = 0;
 	/* CONFIG_SCHED_INFO */
-	if (bpf_core_field_exists(record.task->sched_info.run_delay))
-		e->run_delay = record.task->sched_info.run_delay;
+	if (bpf_core_field_exists(task->sched_info.run_delay))
+		e->run_delay = task->sched_info.run_delay;
 	COMMIT();
 	return 0;
 }
