@@ -43,7 +43,8 @@ class Buffer(ctypes.LittleEndianStructure):
         ("state", c_uint32),
         ("map_id", c_uint32),
         ("nr_slots", c_uint32),
-        ("reserved", c_uint32 * 5),
+        ("tag", c_uint32),
+        ("reserved", c_uint32 * 4),
     )
 
 

@@ -51,6 +51,7 @@ const volatile struct lkst_catalogue lkst_catalogue SEC(".rodata.lkst") = {
 			.control_size = sizeof(struct lkst_control),
 			.max_events = LKST_MAX_EVENTS,
 			.max_masksets = LKST_MAX_MASKSETS,
+			.counts_size = sizeof(struct lkst_counts),
 		},
 	.events =
 		{

@@ -138,7 +138,8 @@ struct lkst_buffer {
 	__u32 state; /* enum lkst_buffer_state */
 	__u32 map_id;
 	__u32 nr_slots; /* in one ring, a power of two */
-	__u32 reserved[5];
+	__u32 tag;	/* of its slots */
+	__u32 reserved[4];
 };
 
 /* Which tasks and CPUs a maskset is about; a part that is not flagged lets all pass. */

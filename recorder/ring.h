@@ -71,7 +71,8 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
 	__u32 into = lkst_control.into % LKST_MAX_BUFFERS;
 	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
-	__u32 nr_slots = lkst_control.buffer[into].nr_slots;
+	volatile struct lkst_buffer *buffer = &lkst_control.buffer[into];
+	__u32 nr_slots = buffer->nr_slots;
 	struct lkst_place *place;
 	__u64 seq;
 
@@ -90,7 +91,7 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 	seq = __sync_fetch_and_add(&place->head, nr) & LKST_SEQ_MASK;
 	r->base = cpu * nr_slots;
 	r->mask = nr_slots - 1;
-	r->word = seq | (__u64)(lkst_catalogue.header.tag | into) << LKST_SEQ_BITS;
+	r->word = seq | (__u64)buffer->tag << LKST_SEQ_BITS;
 	r->slot = slot_at(r, seq);
 	if (!r->slot)
 		return false;
@@ -107,15 +108,11 @@ static __always_inline void commit(const struct record *r)
 }
 
 /* Begin a record of one slot: in the ring, or, for a closer look, on the stack. */
-static __always_inline bool begin(struct record *r, struct lkst_slot *scratch, __u32 event,
-				  const struct task_struct *task)
+static __always_inline bool begin(struct record *r, struct lkst_slot *scratch, __u32 how,
+				  __u32 event, const struct task_struct *task)
 {
-	__u32 how = handler_of(event);
-	__u64 what;
+	__u64 what = what_of(event, 1, task->pid);
 
-	if (how == LKST_OFF)
-		return false;
-	what = what_of(event, 1, task->pid);
 	if (how == LKST_RECORD)
 		return claim(r, what, bpf_ktime_get_ns());
 	__builtin_memset(scratch, 0, sizeof(*scratch));
@@ -248,7 +245,11 @@ static __noinline int settle(void *ctx, struct record *r, const char *text, __u3
 	struct lkst_##name *e;                                                                     \
 	struct lkst_slot scratch;                                                                  \
 	struct record record;                                                                      \
-	if (!begin(&record, &scratch, EV_##name, of))                                              \
+	__u32 how = handler_of(EV_##name);                                                         \
+	/* First of all: an event that is off costs no more than this. */                          \
+	if (how == LKST_OFF)                                                                       \
+		return 0;                                                                          \
+	if (!begin(&record, &scratch, how, EV_##name, of))                                         \
 		return 0;                                                                          \
 	e = (struct lkst_##name *)record.slot->payload
 

@@ -108,6 +108,7 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
         recorder.set_place(number, cpu, head=0, limit=layout.NO_LIMIT)
     buffer = control.buffer[number]
     buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, map_id
+    buffer.tag = recorder.header.tag | number
     # Last: from now on it is one.
     buffer.state = layout.BUFFER_STATES.index("spare")
     return number

@@ -96,7 +96,7 @@ def _hist(recorder: Recorder, event: Event, field_name: str) -> int:
             return index
     used = _hists_used(control)
     for index, hist in enumerate(control.hist):
-        if index in used:
+        if index in used or hist.event:
             continue
         recorder.clear_hist(index)
         hist.offset, hist.size, hist.is_signed = field.offset, field.size, field.type in SIGNED
@@ -207,6 +207,7 @@ def replace_maskset(control: Control, old: int, new: int) -> None:
     if control.active == old:
         control.active = new
     control.handler[new][_KEPT] = control.handler[old][_KEPT]
+    control.handler[old][_KEPT] = 0
 
 
 def keep_loaded(control: Control, index: int, keep: bool = True) -> None:

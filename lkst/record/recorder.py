@@ -144,9 +144,10 @@ def _load(
         control = recorder.live
         index = load_maskset(recorder, maskset)
         control.base = control.active = index
+        # The first record of all.
+        libbpf.run_pinned(pins / "run" / "lkst_start", struct.pack("<q", clock.real_offset))
         wired = wire(pins, control, recorder.catalogue, bpf=bpf, refused=refused)
         follow(recorder, index, maskset.filter.pids)
-        libbpf.run_pinned(pins / "run" / "lkst_start", struct.pack("<q", clock.real_offset))
         recorded = sum(
             control.state[event.id] == layout.STATES.index("attached")
             for event in recorder.catalogue.events.values()

@@ -11,13 +11,14 @@ from pathlib import Path
 import platform
 import sys
 
-from bench import opening, reading, recording
+from bench import opening, reading, recording, steering
 from bench.result import Result
 import click
 from tabulate import tabulate
 
 SUITES: dict[str, Callable[[], Iterator[Result]]] = {
     "recording": recording.measure,
+    "steering": steering.measure,
     "reading": reading.measure,
     "opening": opening.measure,
 }

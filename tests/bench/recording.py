@@ -11,7 +11,13 @@ import tempfile
 from bench.result import Result
 
 from lkst.record import libbpf
+from lkst.record.actions import Actions
+from lkst.record.expression import compile_expression
+from lkst.record.masktext import Handler, Maskset
 from lkst.record.recorder import start, stop
+from lkst.record.steering import keep_maskset, steer, use_maskset
+from lkst.record.triggers import add_trigger
+from lkst.record.valuenames import LiveNames
 
 ROUNDS = 11
 TRACEFS = Path("/sys/kernel/tracing")
@@ -19,13 +25,32 @@ BPFFS = Path("/sys/fs/bpf")
 ENABLE = TRACEFS / "events/raw_syscalls/sys_enter/enable"
 
 
+def _maskset(name: str, handler: str) -> Maskset:
+    return Maskset(name, {"sys_enter": Handler(handler)})
+
+
 @contextlib.contextmanager
-def _recorder() -> Iterator[None]:
-    start(1 << 20, "bench", {"bench": lambda event: event.name == "sys_enter"})
+def _recorder(handler: str = "record", *, gated: bool = False) -> Iterator[None]:
+    start(1 << 20, _maskset("bench", handler))
     try:
+        if gated:
+            # It stays attached for a maskset that is loaded, but not active.
+            with steer() as recorder:
+                keep_maskset(recorder, _maskset("bench", handler))
+                use_maskset(recorder, _maskset("nothing", "off"))
         yield
     finally:
         stop()
+
+
+@contextlib.contextmanager
+def _trigger() -> Iterator[None]:
+    """Record, with a trigger that looks at each event and never fires."""
+    with _recorder():
+        with steer() as recorder:
+            clauses = compile_expression("sys_enter.nr == 99999", recorder.catalogue, LiveNames())
+            add_trigger(recorder, "never", "", clauses, Actions(notify=True), None, 1)
+        yield
 
 
 @contextlib.contextmanager
@@ -74,6 +99,9 @@ def measure() -> Iterator[Result]:
             "empty": lambda: _floor(floor, "empty"),
             "clock": lambda: _floor(floor, "clock"),
             "recorder": _recorder,
+            "gated off": lambda: _recorder(gated=True),
+            "count": lambda: _recorder("count"),
+            "trigger": _trigger,
             "ftrace": _ftrace,
         }
         taken: dict[str, list[float]] = {way: [] for way in ways}
@@ -88,9 +116,16 @@ def measure() -> Iterator[Result]:
 
     yield Result("system call, nothing traced", taken["none"], "ns")
     yield Result("sys_enter, empty BPF program", over("empty", "none"), "ns")
-    for way in ("clock", "recorder", "ftrace"):
-        yield Result(f"sys_enter, {way}, over that", over(way, "empty"), "ns")
-    for base, target in (("empty", 0.5), ("none", None)):
+    for way, target in (
+        ("clock", None),
+        ("recorder", None),
+        ("ftrace", None),
+        ("gated off", 5.0),
+        ("count", None),
+        ("trigger", None),
+    ):
+        yield Result(f"sys_enter, {way}, over that", over(way, "empty"), "ns", target)
+    for base, most in (("empty", 0.5), ("none", None)):
         ours, theirs = over("recorder", base), over("ftrace", base)
         ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-        yield Result(f"recorder / ftrace, over {base}", ratios, "x", target)
+        yield Result(f"recorder / ftrace, over {base}", ratios, "x", most)

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dumps import ABSENT, KERNELS, Dump, Lab, Run
 import pytest
 
-from lkst.record.recorder import built_catalogue
+from lkst.record.built import built_catalogue
 
 Record = dict[str, Any]
 
