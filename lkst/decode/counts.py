@@ -30,7 +30,7 @@ class Histogram:
     event: Event
     #: None if it cannot be told which.
     field: Field | None
-    #: Of all values; it wraps around at 2^64.
+    #: Of the values above zero; it wraps around at 2^64.
     total: int
     #: ``buckets[n]``: values of n bits; 0: values that are zero or negative.
     buckets: list[int]
@@ -41,7 +41,7 @@ class Histogram:
 
     @property
     def mean(self) -> float:
-        """Mean value; there is at least one."""
+        """Mean value, with zero in place of negative ones; there is at least one."""
         return self.total / self.count
 
 
@@ -109,8 +109,6 @@ def _histograms(
             faults.append(f"histogram {number} is of an event that is not in the catalogue")
             continue
         total = int(words[layout.SUM_OFFSET // 8 + number])
-        if hist.is_signed and total >> 63:
-            total -= 1 << 64
         histograms.append(Histogram(event, _field(event, hist.offset), total, buckets))
     return histograms
 

@@ -241,11 +241,13 @@ def first_words(records: Records) -> U64:
 def _once(records: Records) -> Records:
     """Leave out what a log holds more than once; of two the whole one stays."""
     bad = records.flags & (TORN | IN_FLIGHT)
-    words = first_words(records)
-    cpu = records.slots[records.first, 1] >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
-    order = np.lexsort((bad, cpu, words))
+    slots = records.slots[records.first, :3]
+    cpu = slots[:, 1] >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
+    # With the time, since a buffer may have got the number of one that was deleted.
+    keys = slots[:, 2], cpu, first_words(records)
+    order = np.lexsort((bad, *keys))
     same = np.zeros(len(order), bool)
-    same[1:] = (np.diff(words[order]) == 0) & (np.diff(cpu[order]) == 0)
+    same[1:] = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
     keep = np.ones(len(order), bool)
     keep[order[same]] = False
     return records.select(keep)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """lkst.layout says the same as recorder/layout.h, as the compiled programs have it."""
 
+import ctypes
 from importlib import resources
 from pathlib import Path
 import re
@@ -10,9 +11,10 @@ import subprocess
 import pytest
 
 from drgn_plugins.lkst_btf import BTF
-from lkst import layout
+from lkst import control, layout
 from lkst.record import libbpf
-from lkst.record.recorder import MASKSETS, built_catalogue
+from lkst.record.built import built_catalogue
+from lkst.record.masktext import built_in
 from lkst.trace.filters import match_events
 
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
@@ -28,40 +30,64 @@ def defines() -> dict[str, int]:
     }
 
 
-def offsets(tmp_path: Path, name: str) -> dict[str, int]:
-    """Give the offsets of a struct's members as the compiler has laid them out, in bytes."""
-    section = tmp_path / "btf"
+@pytest.fixture(scope="module")
+def btf(tmp_path_factory: pytest.TempPathFactory) -> BTF:
+    """Give the types as the compiler has laid them out."""
+    section = tmp_path_factory.mktemp("btf") / "btf"
     subprocess.run(
         ["llvm-objcopy", "--dump-section", f".BTF={section}", OBJECT, "/dev/null"], check=True
     )
-    btf = BTF(section.read_bytes())
+    return BTF(section.read_bytes())
+
+
+def find(btf: BTF, name: str) -> int:
     struct_kind = 4  # BTF_KIND_STRUCT
     id_ = btf.find(name, struct_kind)
     assert id_ is not None, name
-    return {member.name: member.bit_offset // 8 for member in btf.members(id_)}
+    return id_
 
 
-def test_offsets(tmp_path: Path) -> None:
-    header = offsets(tmp_path, "lkst_header")
+def offsets(btf: BTF, name: str) -> dict[str, int]:
+    """Give the offsets of a struct's members, in bytes."""
+    return {member.name: member.bit_offset // 8 for member in btf.members(find(btf, name))}
+
+
+def test_offsets(btf: BTF) -> None:
+    header = offsets(btf, "lkst_header")
     place = 0
     formats = re.findall(r"\d*[a-zA-Z]", layout.HEADER.format.lstrip("<"))
     for name, format_ in zip(layout.HEADER_NAMES, formats, strict=False):
         assert header[name] == place, name
         place += struct.calcsize("<" + format_)
 
-    slot = offsets(tmp_path, "lkst_slot")
+    slot = offsets(btf, "lkst_slot")
     assert (slot["commit"], slot["what"], slot["ts"]) == (0, 8, 16)
     assert slot["payload"] == layout.PAYLOAD_OFFSET
-    cpu = offsets(tmp_path, "lkst_cpu")
-    assert (cpu["head"], cpu["count"]) == (layout.HEAD_OFFSET, layout.COUNT_OFFSET)
-    event = offsets(tmp_path, "lkst_event")
+    cpu = offsets(btf, "lkst_cpu")
+    assert (cpu["place"], cpu["count"]) == (layout.PLACE_OFFSET, layout.COUNT_OFFSET)
+    assert btf.size(find(btf, "lkst_cpu")) == layout.CPU_SIZE
+    assert offsets(btf, "lkst_place") == {"head": 0, "limit": 8}
+    assert btf.size(find(btf, "lkst_place")) == layout.PLACE_SIZE
+    counts = offsets(btf, "lkst_counts")
+    assert (counts["counted"], counts["sum"], counts["bucket"]) == (
+        layout.COUNTED_OFFSET,
+        layout.SUM_OFFSET,
+        layout.BUCKET_OFFSET,
+    )
+    event = offsets(btf, "lkst_event")
     assert (event["tag"], event["fields"]) == (layout.EVENT_TAG_OFFSET, layout.EVENT.size)
 
-    control = offsets(tmp_path, "lkst_control")
-    where = layout.control_layout(layout.MAX_EVENTS, layout.MAX_MASKSETS)
-    assert {name: control[name] for name in ("handler", "maskset", "state", "prog_id")} == {
-        name: getattr(where, name) for name in ("handler", "maskset", "state", "prog_id")
-    }
+
+@pytest.mark.parametrize(
+    "name",
+    "buffer cgroup clause control filter hist pattern rules term trigger".split(),
+)
+def test_control(btf: BTF, name: str) -> None:
+    mirror = getattr(control, name.capitalize())
+    assert issubclass(mirror, ctypes.LittleEndianStructure)
+    meant = {member: getattr(mirror, member).offset for member, *_ in mirror._fields_}
+    assert offsets(btf, f"lkst_{name}") == meant
+    assert btf.size(find(btf, f"lkst_{name}")) == ctypes.sizeof(mirror)
 
 
 def test_numbers() -> None:
@@ -86,7 +112,7 @@ def test_built_catalogue() -> None:
                 named = event.field(field.unit)
                 assert named and named.type == "pid", (event.name, field.name)
     assert len({event.name for event in catalogue.events.values()}) == len(catalogue.events)
-    assert catalogue.header.control_size == catalogue.header.control.size
+    assert catalogue.header.control_size == ctypes.sizeof(control.Control)
 
 
 def test_fields_are_aligned() -> None:
@@ -128,5 +154,6 @@ def test_wait_queues_are_no_work_queues() -> None:
 
 
 def test_masksets_fit() -> None:
-    assert len(MASKSETS) <= layout.MAX_MASKSETS
-    assert all(len(name) < layout.MASKSET_NAME_SIZE for name in MASKSETS)
+    masksets = built_in(built_catalogue())
+    assert {"none", "default", "all"} <= set(masksets)
+    assert all(len(name) < layout.NAME_SIZE for name in masksets)

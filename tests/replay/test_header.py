@@ -126,3 +126,10 @@ def test_ranges() -> None:
     assert ranges([1]) == "1"
     assert ranges([0, 1]) == "0-1"
     assert ranges([0, 2, 3, 4, 9, 11, 12]) == "0,2-4,9,11-12"
+
+
+def test_buffers_are_told_where_there_are_several() -> None:
+    story = Synthetic(nr_slots=64, more={"spare": 128})
+    assert "ABI 2.0, 2 buffers of 2 rings (main 4 KiB, spare 8 KiB), maskset" in header(
+        story.trace()
+    )

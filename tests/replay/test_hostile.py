@@ -111,15 +111,15 @@ def traces(draw: st.DrawFn) -> Trace:
     image.control = draw(st.just(image.control) | st.binary())
     image.cpus = draw(st.just(image.cpus) | st.binary())
     image.counts = draw(st.just(image.counts) | st.binary())
-    for buffer in image.buffers:
-        buffer.name = draw(st.just(buffer.name) | nasty)
-        buffer.state = draw(st.sampled_from(layout.BUFFER_STATES))
-        buffer.places = draw(
-            st.just(buffer.places) | st.lists(st.builds(Place, words, words), max_size=3)
+    for told in image.buffers:
+        told.name = draw(st.just(told.name) | nasty)
+        told.state = draw(st.sampled_from(layout.BUFFER_STATES))
+        told.places = draw(
+            st.just(told.places) | st.lists(st.builds(Place, words, words), max_size=3)
         )
-        buffer.heads_before = draw(st.none() | st.lists(words, max_size=3))
-        buffer.lows = draw(st.none() | st.lists(words, max_size=3))
-        buffer.unreadable = draw(st.lists(st.tuples(words, words), max_size=2))
+        told.heads_before = draw(st.none() | st.lists(words, max_size=3))
+        told.lows = draw(st.none() | st.lists(words, max_size=3))
+        told.unreadable = draw(st.lists(st.tuples(words, words), max_size=2))
     image.buffers += draw(st.lists(st.sampled_from(image.buffers), max_size=1))
     image.faults = draw(st.lists(nasty, max_size=2))
     names = Names(

@@ -6,6 +6,7 @@ import json
 import pytest
 from synthetic import Synthetic
 
+from lkst import layout
 from lkst.decode.catalogue import parse_catalogue
 from lkst.errors import Usage
 from lkst.replay.events import events_json, events_text
@@ -131,3 +132,34 @@ def test_events_json() -> None:
 def test_events_that_are_not_there() -> None:
     with pytest.raises(Usage, match="did you mean sched_switch"):
         events_text(parse_catalogue(Synthetic().catalogue()), "shed_switch")
+
+
+def test_list_by_buffer() -> None:
+    story = Synthetic(nr_slots=8, more={"second": 64, "idle": 16})
+    story.into = 1
+    story.record(0, T - 2_000_000_000, 7, "softirq_exit")
+    story.record(1, T - 1_500_000_000, 7, "softirq_exit")
+    story.record(1, T, 7, "softirq_exit", buffer=1)
+    story.buffers[0].limits = [1, layout.NO_LIMIT]
+    assert rows(list_text(story.trace()), "buffer") == [
+        ["main", "frozen", "8", "2", "-2.000000000", "-1.500000000", "0.500"],
+        ["second", "written", "to", "64", "1", "0.000000000", "0.000000000", "0.000"],
+        ["idle", "spare", "16", "0", "-", "-", "-"],
+    ]
+    assert json.loads(list_json(story.trace()))["buffers"][0] == {
+        "buffer": "main",
+        "number": 0,
+        "state": "frozen",
+        "slots": 8,
+        "records": 2,
+        "first": T - 2_000_000_000,
+        "last": T - 1_500_000_000,
+    }
+
+
+def test_the_only_buffer_is_told_when_it_is_frozen() -> None:
+    story = Synthetic(nr_slots=8)
+    story.record(0, T, 7, "softirq_exit")
+    assert "buffer" not in list_text(story.trace())
+    story.buffers[0].limits = [1, 1]
+    assert rows(list_text(story.trace()), "buffer")[0][:2] == ["main", "frozen"]

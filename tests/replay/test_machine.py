@@ -101,3 +101,12 @@ def test_an_event_that_the_catalogue_does_not_have() -> None:
     assert all(record["fields"] == {} for record in records)
     rows = list(csv.reader(io.StringIO("".join(replay_csv(trace)))))
     assert rows[3][4:] == [name, "", ""]
+
+
+def test_buffer_is_told_where_there_are_several() -> None:
+    story = Synthetic(more={'b"': 64})
+    story.record(0, 1, 1, "softirq_exit", buffer=1)
+    story.record(0, 2, 1, "softirq_exit", buffer=0)
+    lines = "".join(replay_jsonl(story.trace())).splitlines()
+    assert [json.loads(line)["buffer"] for line in lines] == ['b"', "main"]
+    assert "".join(replay_csv(story.trace())).splitlines()[0] == ",".join(COLUMNS)

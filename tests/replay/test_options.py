@@ -36,11 +36,13 @@ def test_all() -> None:
     assert read(
         *("--cpu", "0,2-3", "--pid", "12,34", "--comm", "sh", "--event", "sched_*,irq"),
         *("--last", "5", "--since", "-2s", "--until", "-0.5s", "--other"),
+        *("--buffer", "main,spare*"),
     ) == Filters(
         cpus=frozenset({0, 2, 3}),
         pids=frozenset({12, 34}),
         comms=("sh",),
         events=("sched_*", "irq"),
+        buffers=("main", "spare*"),
         last=5,
         since=-2_000_000_000,
         until=-500_000_000,

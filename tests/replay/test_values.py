@@ -296,3 +296,15 @@ def test_columns_of_many_values_are_right_row_by_row() -> None:
     trace = made.trace(Facts(names=NAMES))
     records = [json.loads(line) for line in "".join(replay_jsonl(trace)).splitlines()]
     assert [(r["fields"]["nr"], r["fields"]["ret"]) for r in records] == want
+
+
+@pytest.mark.parametrize("size", [1, 2, 4, 8])
+def test_events_are_named_by_the_catalogue(size: int) -> None:
+    fields = (FieldSpec("event", "on", size=size), FieldSpec("event", "off", size=size))
+    made = Synthetic([EventSpec("fired", fields=fields), EventSpec("other")])
+    for ts, id_ in enumerate((1, 2, 0, 77), 1):
+        made.record(0, ts, 1, "fired", on=id_)
+    records = [json.loads(line) for line in "".join(replay_jsonl(made.trace())).splitlines()]
+    assert [record["fields"]["on"] for record in records] == ["fired", "other", 0, 77]
+    lines = "".join(text_lines(made.trace())).splitlines()
+    assert [line.split()[-2] for line in lines] == ["on=fired", "on=other", "on=0", "on=77"]

@@ -14,6 +14,7 @@ from dumps import Dump, Lab, Result, Run
 import pytest
 
 from lkst import layout
+from lkst.control import Buffer, Control
 
 
 def body(result: Result) -> list[str]:
@@ -156,22 +157,22 @@ def replace(path: Path, old: bytes, new: bytes) -> int:
 
 
 def test_unknown_abi(copy: Path, lkst: Run) -> None:
-    assert replace(copy, layout.MAGIC + b"\1\0", layout.MAGIC + b"\7\0")
+    assert replace(copy, layout.MAGIC + b"\2\0", layout.MAGIC + b"\7\0")
     result = lkst("replay", copy)
     assert result.status == 3
     assert "ABI version 7.0" in result.stderr
 
 
 def test_rings_larger_than_the_dump(copy: Path, lkst: Run) -> None:
+    where = Control.buffer.offset + Buffer.nr_slots.offset
     data = copy.read_bytes()
-    nr_slots = struct.calcsize("<16sHH6I")  # in struct lkst_header
     with copy.open("r+b") as file:
-        for found in re.finditer(re.escape(layout.MAGIC), data):
-            file.seek(found.start() + nr_slots)
+        for found in re.finditer(re.escape(layout.CONTROL_MAGIC), data):
+            file.seek(found.start() + where)
             file.write(struct.pack("<I", 1 << 30))
-    result = lkst("replay", copy)
+    result = lkst("replay", copy, "--format", "jsonl")
     assert result.status == 3
-    assert "rings larger than memory" in result.stderr
+    assert "buffer main: its rings are larger than memory" in result.stderr
     assert result.stdout == ""
 
 

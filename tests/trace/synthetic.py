@@ -361,7 +361,7 @@ class Synthetic:
             buckets = [[0] * layout.BUCKETS for _ in range(layout.MAX_HISTS)]
             for number, (_, _, values) in enumerate(self.hists):
                 for value in values[cpu] if cpu < len(values) else ():
-                    sums[number] = (sums[number] + value) % (1 << 64)
+                    sums[number] = (sums[number] + max(value, 0)) % (1 << 64)
                     buckets[number][max(value, 0).bit_length()] += 1
             words = [*self.counted[cpu], *sums, *(count for each in buckets for count in each)]
             head = layout.COUNTS.pack(layout.COUNTS_MAGIC, self.tag, cpu)

@@ -121,6 +121,7 @@ def test_matched_events_come_once_and_in_order(trace: Trace) -> None:
         "tasklet_entry",
         "tasklet_exit",
         "nmi_handler",
+        "softirq_time",
     ]
 
 
@@ -174,3 +175,17 @@ def test_times(text: str, ns: int) -> None:
 def test_no_times(text: str) -> None:
     with pytest.raises(Usage):
         parse_time(text)
+
+
+def test_buffers() -> None:
+    made = Synthetic(more={"spare-1": 64, "spare-2": 64})
+    for second, buffer in enumerate((0, 1, 2, 0, 1), 1):
+        made.record(0, second * SECOND, 7, "sys_enter", buffer=buffer)
+    trace = made.trace()
+    assert passed(trace, buffers=("main",)) == [1, 4]
+    assert passed(trace, buffers=("spare-*",)) == [2, 3, 5]
+    assert passed(trace, buffers=("main", "spare-2")) == [1, 3, 4]
+    with pytest.raises(Usage, match="no buffer matches 'man': did you mean main"):
+        passed(trace, buffers=("man",))
+    with pytest.raises(Usage, match="'x': there are main, spare-1, spare-2"):
+        passed(trace, buffers=("x",))

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""``lkst counts``."""
+
+import json
+
+import pytest
+from synthetic import EventSpec, FieldSpec, Synthetic
+
+from lkst.decode.catalogue import parse_catalogue
+from lkst.decode.counts import read_counts
+from lkst.errors import Usage
+from lkst.replay.counts import chosen_counts, counts_json, counts_text
+
+EVENTS = [
+    EventSpec("wait", "delay", fields=(FieldSpec("u64", "delay", "ns"), FieldSpec("s32", "left"))),
+    EventSpec("done", "sched"),
+]
+
+
+def shown(story: Synthetic, *patterns: str) -> tuple[str, dict[str, object]]:
+    """Give both forms."""
+    image = story.image()
+    catalogue = parse_catalogue(image.catalogue)
+    counts = chosen_counts(read_counts(image, catalogue), catalogue, patterns or None)
+    return counts_text(counts, catalogue), json.loads(counts_json(counts, catalogue))
+
+
+def made() -> Synthetic:
+    story = Synthetic(EVENTS)
+    story.count(0, "done", 3)
+    story.count(1, "done", 4)
+    story.hist("wait", "delay", [700, 800, 900, 3000], [5_000_000])
+    story.hist("wait", "left", [-5, 0, 1], [6])
+    return story
+
+
+def test_text() -> None:
+    assert shown(made())[0].splitlines() == [
+        "event    category      counted",
+        "wait     delay               9",
+        "done     sched               7",
+        "",
+        "wait delay: 5 values, mean 1ms",
+        "  [512ns, 1.02us)   3 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@|",
+        "  [1.02us, 2.05us)  0 |                                        |",
+        "  [2.05us, 4.1us)   1 |@@@@@@@@@@@@@                           |",
+        "  [4.1us, 8.19us)   0 |                                        |",
+        "  [8.19us, 16.4us)  0 |                                        |",
+        "  [16.4us, 32.8us)  0 |                                        |",
+        "  [32.8us, 65.5us)  0 |                                        |",
+        "  [65.5us, 131us)   0 |                                        |",
+        "  [131us, 262us)    0 |                                        |",
+        "  [262us, 524us)    0 |                                        |",
+        "  [524us, 1.05ms)   0 |                                        |",
+        "  [1.05ms, 2.1ms)   0 |                                        |",
+        "  [2.1ms, 4.19ms)   0 |                                        |",
+        "  [4.19ms, 8.39ms)  1 |@@@@@@@@@@@@@                           |",
+        "",
+        "wait left: 4 values, mean 1.75",
+        "  0 or less  2 |@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@@|",
+        "  [1, 2)     1 |@@@@@@@@@@@@@@@@@@@@                    |",
+        "  [2, 4)     0 |                                        |",
+        "  [4, 8)     1 |@@@@@@@@@@@@@@@@@@@@                    |",
+    ]
+
+
+def test_json() -> None:
+    _, answer = shown(made())
+    assert answer["events"] == [
+        {"event": "wait", "category": "delay", "counted": 9},
+        {"event": "done", "category": "sched", "counted": 7},
+    ]
+    delay, left = answer["histograms"]  # type: ignore[misc]
+    assert (delay["event"], delay["field"], delay["unit"]) == ("wait", "delay", "ns")  # type: ignore[has-type]
+    assert (delay["count"], delay["sum"], delay["mean"]) == (5, 5005400, 1001080)  # type: ignore[has-type]
+    assert delay["buckets"][0] == {"low": 512, "high": 1024, "count": 3}  # type: ignore[has-type]
+    assert left["buckets"][0] == {"low": None, "high": 1, "count": 2}  # type: ignore[has-type]
+
+
+def test_some_events() -> None:
+    text, answer = shown(made(), "sched")
+    assert text.splitlines() == ["event    category      counted", "done     sched               7"]
+    assert answer["histograms"] == []
+    with pytest.raises(Usage, match="done"):
+        shown(made(), "dome")
+
+
+def test_the_last_bucket_has_no_end() -> None:
+    story = Synthetic(EVENTS)
+    story.hist("wait", "left", [1 << 62, 1])
+    text, answer = shown(story)
+    assert text.splitlines()[-1].startswith("  [4E, ...)     1 |")
+    assert answer["histograms"][0]["buckets"][-1]["high"] is None  # type: ignore[index]
