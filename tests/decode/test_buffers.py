@@ -87,7 +87,7 @@ def test_spare_buffer_is_no_fault_whatever_its_heads_are() -> None:
     image.buffers[2].places = [layout.Place(5, layout.NO_LIMIT)] * 2
     trace = built(image)
     assert numbers(trace) == list(range(4, 40))
-    assert all(loss.torn == loss.unreadable == 0 for loss in trace.records.losses)
+    assert all(loss.torn == loss.in_flight == 0 for loss in trace.records.losses)
     # One that was just switched to has records.
     story.record(0, 5000, 7, "sys_enter", buffer=2, arg0=40)
     image = story.image()

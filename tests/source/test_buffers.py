@@ -67,7 +67,7 @@ save("1.lkst")
 say("lab: second")
 save("2.lkst")
 with steer() as recorder:
-    buffers.new_buffer(recorder, "late", 1 << 17)
+    buffers.new_buffer(recorder, "late", 1 << 20)
     buffers.new_buffer(recorder, "idle", 1 << 16)
     buffers.freeze_buffer(recorder, "main")
     buffers.use_buffer(recorder, "late")
@@ -127,7 +127,7 @@ def test_stacks(dump: Dump, lkst: Run) -> None:
     stacks = [record["stack"] for record in records if record["event"] == "sched_wakeup"]
     assert stacks and all(stacks)
     assert all("+0x" in stack[0] for stack in stacks)
-    assert sum("try_to_wake_up" in " ".join(stack) for stack in stacks) > len(stacks) * 0.9
+    assert all("wake_up" in " ".join(stack) or "ttwu" in " ".join(stack) for stack in stacks)
 
 
 def test_live(dump: Dump) -> None:
@@ -200,7 +200,7 @@ def set_buffer(number: int, member: str, value: int) -> Callable[[bytes], bytes]
     [
         ("map_id", 99999, "there is no such map"),
         ("nr_slots", 3, "cannot have 3 slots"),
-        ("nr_slots", 1 << 20, "not as large as it should be"),
+        ("nr_slots", 1 << 16, "not as large as it should be"),
         ("nr_slots", 1 << 30, "larger than memory"),
     ],
 )
