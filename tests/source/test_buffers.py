@@ -130,6 +130,20 @@ def test_stacks(dump: Dump, lkst: Run) -> None:
     assert all("wake_up" in " ".join(stack) or "ttwu" in " ".join(stack) for stack in stacks)
 
 
+def test_counts(dump: Dump, lkst: Run) -> None:
+    live = json.loads((dump.out / "counts").read_text())
+    dead = json.loads(lkst("counts", dump.vmcore, "--format", "json").stdout)
+    events = [{e["event"]: e["counted"] for e in counts["events"]} for counts in (live, dead)]
+    assert set(events[0]) == set(events[1]) == {"softirq_exit", "softirq_time"}
+    assert 0 < events[0]["softirq_exit"] <= events[1]["softirq_exit"]
+    (hist,) = dead["histograms"]
+    assert (hist["event"], hist["field"], hist["unit"]) == ("softirq_time", "delay", "ns")
+    assert hist["count"] == events[1]["softirq_time"] == sum(b["count"] for b in hist["buckets"])
+    assert hist["buckets"][0]["low"] < hist["mean"] < hist["buckets"][-1]["high"]
+    # What is counted is not recorded.
+    assert not [r for r in replay(lkst, dump.vmcore) if r["event"].startswith("softirq_")]
+
+
 def test_live(dump: Dump) -> None:
     records = [json.loads(line) for line in (dump.out / "live").read_text().splitlines()]
     assert said(records) == SAID
