@@ -1,15 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands that control the recorder of this machine."""
 
+import time
+
 import click
 from tabulate import tabulate
 
+from lkst import layout
+from lkst.control import Control, name_of
+from lkst.errors import Damaged
 from lkst.record import machine
+from lkst.record.buffers import list_buffers
 from lkst.record.built import built_catalogue
+from lkst.record.health import find_faults
+from lkst.record.masks import loaded_masksets
 from lkst.record.masktext import built_in
 from lkst.record.pins import Recorder
 from lkst.record.recorder import start, stop
 from lkst.record.status import Status, read_status
+from lkst.record.triggers import list_triggers
 
 __all__ = ("start_command", "status_command", "stop_command")
 
@@ -36,35 +45,78 @@ def stop_command() -> None:
 
 
 @click.command("status")
-def status_command() -> None:
-    """Show the recorder: rings, maskset, events per second, what was lost."""
+def status_command() -> int:
+    """
+    Show the recorder: rings, maskset, events per second, what was lost.
+
+    Exit status: 0: it is as it should be; 1: none runs; 3: something is not, which is said.
+    """
     with Recorder() as recorder:
         status = read_status(recorder)
-        click.echo(_summary(recorder, status))
-        click.echo()
-        click.echo(_rings(recorder, status))
-        click.echo()
-        click.echo(_events(status))
+        faults = find_faults(recorder)
+        for part in (_summary(recorder, status), _rings(recorder, status), _events(status)):
+            click.echo(part + "\n")
+    for fault in faults:
+        click.echo(f"lkst: {fault}", err=True)
+    return Damaged.status if faults else 0
 
 
 def _summary(recorder: Recorder, status: Status) -> str:
     header = recorder.header
     age = (machine.read_clock().monotonic - header.start) / 1e9
     wired = [entry for entry in status.events if entry.state == "attached"]
+    control = recorder.look()
+    masksets = [name for name in loaded_masksets(control) if name != status.maskset]
+    buffers = list_buffers(recorder)
+    refused = sum(
+        int.from_bytes(recorder.cpus()[start + layout.REFUSED_OFFSET :][:8], "little")
+        for start in range(0, header.nr_cpus * header.cpu_size, header.cpu_size)
+    )
+    lost = [
+        f"{count} {what}"
+        for count, what in (
+            (refused, "records refused by frozen rings"),
+            (control.unheard, "notices unheard"),
+            (control.no_spare, "switches without a spare buffer"),
+            (control.unfollowed, "tasks not followed"),
+        )
+        if count
+    ]
     rows = [
         (
             "recorder",
             f"{header.version}, ABI {header.abi[0]}.{header.abi[1]}, kernel {header.release}",
         ),
         ("running", f"for {age:.1f} s, maskset {status.maskset}, {len(wired)} events"),
-        ("rings", f"{header.nr_cpus} of {header.ring_size >> 10} KiB"),
+        *(
+            (
+                "buffer",
+                f"{b.name}: {b.state}, {len(b.heads)} rings of"
+                f" {b.nr_slots * layout.SLOT_SIZE >> 10} KiB",
+            )
+            for b in buffers
+        ),
+        *((("loaded", ", ".join(masksets)),) if masksets else ()),
+        *((("back", _back(control)),) if control.until else ()),
+        *(
+            ("trigger", f"{t.name}: {t.when} -> {t.action}, fired {t.fired} times")
+            for t in list_triggers(control)
+        ),
+        *((("lost", ", ".join(lost)),) if lost else ()),
         ("rate", f"{sum(entry.rate for entry in status.events):.0f} records/s"),
     ]
     return tabulate(rows, tablefmt="plain")
 
 
+def _back(control: Control) -> str:
+    left = max(0.0, (control.until - time.monotonic_ns()) / 1e9)
+    name = name_of(control.maskset[control.base % layout.MAX_MASKSETS].text)
+    return f"to maskset {name} in {left:.1f} s"
+
+
 def _rings(recorder: Recorder, status: Status) -> str:
-    nr_slots = recorder.header.nr_slots
+    control = recorder.look()
+    nr_slots = control.buffer[control.into % layout.MAX_BUFFERS].nr_slots
     rows = []
     for cpu, (head, rate) in enumerate(zip(status.heads, status.slot_rates, strict=True)):
         span = nr_slots / rate if rate else float("inf")
