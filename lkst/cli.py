@@ -25,6 +25,8 @@ COMMANDS = {
     "start": ("lkst.record.commands", "Load the recorder and let it run."),
     "stop": ("lkst.record.commands", "Unload the recorder."),
     "status": ("lkst.record.commands", "Show the recorder that runs."),
+    "install": ("lkst.record.install_commands", "Have the recorder started at each boot."),
+    "uninstall": ("lkst.record.install_commands", "Have it no longer started at boot."),
     "mask": ("lkst.record.mask_commands", "Choose what is recorded."),
     "handler": ("lkst.record.steer_commands", "Say what happens when an event fires."),
     "trigger": ("lkst.record.steer_commands", "Have the kernel act when a condition holds."),

@@ -9,13 +9,11 @@ the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
 
 from lkst.errors import LkstError, Usage
 from lkst.record.actions import parse_actions
-from lkst.record.expression import compile_expression
-from lkst.record.mask_commands import open_store
+from lkst.record.apply import add_from_text
 from lkst.record.pins import Recorder
 from lkst.record.steering import steer
-from lkst.record.triggers import add_trigger, beat, keep_time, list_triggers, remove_trigger
+from lkst.record.triggers import beat, keep_time, list_triggers, remove_trigger
 from lkst.record.units import format_duration
-from lkst.record.valuenames import LiveNames
 
 __all__ = ("NAME", "Heartbeat")
 
@@ -55,11 +53,8 @@ class Heartbeat:
             # Left by one that has died: this one goes on for it.
             if any(trigger.name == NAME for trigger in list_triggers(control)):
                 remove_trigger(recorder, NAME)
-            name = self._actions.maskset
-            maskset = open_store(recorder.catalogue).load(name) if name else None
-            clauses = compile_expression(self._when, recorder.catalogue, LiveNames())
             beat(control)
-            add_trigger(recorder, NAME, self._when, clauses, self._actions, maskset, 1)
+            add_from_text(recorder, NAME, self._when, self._actions, None)
             keep_time(recorder)
         self._recorder = Recorder(writable=True)
         return self

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands that control the recorder of this machine."""
 
+from pathlib import Path
 import time
 
 import click
@@ -10,13 +11,14 @@ from lkst import layout
 from lkst.control import Control, name_of
 from lkst.errors import Damaged
 from lkst.record import machine
+from lkst.record.apply import apply_config, outdated, start_recorder
 from lkst.record.buffers import list_buffers
-from lkst.record.built import built_catalogue
+from lkst.record.config import CONFIG, Config, load_config
 from lkst.record.health import find_faults
+from lkst.record.mask_commands import open_store
 from lkst.record.masks import loaded_masksets
-from lkst.record.masktext import built_in
 from lkst.record.pins import Recorder
-from lkst.record.recorder import start, stop
+from lkst.record.recorder import stop
 from lkst.record.status import Status, read_status
 from lkst.record.triggers import list_triggers
 
@@ -24,18 +26,47 @@ __all__ = ("start_command", "status_command", "stop_command")
 
 
 @click.command("start")
-@click.option("--size", default="1M", show_default=True, help="Of each CPU's ring.")
-@click.option("--maskset", default="default", show_default=True)
-def start_command(size: str, maskset: str) -> None:
-    """Load the recorder, pin it, and let it run."""
-    started = start(machine.parse_size(size), built_in(built_catalogue())[maskset])
+@click.option("--size", help="Of each CPU's ring; 1M.")
+@click.option("--maskset", help="The one to activate; default.")
+@click.option(
+    "--config",
+    is_flag=False,
+    flag_value=str(CONFIG),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Set up what FILE says, or {CONFIG}.",
+    metavar="[FILE]",
+)
+@click.option("--replace", is_flag=True, help="Put it in the place of one that runs.")
+def start_command(size: str | None, maskset: str | None, config: Path | None, replace: bool) -> int:
+    """
+    Load the recorder, pin it, and let it run.
+
+    One that runs is replaced if another version has started it: first the new one records, then
+    what the old one held is saved.
+    """
+    wanted = load_config(config) if config else Config()
+    good = True
+
+    def report(text: str) -> None:
+        click.echo(text, err=True)
+
+    started = start_recorder(
+        machine.parse_size(size) if size else wanted.size,
+        open_store().load(maskset or wanted.maskset),
+        replace=replace or outdated(),
+        save_old=wanted.save_old,
+        report=report,
+    )
     total = started.ring_size * started.nr_cpus
     click.echo(
         f"recording {started.events} events in {started.nr_cpus} rings of"
         f" {started.ring_size >> 10} KiB: {total >> 10} KiB in all"
     )
     for hook, reason in started.missing.items():
-        click.echo(f"not on this kernel: {hook}: {reason}", err=True)
+        report(f"not on this kernel: {hook}: {reason}")
+    if config:
+        good = apply_config(wanted, report)
+    return 0 if good else Damaged.status
 
 
 @click.command("stop")

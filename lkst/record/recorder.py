@@ -24,6 +24,7 @@ from lkst.record.masktext import Maskset
 from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import RUN, load, object_path, programs_for, wire
 from lkst.record.steering import locked
+from lkst.record.userhandlers import wire_handlers
 
 __all__ = ("Started", "start", "stop")
 
@@ -146,7 +147,14 @@ def _load(
         control.base = control.active = index
         # The first record of all.
         libbpf.run_pinned(pins / "run" / "lkst_start", struct.pack("<q", clock.real_offset))
-        wired = wire(pins, control, recorder.catalogue, bpf=bpf, refused=refused)
+        wired = wire(
+            pins,
+            control,
+            recorder.catalogue,
+            lambda: wire_handlers(recorder),
+            bpf=bpf,
+            refused=refused,
+        )
         follow(recorder, index, maskset.filter.pids)
         recorded = sum(
             control.state[event.id] == layout.STATES.index("attached")

@@ -12,6 +12,7 @@ from lkst import layout
 from lkst.errors import NotFound, Usage
 from lkst.record import machine
 from lkst.record.actions import parse_actions
+from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
     delete_buffer,
     find_buffer,
@@ -22,13 +23,12 @@ from lkst.record.buffers import (
     thaw_buffer,
     use_buffer,
 )
-from lkst.record.expression import compile_expression
 from lkst.record.mark import write_mark
 from lkst.record.mask_commands import open_store, tell
 from lkst.record.masktext import parse_assignments
 from lkst.record.pins import Recorder
 from lkst.record.steering import change_maskset, steer, use_maskset
-from lkst.record.triggers import TriggerStatus, add_trigger, list_triggers, remove_trigger
+from lkst.record.triggers import TriggerStatus, list_triggers, remove_trigger
 from lkst.record.units import format_duration, parse_rate
 from lkst.record.userhandlers import (
     events_of,
@@ -36,7 +36,6 @@ from lkst.record.userhandlers import (
     loaded_handlers,
     unload_handler,
 )
-from lkst.record.valuenames import LiveNames
 
 __all__ = ("buffer_command", "handler_command", "mark_command", "trigger_command")
 
@@ -147,14 +146,9 @@ def trigger_add(name: str, when: str, actions: str, at_most: str) -> None:
     kernel side measures (block_time > 1s), with and, or, not. ACTIONS: notify, mask=NAME
     [for 5s], freeze [after SLOTS], switch (to a spare buffer), stack.
     """
-    rate = parse_rate(at_most)
-    todo = parse_actions(actions)
+    rate, todo = parse_rate(at_most), parse_actions(actions)
     with steer() as recorder:
-        clauses = compile_expression(when, recorder.catalogue, LiveNames())
-        store = open_store(recorder.catalogue)
-        maskset = store.load(todo.maskset) if todo.maskset else None
-        interval = rate.period // rate.count
-        for line in add_trigger(recorder, name, when, clauses, todo, maskset, interval):
+        for line in add_from_text(recorder, name, when, todo, rate):
             click.echo(line, err=True)
 
 

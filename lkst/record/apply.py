@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Starting as configured
+----------------------
+
+Starts the recorder with what /etc/lkst says, and puts a new recorder in the place
+of one that runs.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+import time
+
+from lkst.errors import LkstError
+from lkst.record.actions import Actions
+from lkst.record.buffers import new_buffer
+from lkst.record.built import built_catalogue
+from lkst.record.config import Config
+from lkst.record.expression import compile_expression
+from lkst.record.mask_commands import open_store
+from lkst.record.masktext import Maskset
+from lkst.record.pins import PINS, Recorder
+from lkst.record.recorder import Started, start
+from lkst.record.steering import steer
+from lkst.record.triggers import add_trigger
+from lkst.record.units import Rate
+from lkst.record.userhandlers import load_handler, loaded_handlers, register_handlers
+from lkst.record.valuenames import LiveNames
+
+__all__ = ("add_from_text", "apply_config", "outdated", "start_recorder")
+
+Report = Callable[[str], None]
+
+_SECOND = 1_000_000_000
+
+#: Of a trigger for which nothing was said.
+DEFAULT_RATE = Rate(10, _SECOND)
+
+
+def outdated() -> bool:
+    """Whether a recorder runs that another version of this software has started."""
+    if not PINS.is_dir():
+        return False
+    try:
+        with Recorder() as recorder:
+            own = built_catalogue()
+            return own.events != recorder.catalogue.events
+    except LkstError:
+        # One that cannot even be read is of another version, or broken.
+        return True
+
+
+def start_recorder(
+    size: int, maskset: Maskset, *, replace: bool, save_old: Path | None, report: Report
+) -> Started:
+    """
+    Start the recorder with the user's handlers known to it.
+
+    :param replace: whether one that runs may be replaced; it goes when the new one records
+    :param save_old: folder for what the old one holds; None: it is lost
+    :param report: told what was saved, and what could not be
+    :raises LkstError: if it cannot be started; then nothing has changed
+    """
+
+    def keep(old: Recorder) -> None:
+        if save_old is None:
+            return
+        try:
+            report(f"what the old recorder held is in {_save(old, save_old)}")
+        except (LkstError, OSError) as error:
+            report(f"what the old recorder held could not be saved: {error}")
+
+    return start(size, maskset, replace=keep if replace else None, prepare=register_handlers)
+
+
+def _save(old: Recorder, folder: Path) -> Path:
+    from lkst.source.live import live_facts, read_image
+    from lkst.source.saved import save_trace
+    from lkst.trace.build import build_trace
+
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / time.strftime("old-%Y%m%d-%H%M%S.lkst", time.gmtime())
+    save_trace(build_trace(read_image(old), live_facts()), path)
+    return path
+
+
+def add_from_text(
+    recorder: Recorder, name: str, when: str, actions: Actions, rate: Rate | None
+) -> list[str]:
+    """
+    Add a trigger as a user has written it.
+
+    :param rate: how often it fires at most; None: whenever its condition holds
+    :return: what else there is to say, in lines
+    :raises LkstError: if it cannot be added; then nothing has changed
+    """
+    clauses = compile_expression(when, recorder.catalogue, LiveNames())
+    name_ = actions.maskset
+    maskset = open_store(recorder.catalogue).load(name_) if name_ else None
+    interval = rate.period // rate.count if rate else 0
+    return add_trigger(recorder, name, when, clauses, actions, maskset, interval)
+
+
+def apply_config(config: Config, report: Report) -> bool:
+    """
+    Set up handlers, buffers and triggers of a recorder that has just been started.
+
+    :param report: told what could not be done, and why; the rest is done all the same
+    :return: whether all was done
+    """
+    good = True
+
+    def attempt(what: str, do: Callable[[], object]) -> None:
+        nonlocal good
+        try:
+            do()
+        except (LkstError, OSError) as error:
+            report(f"{what}: {error}")
+            good = False
+
+    with steer() as recorder:
+        for handler in config.handlers:
+            if handler.name not in loaded_handlers(recorder.live):
+                attempt(
+                    f"handler {handler.name}",
+                    partial(load_handler, recorder, handler.name, handler.file),
+                )
+        for buffer in config.buffers:
+            attempt(
+                f"buffer {buffer.name}", partial(new_buffer, recorder, buffer.name, buffer.size)
+            )
+        for trigger in config.triggers:
+            rate = trigger.at_most or DEFAULT_RATE
+            attempt(
+                f"trigger {trigger.name}",
+                partial(add_from_text, recorder, trigger.name, trigger.when, trigger.do, rate),
+            )
+    return good
