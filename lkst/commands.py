@@ -190,17 +190,50 @@ def slice_command(source: str | None, output: Path) -> None:
 @click.command("events")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def events_command(words: tuple[str, ...], form: str) -> None:
+@click.option(
+    "--cost",
+    is_flag=False,
+    flag_value=5.0,
+    type=click.FloatRange(0.1, 3600),
+    metavar="[SECONDS]",
+    help="Measure what each costs on this machine, now.",
+)
+@click.option("--maskset", help="With --cost: measure this one, in a recorder of its own.")
+def events_command(
+    words: tuple[str, ...], form: str, cost: float | None, maskset: str | None
+) -> None:
     """
-    Show the catalogue of events: of SOURCE, of the running recorder, or of this lkst.
+    Show the catalogue of events: of SOURCE, or of this lkst.
 
-    PATTERN selects by name, category or LKST's old name.
+    PATTERN selects by name, category or LKST's old name. With --cost: what each event of the
+    maskset that is active costs, or of "default" if no recorder runs.
     """
+    if cost is not None:
+        if words:
+            raise Usage("--cost measures a maskset: neither SOURCE nor PATTERN goes with it")
+        click.echo(_cost(cost, maskset, form), nl=False)
+        return
+    if maskset:
+        raise Usage("--maskset goes with --cost")
     source, pattern = _split_words(words)
     show: Callable[[Catalogue, str | None], str] = events_text if form == "text" else events_json
     text = show(_catalogue(source), pattern)
     with paged() as stream:
         stream.write(text)
+
+
+def _cost(seconds: float, name: str | None, form: str) -> str:
+    from lkst.record.cost import measure_cost, temporary_recorder
+    from lkst.record.cost_text import cost_json, cost_text
+    from lkst.record.mask_commands import open_store
+    from lkst.record.pins import PINS
+
+    if name is None and PINS.is_dir():
+        cost = measure_cost(seconds)
+    else:
+        with temporary_recorder(open_store().load(name or "default"), 1 << 20) as pins:
+            cost = measure_cost(seconds, pins)
+    return cost_text(cost) if form == "text" else cost_json(cost)
 
 
 def _split_words(words: tuple[str, ...]) -> tuple[str | None, str | None]:

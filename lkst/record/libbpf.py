@@ -46,6 +46,7 @@ _HOOKS = {
 # include/uapi/linux/bpf.h
 _MAP_TYPE_ARRAY = 2
 _MMAPABLE, _INNER_MAP = 1 << 10, 1 << 12
+_STATS_RUN_TIME = 0
 _LIBBPF_INFO = 1  # enum libbpf_print_level
 _MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
 _Sample = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -113,6 +114,16 @@ class _ProgInfo(ctypes.Structure):
         ("run_cnt", ctypes.c_uint64),
         ("recursion_misses", ctypes.c_uint64),
         ("tail", ctypes.c_uint32 * 4),
+    )
+
+
+class _LinkInfo(ctypes.Structure):
+    # struct bpf_link_info, include/uapi/linux/bpf.h
+    _fields_ = (
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("prog_id", ctypes.c_uint32),
+        ("tail", ctypes.c_uint32 * 13),
     )
 
 
@@ -542,6 +553,43 @@ def prog_info(fd: int) -> tuple[int, int]:
     info = _ProgInfo()
     _get_info(fd, info)
     return int.from_bytes(bytes(info.head)[4:8], "little"), info.recursion_misses
+
+
+@contextlib.contextmanager
+def run_time_statistics() -> Iterator[None]:
+    """
+    Have the kernel measure how long programs run (BPF_ENABLE_STATS, since Linux 5.8).
+
+    :raises BPFError: if it does not
+    """
+    fd = _check(library().bpf_enable_stats(_STATS_RUN_TIME), "bpf_enable_stats")
+    try:
+        yield
+    finally:
+        os.close(fd)
+
+
+def run_statistics(prog_id: int) -> tuple[int, int, int]:
+    """
+    Tell how a program ran while statistics were kept.
+
+    :return: time in ns, runs, and runs that were skipped because it was running already
+    """
+    info = _ProgInfo()
+    with program_by_id(prog_id) as fd:
+        _get_info(fd, info)
+    return int(info.run_time_ns), int(info.run_cnt), int(info.recursion_misses)
+
+
+def linked_programs(folder: Path) -> dict[str, int]:
+    """Give the ids of the programs whose links are pinned in a folder, by the pins' names."""
+    programs = {}
+    for pin in folder.iterdir():
+        info = _LinkInfo()
+        with pinned(pin) as fd:
+            _get_info(fd, info)
+        programs[pin.name] = int(info.prog_id)
+    return programs
 
 
 def recursion_misses(prog_id: int) -> int:
