@@ -94,7 +94,7 @@ class _Writer:
             stretches.append(stretch)
         if not stretches:
             return
-        trace = build_trace(replace(image, buffers=stretches, partial=True), self._facts)
+        trace = build_trace(replace(image, buffers=stretches), self._facts)
         self.log.records += len(trace)
         save_image(
             trace.image, self._facts, self._next_piece(), name_tasks(trace), name_symbols(trace)

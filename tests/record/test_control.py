@@ -1,25 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Starting, showing and stopping the recorder, as root does it in a guest."""
 
-from dataclasses import dataclass
-import json
-from typing import Any
-
-from dumps import Dump, Lab, Run
+from dumps import Lab, Run
+from guests import TOOLS, Guest
 import pytest
-
-# Runs each command, and keeps what it says: NAME.out, NAME.err, NAME.status.
-TOOLS = r"""
-try() {
-	name=$1
-	shift
-	"$@" >"/out/$name.out" 2>"/out/$name.err"
-	echo $? >"/out/$name.status"
-}
-user() {
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
-}
-"""
 
 REFUSED = r"""
 try status-none lkst status
@@ -70,32 +54,6 @@ try stop lkst stop
 ls /sys/fs/bpf >/out/left
 try second lkst start
 """
-
-
-@dataclass
-class Said:
-    """What a command of the script has said."""
-
-    status: int
-    out: str
-    err: str
-
-
-class Guest:
-    """What the script has left."""
-
-    def __init__(self, dump: Dump) -> None:
-        self.dump = dump
-
-    def __getitem__(self, name: str) -> Said:
-        out, err, status = (
-            (self.dump.out / f"{name}.{kind}").read_text() for kind in ("out", "err", "status")
-        )
-        assert "Traceback" not in err, err
-        return Said(int(status), out, err)
-
-    def records(self, name: str) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self[name].out.splitlines()]
 
 
 @pytest.fixture(scope="module")
