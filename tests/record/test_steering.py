@@ -2,6 +2,7 @@
 """Changing what is recorded while it is, as root does it in a guest."""
 
 import json
+import os
 from pathlib import Path
 import subprocess
 
@@ -121,25 +122,29 @@ try counts lkst counts live --format json
 
 @pytest.fixture(scope="module", params=["6.1", "7"])
 def guest(
-    request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    lab: Lab,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
 ) -> Guest:
-    folder = tmp_path_factory.mktemp("handlers")
+    # The same for all workers, so that they share a guest.
+    base = tmp_path_factory.getbasetemp()
+    folder = (base if worker_id == "master" else base.parent) / "handlers"
+    folder.mkdir(exist_ok=True)
     words = []
     for name, text in (("half", HANDLER), ("worse", REJECTED)):
-        source = folder / f"{name}.bpf.c"
-        source.write_text(text)
-        words += ["--file", str(_compile(source))]
+        words += ["--file", str(_compile(folder / f"{name}.bpf.o", text))]
     return Guest(
         lab(request.param, "--no-record", "--timeout", "600", *words, script=TOOLS + SCRIPT)
     )
 
 
-def _compile(source: Path) -> Path:
-    target = source.with_suffix(".o")
+def _compile(target: Path, text: str) -> Path:
     flags = "-O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I/usr/include/x86_64-linux-gnu"
-    subprocess.run(
-        ["clang", *flags.split(), f"-I{ROOT / 'recorder'}", "-c", source, "-o", target], check=True
-    )
+    new = target.with_suffix(f".{os.getpid()}")
+    command = f"clang {flags} -I{ROOT}/recorder -x c -c - -o {new}".split()
+    subprocess.run(command, input=text, text=True, check=True)
+    new.replace(target)
     return target
 
 

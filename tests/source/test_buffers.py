@@ -67,7 +67,7 @@ save("1.lkst")
 say("lab: second")
 save("2.lkst")
 with steer() as recorder:
-    buffers.new_buffer(recorder, "late", 1 << 20)
+    buffers.new_buffer(recorder, "late", 1 << 22)
     buffers.new_buffer(recorder, "idle", 1 << 16)
     buffers.freeze_buffer(recorder, "main")
     buffers.use_buffer(recorder, "late")
