@@ -177,7 +177,7 @@ def test_what_no_loaded_maskset_wants_is_detached(guest: Guest) -> None:
 
 def test_marks(guest: Guest) -> None:
     assert guest["mark"].status == 0
-    assert guest["marked"].out.count("text=deploy 1.2 started") == 1
+    assert guest["marked"].out.count('text="deploy 1.2 started"') == 1
 
 
 def test_unknown_names(guest: Guest) -> None:
