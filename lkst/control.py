@@ -65,7 +65,7 @@ class Filter(ctypes.LittleEndianStructure):
 
     _fields_ = (
         ("flags", c_uint32),
-        ("children", c_uint32),
+        ("reserved", c_uint32),
         ("comm", Pattern * layout.MAX_PATTERNS),
         ("cgroup", Cgroup * layout.MAX_PATTERNS),
         ("cpus", c_uint64 * (layout.FILTER_CPUS // 64)),
@@ -155,7 +155,8 @@ class Control(ctypes.LittleEndianStructure):
         ("no_spare", c_uint64),
         ("unfollowed", c_uint64),
         ("rules", c_uint32),
-        ("reserved", c_uint32 * 13),
+        ("children", c_uint32),
+        ("reserved", c_uint32 * 12),
         ("buffer", Buffer * layout.MAX_BUFFERS),
         ("handler", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
         ("argument", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),

@@ -166,7 +166,7 @@ struct lkst_cgroup {
 
 struct lkst_filter {
 	__u32 flags;
-	__u32 children; /* followed tasks' children are followed too */
+	__u32 reserved;
 	struct lkst_pattern comm[LKST_MAX_PATTERNS];
 	struct lkst_cgroup cgroup[LKST_MAX_PATTERNS];
 	__u64 cpus[LKST_FILTER_CPUS / 64];
@@ -264,7 +264,8 @@ struct lkst_control {
 	__u64 no_spare;	  /* switches that found no spare buffer */
 	__u64 unfollowed; /* tasks that found no room in lkst_followed */
 	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
-	__u32 reserved[13];
+	__u32 children;	  /* masksets that follow children too, one bit for each */
+	__u32 reserved[12];
 	struct lkst_buffer buffer[LKST_MAX_BUFFERS];
 
 	__u8 handler[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];

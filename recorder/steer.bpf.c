@@ -116,15 +116,15 @@ int lkst_tick(void *ctx)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	__u32 pid = parent->pid, child_pid = child->pid, masksets = 0, i;
-	bool thread = parent->tgid == child->tgid;
+	__u32 pid = parent->pid, child_pid = child->pid, masksets;
 	__u32 *followed = bpf_map_lookup_elem(&lkst_followed, &pid);
 
 	if (!followed)
 		return 0;
-	for (i = 0; i < LKST_MAX_MASKSETS; i++)
-		if (*followed & 1U << i && (thread || lkst_control.filter[i].children))
-			masksets |= 1U << i;
+	masksets = *followed;
+	/* A thread belongs to its process. */
+	if (parent->tgid != child->tgid)
+		masksets &= lkst_control.children;
 	if (masksets && bpf_map_update_elem(&lkst_followed, &child_pid, &masksets, BPF_ANY))
 		__sync_fetch_and_add(&lkst_control.unfollowed, 1);
 	return 0;

@@ -117,7 +117,6 @@ def _hists_used(control: Control) -> set[int]:
 
 def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
     filter_ = Filter()
-    filter_.children = wanted.children
     if wanted.cpus:
         filter_.flags |= layout.BY_CPU
         for cpu in wanted.cpus:
@@ -135,7 +134,10 @@ def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
         filter_.cgroup[place].used = 1
     if wanted.pids:
         filter_.flags |= layout.BY_PID
-    recorder.live.filter[index] = filter_
+    control = recorder.live
+    bit = 1 << index
+    control.children = control.children | bit if wanted.children else control.children & ~bit
+    control.filter[index] = filter_
 
 
 def _find_cgroup(path: str) -> tuple[int, int]:
