@@ -130,8 +130,9 @@ int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(follow__sched_process_exit, struct task_struct *p)
+/* Not when it exits: that event is still to be recorded. */
+SEC("tp_btf/sched_process_free")
+int BPF_PROG(follow__sched_process_free, struct task_struct *p)
 {
 	__u32 pid = p->pid;
 
