@@ -19,7 +19,7 @@ Record = dict[str, Any]
 
 DEEDS = Path(__file__).with_name("deeds.py")
 SCRIPT = """
-lkst start --maskset all --size 8M >/out/start.out 2>/out/start.err
+lkst start --maskset all --size 32M >/out/start.out 2>/out/start.err
 exec python3 /lab/files/deeds.py
 """
 
@@ -76,7 +76,7 @@ class Done:
 
 @pytest.fixture(scope="module", params=KERNELS)
 def done(request: pytest.FixtureRequest, lab: Lab, lkst: Run) -> Iterator[Done]:
-    words = ("--no-record", "--memory", "512", "--file", str(DEEDS))
+    words = ("--no-record", "--memory", "1024", "--file", str(DEEDS))
     dump = lab(request.param, *words, script=SCRIPT)
     result = lkst("replay", dump.vmcore, "--format", "jsonl")
     assert (result.status, result.stderr) == (0, "")
