@@ -40,12 +40,14 @@ DEFAULT_RATE = Rate(10, _SECOND)
 
 def outdated() -> bool:
     """Whether a recorder runs that another version of this software has started."""
-    if not PINS.is_dir():
-        return False
     try:
+        if not PINS.is_dir():
+            return False
         with Recorder() as recorder:
-            own = built_catalogue()
-            return own.events != recorder.catalogue.events
+            own, other = built_catalogue(), recorder.catalogue
+            return (own.header.version, own.events) != (other.header.version, other.events)
+    except PermissionError:
+        return False
     except LkstError:
         # One that cannot even be read is of another version, or broken.
         return True
@@ -63,25 +65,27 @@ def start_recorder(
     :raises LkstError: if it cannot be started; then nothing has changed
     """
 
-    def keep(old: Recorder) -> None:
+    def keep(pins: Path) -> None:
         if save_old is None:
             return
         try:
-            report(f"what the old recorder held is in {_save(old, save_old)}")
+            report(f"what the old recorder held is in {_save(pins, save_old)}")
         except (LkstError, OSError) as error:
             report(f"what the old recorder held could not be saved: {error}")
 
     return start(size, maskset, replace=keep if replace else None, prepare=register_handlers)
 
 
-def _save(old: Recorder, folder: Path) -> Path:
+def _save(pins: Path, folder: Path) -> Path:
     from lkst.source.live import live_facts, read_image
     from lkst.source.saved import save_trace
     from lkst.trace.build import build_trace
 
+    with Recorder(pins) as old:
+        image, boot = read_image(old), old.header.boot_id[:8]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / time.strftime("old-%Y%m%d-%H%M%S.lkst", time.gmtime())
-    save_trace(build_trace(read_image(old), live_facts()), path)
+    path = folder / time.strftime(f"old-{boot}-%Y%m%d-%H%M%S.lkst", time.gmtime())
+    save_trace(build_trace(image, live_facts()), path)
     return path
 
 

@@ -30,7 +30,7 @@ _FOLLOW = "follow"
 _PINNED_ASIDE = {".rodata.lkst": "catalogue", ".data.lkst": "control"}
 
 #: Maps that only the programs of delays use.
-_OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
+OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
 
 
 @dataclass
@@ -98,11 +98,17 @@ def _wanted(
     return wanted
 
 
-def programs_for(events: Iterable[Event]) -> set[str]:
-    """Name the programs that this kernel has a hook for, of those that feed some events."""
+def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
+    """
+    Name the programs that this kernel has a hook for, of those that feed some events.
+
+    :param follow: whether those that follow tasks are wanted as well
+    """
     with libbpf.Object(object_path()) as bpf:
         hooks = sections(bpf)
     wanted = {program for event in events for program in programs_of(event, hooks)}
+    if follow:
+        wanted |= {program for program in hooks if program.partition("__")[0] == _FOLLOW}
     return libbpf.hooks_present({program: hooks[program] for program in wanted})
 
 
@@ -152,7 +158,7 @@ def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
             continue
         if (pins / name).exists():
             bpf.reuse_map(map_, pins / name)
-        elif map_ in _OF_DELAYS and not any("__" in program for program in programs):
+        elif map_ in OF_DELAYS and not any("__" in program for program in programs):
             bpf.leave_out_map(map_)
         else:
             new.append(map_)

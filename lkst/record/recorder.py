@@ -48,7 +48,7 @@ def start(
     maskset: Maskset,
     pins: Path = PINS,
     *,
-    replace: Callable[[Recorder], None] | None = None,
+    replace: Callable[[Path], None] | None = None,
     prepare: Callable[[Recorder], None] | None = None,
 ) -> Started:
     """
@@ -56,14 +56,14 @@ def start(
 
     :param size: of each CPU's ring in bytes; rounded up to a power of two
     :param maskset: the one to activate
-    :param replace: called with the recorder that runs already, when the new one records;
-        None: there must be none
+    :param replace: called with the pins of the recorder that runs already, when the new one
+        records; None: there must be none
     :param prepare: called with the new recorder before it records
     :raises LkstError: if it cannot be done; then nothing is left of it
     """
     _check_host(pins, replace is not None)
     with locked():
-        _remove_leftovers(pins)
+        _remove_leftovers(pins.parent)
         nr_cpus = machine.possible_cpus()
         nr_slots = nr_slots_of(size, nr_cpus)
         # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
@@ -79,18 +79,18 @@ def start(
         if new.exists():
             try:
                 if replace:
-                    with Recorder(new, writable=True) as old:
-                        replace(old)
+                    replace(new)
             finally:
                 remove_pins(new)
     return started
 
 
-def _remove_leftovers(pins: Path) -> None:
-    """Remove what a start has left that was killed before it was done."""
-    for path in pins.parent.glob(f"{pins.name}-*"):
-        pid = path.name.removeprefix(f"{pins.name}-")
-        if pid.isdigit() and not Path("/proc", pid).exists():
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what a start or a measurement has left that was killed before it was done."""
+    for path in folder.glob(f"{PINS.name}-*"):
+        # Its last part is the process that has made it.
+        pids = path.name.split("-")[1:]
+        if all(map(str.isdigit, pids)) and not Path("/proc", pids[-1]).exists():
             remove_pins(path)
 
 
@@ -131,7 +131,8 @@ def _load(
 
     wanted = [e for e in built_catalogue().events.values() if e.name in maskset.handlers]
     with contextlib.ExitStack() as stack:
-        bpf = stack.enter_context(load(pins, programs_for(wanted) | set(RUN), refused, fill))
+        programs = programs_for(wanted, follow=bool(maskset.filter.pids)) | set(RUN)
+        bpf = stack.enter_context(load(pins, programs, refused, fill))
         (pins / "run").mkdir(mode=0o700)
         (pins / "rings").mkdir(mode=0o700)
         for program in RUN:
