@@ -11,19 +11,20 @@ import time
 
 import lkst
 from lkst import layout
-from lkst.control import name_of
+from lkst.control import Control, event_state, name_of
 from lkst.errors import LkstError
+from lkst.record import libbpf
 from lkst.record.config import CONFIG, load_config
 from lkst.record.pins import Recorder
-from lkst.record.programs import pin_name
+from lkst.record.programs import OF_DELAYS, RUN, object_path, pin_name, programs_of, sections
 
 __all__ = ("find_faults",)
 
-#: What must be pinned beside the maps that a Recorder opens.
-_PINS = ("lkst_buffers", "lkst_notices", "lkst_followed")
-
 #: A heart that has not beaten for so long is told of, in ns, if no trigger says when.
 _OVERDUE = 60_000_000_000
+
+#: The event whose triggers say when.
+_AGE = "heartbeat_age"
 
 
 def find_faults(recorder: Recorder) -> list[str]:
@@ -32,61 +33,86 @@ def find_faults(recorder: Recorder) -> list[str]:
 
     An event that this kernel does not have is no fault.
     """
+    control = recorder.look()
     return [
-        *_pins(recorder),
+        *_pins(recorder, control),
         *_version(recorder),
-        *_events(recorder),
-        *_maskset(recorder),
-        *_buffers(recorder),
-        *_heart(recorder),
+        *_events(recorder, control),
+        *_maskset(control),
+        *_buffers(recorder, control),
+        *_heart(recorder, control),
     ]
 
 
-def _pins(recorder: Recorder) -> list[str]:
+def _is_own(recorder: Recorder) -> bool:
+    return recorder.header.version == lkst.__version__
+
+
+def _pins(recorder: Recorder, control: Control) -> list[str]:
     faults = []
     mode = stat.S_IMODE(recorder.pins.stat().st_mode)
     if mode & 0o077:
         faults.append(f"{recorder.pins} is open to others: its mode is {mode:04o}")
-    for name in _PINS:
-        if not (recorder.pins / str(pin_name(name))).exists():
-            faults.append(f"the pin of {name} is missing")
+    pins = [f"run/{program}" for program in RUN]
+    pins += [f"rings/{name_of(buffer.name)}" for buffer in control.buffer if buffer.state]
+    if _is_own(recorder):
+        pins += _map_pins(_delays(recorder, control))
+    missing = [pin for pin in pins if not (recorder.pins / pin).exists()]
+    if missing:
+        faults.append(f"no longer pinned: {', '.join(missing)}")
     return faults
 
 
+def _delays(recorder: Recorder, control: Control) -> bool:
+    return any(
+        event_state(control, event.id) == "attached"
+        and event.category == "delay"
+        and bool(event.hook)
+        for event in recorder.catalogue.events.values()
+    )
+
+
+def _map_pins(delays: bool) -> list[str]:
+    with libbpf.Object(object_path()) as bpf:
+        maps = [map_ for map_ in bpf.maps() if delays or map_ not in OF_DELAYS]
+    return [name for name in map(pin_name, maps) if name]
+
+
 def _version(recorder: Recorder) -> list[str]:
-    if recorder.header.version == lkst.__version__:
+    if _is_own(recorder):
         return []
     return [f"the recorder is of lkst {recorder.header.version}, this is {lkst.__version__}"]
 
 
-def _events(recorder: Recorder) -> list[str]:
-    control = recorder.look()
-    refused, unlinked = [], []
-    links = {path.name.partition("-")[0] for path in (recorder.pins / "links").iterdir()}
-    for event in recorder.catalogue.events.values():
-        state = layout.STATES[control.state[event.id] % len(layout.STATES)]
-        if state == "unattached":
-            refused.append(event.name)
-        # A delay's programs are named after it.
-        fed = any(link == event.hook or link.startswith(f"{event.name}__") for link in links)
-        if state == "attached" and event.hook and not fed:
-            unlinked.append(event.name)
+def _events(recorder: Recorder, control: Control) -> list[str]:
+    events = recorder.catalogue.events.values()
+    states = {event.name: event_state(control, event.id) for event in events}
     faults = []
-    if refused:
+    if refused := [name for name, state in states.items() if state == "unattached"]:
         faults.append(f"the kernel refused {', '.join(refused)}")
+    # What feeds the events of another version is not known.
+    if not _is_own(recorder):
+        return faults
+    with libbpf.Object(object_path()) as bpf:
+        known = list(sections(bpf))
+    unlinked = [
+        event.name
+        for event in events
+        if states[event.name] == "attached"
+        and not all((recorder.pins / "links" / name).exists() for name in programs_of(event, known))
+    ]
     if unlinked:
         faults.append(f"no longer attached: {', '.join(unlinked)}")
     return faults
 
 
-def _maskset(recorder: Recorder) -> list[str]:
+def _maskset(control: Control) -> list[str]:
     if not CONFIG.exists():
         return []
     try:
         wanted = load_config().maskset
     except LkstError as error:
-        return [str(error)]
-    control = recorder.look()
+        return str(error).splitlines()
     # What a trigger has switched to for a while is as it should be.
     index = control.base if control.until else control.active
     name = name_of(control.maskset[index % layout.MAX_MASKSETS].text)
@@ -95,17 +121,34 @@ def _maskset(recorder: Recorder) -> list[str]:
     return [f"the maskset {name!r} is active, not {wanted!r} as {CONFIG} says"]
 
 
-def _buffers(recorder: Recorder) -> list[str]:
-    control = recorder.look()
-    places = recorder.places(control.into % layout.MAX_BUFFERS)
+def _buffers(recorder: Recorder, control: Control) -> list[str]:
+    into = control.into % layout.MAX_BUFFERS
+    places = recorder.places(into)
     frozen = [cpu for cpu, place in enumerate(places) if place.head >= place.limit]
     if not frozen:
         return []
-    name = name_of(control.buffer[control.into % layout.MAX_BUFFERS].name)
+    name = name_of(control.buffer[into].name)
     return [f"the buffer {name!r} is frozen on {len(frozen)} of {len(places)} CPUs"]
 
 
-def _heart(recorder: Recorder) -> list[str]:
-    beat = recorder.look().beat
-    age = time.monotonic_ns() - beat
-    return [f"no heartbeat for {age / 1e9:.0f} s"] if beat and age > _OVERDUE else []
+def _heart(recorder: Recorder, control: Control) -> list[str]:
+    age = time.monotonic_ns() - control.beat
+    if not control.beat or age <= _limit(recorder, control):
+        return []
+    return [f"no heartbeat for {age / 1e9:.0f} s"]
+
+
+def _limit(recorder: Recorder, control: Control) -> int:
+    """Tell how old a heartbeat may be, in ns: as old as the first trigger has it."""
+    events = recorder.catalogue.events.values()
+    age = next((event.id for event in events if event.name == _AGE), 0)
+    table = control.table[control.rules % 2]
+    clauses = [table.clause[table.first[age] + place] for place in range(table.nr[age])]
+    above = layout.OPS.index(">"), layout.OPS.index(">=")
+    limits = [
+        term.value[0]
+        for clause in clauses
+        for term in clause.term[: clause.nr_terms]
+        if term.op in above
+    ]
+    return min(limits, default=_OVERDUE)

@@ -11,11 +11,14 @@ import struct
 import time
 
 from lkst import layout
-from lkst.control import active_maskset, event_state, read_control
-from lkst.decode.catalogue import Event
+from lkst.control import active_maskset, event_state, name_of
+from lkst.decode.catalogue import Event, Header
+from lkst.record.buffers import BufferStatus, list_buffers
+from lkst.record.masks import loaded_masksets
 from lkst.record.pins import Recorder
+from lkst.record.triggers import TriggerStatus, list_triggers
 
-__all__ = ("EventStatus", "Status", "read_status")
+__all__ = ("EventStatus", "RingStatus", "Status", "read_status")
 
 
 @dataclass(frozen=True)
@@ -34,14 +37,47 @@ class EventStatus:
 
 
 @dataclass(frozen=True)
+class RingStatus:
+    """One CPU's ring of the buffer that is written to."""
+
+    cpu: int
+    nr_slots: int
+    #: Slots ever claimed, and per second while it was watched.
+    head: int
+    rate: float
+
+    @property
+    def overwritten(self) -> int:
+        """Slots that were claimed anew."""
+        return max(0, self.head - self.nr_slots)
+
+    @property
+    def lasts(self) -> float:
+        """How far back it will reach at this rate, in s."""
+        return self.nr_slots / self.rate if self.rate else float("inf")
+
+
+@dataclass(frozen=True)
 class Status:
     """The recorder."""
 
+    header: Header
+    #: CLOCK_MONOTONIC, in ns.
+    now: int
     maskset: str
+    #: The maskset that follows, and CLOCK_MONOTONIC in ns when; "" and 0: none.
+    base: str
+    until: int
+    #: All masksets that are loaded.
+    loaded: list[str]
+    buffers: list[BufferStatus]
+    rings: list[RingStatus]
+    triggers: list[TriggerStatus]
+    #: CLOCK_MONOTONIC of the last heartbeat, in ns; 0: none is expected.
+    beat: int
+    #: What was lost: how often, by what it was.
+    lost: dict[str, int]
     events: list[EventStatus]
-    #: Slots that each CPU has claimed so far, and per second.
-    heads: list[int]
-    slot_rates: list[float]
 
 
 def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
@@ -53,14 +89,12 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
     before, start = recorder.cpus(), time.monotonic()
     time.sleep(seconds)
     after, elapsed = recorder.cpus(), time.monotonic() - start
-    header = recorder.header
-    control = read_control(recorder.control())
-    assert control is not None
-    into = control.into % layout.MAX_BUFFERS
+    header, control = recorder.header, recorder.look()
     misses = recorder.misses()
     events = []
     for event in recorder.catalogue.events.values():
-        counts = [_sum_counts(data, event.id, header.cpu_size) for data in (before, after)]
+        place = layout.COUNT_OFFSET + 8 * event.id
+        counts = [sum(_words(data, header.cpu_size, place)) for data in (before, after)]
         events.append(
             EventStatus(
                 event,
@@ -70,18 +104,39 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
                 misses.get(event.id, 0),
             )
         )
+    into = control.into % layout.MAX_BUFFERS
     heads = [
         [place.head for place in layout.places(data, header.cpu_size, into)]
         for data in (before, after)
     ]
+    rings = [
+        RingStatus(cpu, control.buffer[into].nr_slots, new, max(new - old, 0) / elapsed)
+        for cpu, (old, new) in enumerate(zip(*heads, strict=True))
+    ]
+    base = control.maskset[control.base % layout.MAX_MASKSETS].text
     return Status(
-        active_maskset(control),
-        events,
-        heads[1],
-        [(new - old) / elapsed for old, new in zip(*heads, strict=True)],
+        header=header,
+        now=time.monotonic_ns(),
+        maskset=active_maskset(control),
+        base=name_of(base) if control.until else "",
+        until=control.until,
+        loaded=list(loaded_masksets(control)),
+        buffers=list_buffers(recorder),
+        rings=rings,
+        triggers=list_triggers(control),
+        beat=control.beat,
+        lost={
+            "refused": sum(_words(after, header.cpu_size, layout.REFUSED_OFFSET)),
+            "unheard": control.unheard,
+            "no_spare": control.no_spare,
+            "unfollowed": control.unfollowed,
+        },
+        events=events,
     )
 
 
-def _sum_counts(cpus: bytes, event: int, cpu_size: int) -> int:
-    offsets = range(layout.COUNT_OFFSET + 8 * event, len(cpus), cpu_size)
-    return sum(struct.unpack_from("<Q", cpus, offset)[0] for offset in offsets)
+def _words(cpus: bytes, cpu_size: int, place: int) -> list[int]:
+    """Take a counter out of struct lkst_cpu of each CPU."""
+    return [
+        struct.unpack_from("<Q", cpus, offset)[0] for offset in range(place, len(cpus), cpu_size)
+    ]
