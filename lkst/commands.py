@@ -2,6 +2,8 @@
 """The commands that read a source."""
 
 from collections.abc import Callable
+import math
+import os
 from pathlib import Path
 import sys
 from typing import Any
@@ -10,7 +12,7 @@ import click
 
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import read_counts
-from lkst.errors import Damaged, NotFound, Usage
+from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.output import paged, write
 from lkst.replay.clean import clean
 from lkst.replay.colour import use_colour
@@ -206,9 +208,13 @@ def events_command(
     Show the catalogue of events: of SOURCE, or of this lkst.
 
     PATTERN selects by name, category or LKST's old name. With --cost: what each event of the
-    maskset that is active costs, or of "default" if no recorder runs.
+    maskset that is active costs, or of "default" if no recorder runs. What a program costs that
+    several events share is told at one of them. The kernel's statistics, which this switches on
+    for a while, make each call a little slower, and count a part of that.
     """
     if cost is not None:
+        if math.isnan(cost):
+            raise Usage("nan is no time: say how many seconds")
         if words:
             raise Usage("--cost measures a maskset: neither SOURCE nor PATTERN goes with it")
         click.echo(_cost(cost, maskset, form), nl=False)
@@ -227,12 +233,17 @@ def _cost(seconds: float, name: str | None, form: str) -> str:
     from lkst.record.cost_text import cost_json, cost_text
     from lkst.record.mask_commands import open_store
     from lkst.record.pins import PINS
+    from lkst.slice.progress import told
 
-    if name is None and PINS.is_dir():
-        cost = measure_cost(seconds)
-    else:
-        with temporary_recorder(open_store().load(name or "default"), 1 << 20) as pins:
-            cost = measure_cost(seconds, pins)
+    if os.geteuid() != 0:
+        raise LkstError("only root may measure what recording costs")
+    with told() as tell:
+        tell(f"measuring for {seconds:g} s")
+        if name is None and PINS.is_dir():
+            cost = measure_cost(seconds)
+        else:
+            with temporary_recorder(open_store().load(name or "default"), 1 << 20) as pins:
+                cost = measure_cost(seconds, pins)
     return cost_text(cost) if form == "text" else cost_json(cost)
 
 

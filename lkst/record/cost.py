@@ -8,45 +8,71 @@ how long they take, by the kernel's own statistics (BPF_STATS_RUN_TIME). These
 include a part of the two clock reads that they take themselves.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 import contextlib
 from dataclasses import dataclass
 import os
 from pathlib import Path
+import signal
 import struct
+import sys
 import time
 
 from lkst import layout
-from lkst.control import name_of
-from lkst.decode.catalogue import Event
+from lkst.control import Control, active_maskset, event_state
+from lkst.decode.catalogue import Catalogue, Event
+from lkst.errors import LkstError
 from lkst.record import libbpf
 from lkst.record.masktext import Maskset
 from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import object_path, programs_of, sections
 from lkst.record.recorder import start
+from lkst.record.userhandlers import register_handlers
 
-__all__ = ("Cost", "EventCost", "measure_cost", "temporary_recorder")
+__all__ = ("Cost", "EventCost", "Run", "measure_cost", "temporary_recorder")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a program ran, or several of them together; all per second."""
+
+    #: In ns.
+    time: float = 0.0
+    calls: float = 0.0
+    #: Calls that were skipped because the program was running already.
+    suppressed: float = 0.0
+
+    def __add__(self, other: "Run") -> "Run":
+        return Run(
+            self.time + other.time, self.calls + other.calls, self.suppressed + other.suppressed
+        )
 
 
 @dataclass(frozen=True)
 class EventCost:
-    """One event."""
+    """One event, or a program that feeds none."""
 
-    event: Event
-    #: How often its programs ran, per second.
-    calls: float
-    #: How long they took, in ns for each call.
-    ns: float
+    name: str
+    #: Of its programs; nothing if another event has them.
+    run: Run
     #: Records, per second.
     records: float
-    #: Of one CPU's time.
-    share: float
-    #: How often a program was skipped because it was running, per second.
-    suppressed: float
+    #: The event at which the cost of the same programs is told; "": this one.
+    told_at: str = ""
+
+    @property
+    def ns(self) -> float:
+        """How long a call took, in ns; of several programs the mean."""
+        return self.run.time / self.run.calls if self.run.calls else 0.0
+
+    @property
+    def share(self) -> float:
+        """Of one CPU's time."""
+        return self.run.time / 1e9
 
     @property
     def ring_bytes(self) -> float:
-        """What it takes of the rings, in bytes per second; of a text its first slot only."""
+        """What it takes of the rings, in bytes per second; of a long record its first slot only."""
         return self.records * layout.SLOT_SIZE
 
 
@@ -58,29 +84,53 @@ class Cost:
     seconds: float
     #: Those that happened, the dearest first.
     events: list[EventCost]
+    #: Events that are attached and did not happen.
+    silent: int
     #: Of all CPUs' time.
     share: float
-    #: What is written to the rings, in bytes per second, texts included.
+    #: What is written to the rings, in bytes per second, long records whole.
     ring_bytes: float
-    #: How long the ring of the busiest CPU lasts, in s.
-    lasts: float
+    #: Of each CPU's ring, in bytes.
+    ring_size: int
+    #: How long a ring lasts, in s: that of the busiest CPU, and that of a mean one.
+    shortest: float
+    mean: float
 
 
 @contextlib.contextmanager
 def temporary_recorder(maskset: Maskset, size: int) -> Iterator[Path]:
     """
-    Load a second recorder; it is gone afterwards.
+    Load a second recorder; it is gone afterwards, whatever ends this but SIGKILL.
+
+    What is left by that is removed by the next one that is started.
 
     :param size: of each ring, in bytes
     :raises LkstError: if it cannot be done
     """
     pins = PINS.with_name(f"{PINS.name}-{os.getpid()}")
+    with _leaving_on_signals():
+        try:
+            start(size, maskset, pins, prepare=register_handlers)
+            yield pins
+        finally:
+            if pins.exists():
+                remove_pins(pins)
+
+
+@contextlib.contextmanager
+def _leaving_on_signals() -> Iterator[None]:
+    """Have the signals that end a program end it as an exception does."""
+
+    def leave(number: int, _: object) -> None:
+        sys.exit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    old = [signal.signal(number, leave) for number in numbers]
     try:
-        start(size, maskset, pins)
-        yield pins
+        yield
     finally:
-        if pins.exists():
-            remove_pins(pins)
+        for number, handler in zip(numbers, old, strict=True):
+            signal.signal(number, handler)
 
 
 def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
@@ -88,62 +138,117 @@ def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
     Watch a recorder for a while.
 
     :raises NotFound: if it does not run
-    :raises LkstError: if this user may not, or the kernel keeps no statistics
+    :raises LkstError: if this user may not, the kernel keeps no statistics, or the recorder goes
     """
     with Recorder(pins) as recorder, libbpf.run_time_statistics():
         programs = libbpf.linked_programs(pins / "links")
-        before, cpus_before, begun = _run(programs), recorder.cpus(), time.monotonic()
+        before, cpus_before, begun = _statistics(programs), recorder.cpus(), time.monotonic()
         time.sleep(seconds)
-        after, cpus, elapsed = _run(programs), recorder.cpus(), time.monotonic() - begun
+        after, cpus, elapsed = _statistics(programs), recorder.cpus(), time.monotonic() - begun
         control = recorder.look()
+        if not recorder.runs():
+            raise LkstError("the recorder was stopped or replaced while it was measured")
+    # A program that was detached meanwhile is not told of.
     runs = {
-        name: tuple((b - a) / elapsed for a, b in zip(before[name], after[name], strict=True))
-        for name in programs
+        name: Run(*((new - old) / elapsed for old, new in zip(before[name], now, strict=True)))
+        for name, now in after.items()
     }
     with libbpf.Object(object_path()) as bpf:
         known = list(sections(bpf))
-    costs = []
-    told: set[str] = set()
     header = recorder.header
-    for event in recorder.catalogue.events.values():
-        # A program that feeds several events is told of once.
-        own = [name for name in programs_of(event, known) if name in runs and name not in told]
-        told |= set(own)
-        calls = sum(runs[name][1] for name in own)
-        records = (
-            _count(cpus, event, header.cpu_size) - _count(cpus_before, event, header.cpu_size)
-        ) / elapsed
-        if not calls and not records:
-            continue
-        ns = sum(runs[name][0] for name in own)
-        suppressed = sum(runs[name][2] for name in own)
-        costs.append(
-            EventCost(event, calls, ns / calls if calls else 0.0, records, ns / 1e9, suppressed)
-        )
-    into = control.into % layout.MAX_BUFFERS
-    rates = [
-        (new.head - old.head) / elapsed
-        for old, new in zip(
-            layout.places(cpus_before, header.cpu_size, into),
-            layout.places(cpus, header.cpu_size, into),
-            strict=True,
-        )
-    ]
-    busiest = max(rates, default=0.0)
+    records = {
+        event.name: (_count(cpus, event, header.cpu_size) - old) / elapsed
+        for event in recorder.catalogue.events.values()
+        for old in (_count(cpus_before, event, header.cpu_size),)
+    }
+    costs = costs_of(recorder.catalogue, known, runs, records)
+    slots = [slots / elapsed for slots in _slots(cpus_before, cpus, header.cpu_size)]
+    nr_slots = control.buffer[control.into % layout.MAX_BUFFERS].nr_slots
     return Cost(
-        name_of(control.maskset[control.active % layout.MAX_MASKSETS].text),
-        elapsed,
-        sorted(costs, key=lambda cost: cost.share, reverse=True),
-        sum(cost.share for cost in costs) / max(len(os.sched_getaffinity(0)), 1),
-        sum(rates) * layout.SLOT_SIZE,
-        control.buffer[into].nr_slots / busiest if busiest else float("inf"),
+        maskset=active_maskset(control),
+        seconds=elapsed,
+        events=costs,
+        silent=_silent(control, recorder.catalogue, {cost.name for cost in costs}),
+        share=sum(run.time for run in runs.values()) / 1e9 / (os.cpu_count() or 1),
+        ring_bytes=sum(slots) * layout.SLOT_SIZE,
+        ring_size=nr_slots * layout.SLOT_SIZE,
+        shortest=_lasts(nr_slots, max(slots, default=0.0)),
+        mean=_lasts(nr_slots, sum(slots) / max(sum(rate > 0 for rate in slots), 1)),
     )
 
 
-def _run(programs: dict[str, int]) -> dict[str, tuple[int, int, int]]:
-    return {name: libbpf.run_statistics(prog_id) for name, prog_id in programs.items()}
+def costs_of(
+    catalogue: Catalogue,
+    known: Iterable[str],
+    runs: Mapping[str, Run],
+    records: Mapping[str, float],
+) -> list[EventCost]:
+    """
+    Tell programs' times by event, the dearest first.
+
+    A program that feeds several events is told of once: at the one that is called as it is, or
+    else at the first.
+
+    :param known: names of all programs
+    :param runs: by program
+    :param records: per second, by event
+    """
+    known = list(known)
+    feeding = {
+        event.name: [name for name in programs_of(event, known) if name in runs]
+        for event in catalogue.events.values()
+    }
+    at: dict[str, str] = {}
+    for event, programs in feeding.items():
+        for name in programs:
+            at[name] = event if name == event else at.get(name, event)
+    costs = [
+        EventCost(
+            event,
+            sum((runs[name] for name in programs if at[name] == event), Run()),
+            records.get(event, 0.0),
+            next((at[name] for name in programs if at[name] != event), ""),
+        )
+        for event, programs in feeding.items()
+    ]
+    costs += [EventCost(name, run, 0.0) for name, run in runs.items() if name not in at]
+    happened = [cost for cost in costs if cost.run.calls or cost.records]
+    return sorted(happened, key=lambda cost: (-cost.run.time, -cost.records, cost.name))
+
+
+def _statistics(programs: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
+    found = {}
+    for name, prog_id in programs.items():
+        with contextlib.suppress(libbpf.BPFError):
+            found[name] = libbpf.run_statistics(prog_id)
+    return found
 
 
 def _count(cpus: bytes, event: Event, cpu_size: int) -> int:
     offsets = range(layout.COUNT_OFFSET + 8 * event.id, len(cpus), cpu_size)
     return sum(struct.unpack_from("<Q", cpus, offset)[0] for offset in offsets)
+
+
+def _slots(before: bytes, after: bytes, cpu_size: int) -> list[int]:
+    """Tell how many slots each CPU has claimed, in whichever buffer."""
+    slots = [0] * (len(after) // cpu_size)
+    for buffer in range(layout.MAX_BUFFERS):
+        old, new = (layout.places(cpus, cpu_size, buffer) for cpus in (before, after))
+        for cpu, (was, now) in enumerate(zip(old, new, strict=True)):
+            # One that was made anew meanwhile began at 0.
+            slots[cpu] += now.head - was.head if now.head >= was.head else now.head
+    return slots
+
+
+def _lasts(nr_slots: int, rate: float) -> float:
+    return nr_slots / rate if rate else float("inf")
+
+
+def _silent(control: Control, catalogue: Catalogue, happened: set[str]) -> int:
+    row = control.handler[control.active % layout.MAX_MASKSETS]
+    return sum(
+        bool(row[event.id])
+        and event_state(control, event.id) == "attached"
+        and event.name not in happened
+        for event in catalogue.events.values()
+    )

@@ -2,6 +2,7 @@
 """What recording costs, as text and as JSON."""
 
 import json
+import math
 
 from tabulate import tabulate
 
@@ -14,13 +15,15 @@ def cost_text(cost: Cost) -> str:
     """Show what a maskset costs as a table; ends with a line's end."""
     rows = [
         (
-            entry.event.name,
-            f"{entry.calls:.0f}",
+            entry.name,
+            f"{entry.run.calls:.0f}",
             f"{entry.ns:.0f}",
             f"{entry.share:.3%}",
             f"{entry.ring_bytes:.0f}",
-            f"{entry.suppressed:.0f}",
+            f"{entry.run.suppressed:.0f}",
         )
+        if not entry.told_at
+        else (entry.name, "-", "-", f"see {entry.told_at}", f"{entry.ring_bytes:.0f}", "-")
         for entry in cost.events
     ]
     table = tabulate(
@@ -28,13 +31,27 @@ def cost_text(cost: Cost) -> str:
         ["event", "calls/s", "ns per call", "of one CPU", "ring bytes/s", "suppressed/s"],
         tablefmt="plain",
         disable_numparse=True,
-        colalign=("left", *["right"] * 5),
+        colalign=("left", *["right"] * 5) if rows else None,
     )
-    lasts = f"{cost.lasts:.1f} s" if cost.lasts != float("inf") else "for ever"
-    return (
-        f"maskset {cost.maskset}, measured for {cost.seconds:.1f} s: {cost.share:.3%} of all CPUs,"
-        f" {cost.ring_bytes:.0f} bytes/s of ring; the busiest CPU's ring lasts {lasts}\n\n{table}\n"
+    summary = tabulate(
+        [
+            ("maskset", f"{cost.maskset}, measured for {cost.seconds:.1f} s"),
+            ("CPU time", f"{cost.share:.3%} of all CPUs"),
+            ("rings", f"{cost.ring_bytes:.0f} bytes/s"),
+            (
+                "last",
+                f"a ring of {cost.ring_size >> 10} KiB {_time(cost.mean)}, that of the busiest CPU"
+                f" {_time(cost.shortest)}",
+            ),
+            *([("silent", f"{cost.silent} events did not happen")] if cost.silent else []),
+        ],
+        tablefmt="plain",
     )
+    return f"{table}\n\n{summary}\n"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds:.1f} s" if math.isfinite(seconds) else "for ever"
 
 
 def cost_json(cost: Cost) -> str:
@@ -44,15 +61,22 @@ def cost_json(cost: Cost) -> str:
         "seconds": cost.seconds,
         "share": cost.share,
         "ring_bytes": cost.ring_bytes,
-        "lasts": cost.lasts if cost.lasts != float("inf") else None,
+        "ring_size": cost.ring_size,
+        "lasts": {
+            name: value if math.isfinite(value) else None
+            for name, value in (("shortest", cost.shortest), ("mean", cost.mean))
+        },
+        "silent": cost.silent,
         "events": [
             {
-                "event": entry.event.name,
-                "calls": entry.calls,
+                "event": entry.name,
+                "calls": entry.run.calls,
                 "ns": entry.ns,
                 "share": entry.share,
+                "records": entry.records,
                 "ring_bytes": entry.ring_bytes,
-                "suppressed": entry.suppressed,
+                "suppressed": entry.run.suppressed,
+                "told_at": entry.told_at or None,
             }
             for entry in cost.events
         ],

@@ -586,9 +586,10 @@ def linked_programs(folder: Path) -> dict[str, int]:
     programs = {}
     for pin in folder.iterdir():
         info = _LinkInfo()
-        with pinned(pin) as fd:
+        # It may be detached just now.
+        with contextlib.suppress(FileNotFoundError), pinned(pin) as fd:
             _get_info(fd, info)
-        programs[pin.name] = int(info.prog_id)
+            programs[pin.name] = int(info.prog_id)
     return programs
 
 
