@@ -19,10 +19,11 @@ __all__ = ("replacing",)
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
+def replacing(path: Path, mode: int = 0o600) -> Iterator[IO[bytes]]:
     """
     Write a file that takes the place of an old one once it is complete.
 
+    :param mode: what a dump holds is for those who may read the dump
     :raises LkstError: if it cannot be written; then the old one stays
     """
     if path.exists() and not path.is_file():
@@ -38,8 +39,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(file.fileno())
         umask = os.umask(0)
         os.umask(umask)
-        # What a dump holds is for those who may read the dump.
-        name.chmod(0o600 & ~umask)
+        name.chmod(mode & ~umask)
         name.replace(path)
         name = None
     except OSError as error:

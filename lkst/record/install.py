@@ -9,6 +9,7 @@ the folders under /etc/lkst.
 
 from collections.abc import Iterator
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import sys
 from lkst.errors import LkstError
 from lkst.files import replacing
 from lkst.record.config import DEFAULT_CONFIG_TEXT
+from lkst.record.pins import PINS
+from lkst.record.recorder import stop
 
-__all__ = ("UNIT", "install", "uninstall")
+__all__ = ("UNIT", "install", "uninstall", "unit_text")
 
 UNIT = "lkst.service"
 
@@ -25,30 +28,55 @@ _ETC = Path("etc/lkst")
 _UNITS = Path("etc/systemd/system")
 _WANTS = _UNITS / "sysinit.target.wants"
 
-# Nothing of it needs to be running later: what it has set up lives in the kernel.
+# Nothing of it needs to be running later: what it has set up lives in the kernel, and
+# goes on recording while the system shuts down, hence no Conflicts=shutdown.target.
+# What protects /sys, kernel logs or executable memory would keep BPF, names of symbols
+# or ctypes from working.
 _TEXT = """\
 [Unit]
 Description=LKST, the Linux Kernel State Tracer
 DefaultDependencies=no
 RequiresMountsFor=/sys/fs/bpf /etc /run
 After=local-fs.target systemd-modules-load.service
-Before=sysinit.target shutdown.target
-Conflicts=shutdown.target
+Before=sysinit.target
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
-ExecStart={python} -m lkst start --config
+ExecStart={python} -m lkst start --config --replace
 ExecReload={python} -m lkst start --config --replace
 ExecStop={python} -m lkst stop
+TimeoutStartSec=2min
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX
+RestrictRealtime=yes
+UMask=0077
 
 [Install]
 WantedBy=sysinit.target
 """
 
 
+def unit_text(python: str) -> str:
+    """
+    Write the unit.
+
+    :param python: path of the interpreter that has this software
+    :raises LkstError: if systemd takes no such path
+    """
+    if re.search(r"[\"'\\]", python):
+        raise LkstError(f"systemd cannot start {python}: there are quotes in its path")
+    escaped = python.replace("%", "%%")
+    return _TEXT.format(python=f'"{escaped}"' if " " in escaped else escaped)
+
+
 def _systemd_runs() -> bool:
     return Path("/run/systemd/system").is_dir() and shutil.which("systemctl") is not None
+
+
+def _is_active() -> bool:
+    return subprocess.run(["systemctl", "is-active", "--quiet", UNIT]).returncode == 0
 
 
 def _systemctl(*words: str) -> None:
@@ -80,7 +108,7 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
         _write(config, DEFAULT_CONFIG_TEXT)
         yield f"wrote {config}"
     unit = root / _UNITS / UNIT
-    text = _TEXT.format(python=sys.executable)
+    text = unit_text(sys.executable)
     if not unit.exists() or unit.read_text() != text:
         unit.parent.mkdir(parents=True, exist_ok=True)
         _write(unit, text)
@@ -92,28 +120,34 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
         yield f"enabled {UNIT}"
     if here:
         _systemctl("daemon-reload")
-        if start:
+        if start and not _is_active():
             _systemctl("start", UNIT)
             yield f"started {UNIT}"
+    elif start and root == Path("/"):
+        yield "not started: systemd does not run here"
 
 
 def _write(path: Path, text: str) -> None:
-    with replacing(path) as file:
+    with replacing(path, 0o644) as file:
         file.write(text.encode())
 
 
 def uninstall(root: Path, *, purge: bool) -> Iterator[str]:
     """
-    Remove what :func:`install` has installed.
+    Remove what :func:`install` has installed, and stop the recorder.
 
     :param purge: whether what a user has written under /etc/lkst goes as well
     :return: what was done, line by line
     """
     unit = root / _UNITS / UNIT
     here = root == Path("/") and _systemd_runs()
-    if here and unit.exists():
+    if here and unit.exists() and _is_active():
         _systemctl("stop", UNIT)
         yield f"stopped {UNIT}"
+    # One that systemd knows nothing of, or no longer.
+    if root == Path("/") and PINS.exists():
+        stop()
+        yield "stopped the recorder"
     for path in (root / _WANTS / UNIT, unit):
         if path.is_symlink() or path.exists():
             path.unlink()

@@ -14,7 +14,7 @@ __all__ = ("install_command", "uninstall_command")
 _root = click.option(
     "--root",
     default="/",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
     help="Of the system to install into, if it is not this one.",
 )
 

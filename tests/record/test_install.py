@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Installing into another system's root."""
 
+import configparser
 from pathlib import Path
+import resource
+import shutil
+import signal
+import subprocess
 import sys
 
 from dumps import Run
+import pytest
 
+from lkst.errors import LkstError
 from lkst.record.config import Config, load_config
+from lkst.record.install import unit_text
 
 
 def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:
@@ -16,7 +24,9 @@ def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:
     unit = tmp_path / "etc/systemd/system/lkst.service"
     link = tmp_path / "etc/systemd/system/sysinit.target.wants/lkst.service"
     assert load_config(config) == Config()
-    assert f"ExecStart={sys.executable} -m lkst start --config\n" in unit.read_text()
+    assert f"ExecStart={sys.executable} -m lkst start --config --replace\n" in unit.read_text()
+    # systemd tells of units that not everybody may read.
+    assert {path.stat().st_mode & 0o777 for path in (config, unit)} == {0o644}
     assert link.resolve() == unit
     assert (tmp_path / "etc/lkst/handlers").stat().st_mode & 0o777 == 0o700
 
@@ -38,3 +48,49 @@ def test_a_root_that_cannot_be_written(lkst: Run, tmp_path: Path) -> None:
     result = lkst("install", "--root", tmp_path)
     assert result.status == 1
     assert str(tmp_path / "etc/lkst") in result.stderr
+
+
+def test_a_write_that_fails_leaves_the_old_unit(lkst: Run, tmp_path: Path) -> None:
+    assert lkst("install", "--root", tmp_path).status == 0
+    unit = tmp_path / "etc/systemd/system/lkst.service"
+    unit.write_text("# an older one\n")
+    # No file is larger than this, which the old one is not.
+    result = lkst("install", "--root", tmp_path, preexec_fn=_no_large_files)
+    assert result.status == 1
+    assert str(unit) in result.stderr
+    assert unit.read_text() == "# an older one\n"
+    assert [path.name for path in unit.parent.iterdir() if path.is_file()] == [unit.name]
+    assert lkst("install", "--root", tmp_path).stdout == f"wrote {unit}\n"
+
+
+def _no_large_files() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, 64))
+
+
+@pytest.mark.parametrize("folder", ["plain", "two words", "100%n"])
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
+def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
+    python = tmp_path / folder / "python"
+    python.parent.mkdir()
+    python.symlink_to(sys.executable)
+    unit = tmp_path / "lkst.service"
+    unit.write_text(unit_text(str(python)))
+    result = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        capture_output=True,
+        text=True,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_a_python_that_systemd_does_not_take() -> None:
+    with pytest.raises(LkstError, match="quotes"):
+        unit_text('/opt/"quoted"/python')
+
+
+def test_the_recorder_outlives_the_shutdown() -> None:
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read_string(unit_text("/usr/bin/python3"))
+    assert unit["Unit"]["DefaultDependencies"] == "no"
+    assert "Conflicts" not in unit["Unit"]
