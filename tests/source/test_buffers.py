@@ -214,7 +214,7 @@ def set_buffer(number: int, member: str, value: int) -> Callable[[bytes], bytes]
     [
         ("map_id", 99999, "there is no such map"),
         ("nr_slots", 3, "cannot have 3 slots"),
-        ("nr_slots", 1 << 16, "not as large as it should be"),
+        ("nr_slots", 1 << 17, "not as large as it should be"),
         ("nr_slots", 1 << 30, "larger than memory"),
     ],
 )
