@@ -7,7 +7,7 @@
  * it; then it is recorded, if it is; then lkst_fire() does what triggers ask for,
  * so that the record which fired one is there before a ring freezes.
  *
- * Both are global functions: the verifier looks at each once for every program
+ * These are global functions: the verifier looks at each once for every program
  * and not once for every way that leads there.
  */
 #ifndef LKST_CLOSER_H
@@ -144,17 +144,22 @@ static __always_inline void count(__u32 event)
 		__sync_fetch_and_add(&counts->counted[event], 1);
 }
 
-/* The number of bits that a value takes: halving where to look, six times. */
+/*
+ * The number of bits that a value takes: all below the highest set bit are set,
+ * then counted. Without a branch, each of which the verifier would walk both ways.
+ */
 static __always_inline __u32 bits_of(__u64 value)
 {
-	__u32 bits = 0, step;
-
-	for (step = 32; step; step /= 2)
-		if (value >> step) {
-			value >>= step;
-			bits += step;
-		}
-	return bits + (value != 0);
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value |= value >> 32;
+	value -= value >> 1 & 0x5555555555555555;
+	value = (value & 0x3333333333333333) + (value >> 2 & 0x3333333333333333);
+	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return value * 0x0101010101010101 >> 56;
 }
 
 static __always_inline void count_value(const struct lkst_slot *slot, __u32 which)
@@ -175,42 +180,43 @@ static __always_inline void count_value(const struct lkst_slot *slot, __u32 whic
 	__sync_fetch_and_add(&counts->counted[lkst_event_of(slot)], 1);
 }
 
-static __always_inline bool holds(const struct lkst_slot *slot, volatile struct lkst_term *term)
+/* How a value and a limit can lie to each other; which of it an operator accepts. */
+#define BELOW 1
+#define EQUAL 2
+#define ABOVE 4
+#define MEET 8 /* have a bit in common */
+#define PART 16
+
+#define ACCEPTS(op, how) ((__u64)(how) << 8 * (op))
+#define ACCEPTED                                                                                   \
+	(ACCEPTS(LKST_EQ, EQUAL) | ACCEPTS(LKST_NE, BELOW | ABOVE) | ACCEPTS(LKST_LT, BELOW) |     \
+	 ACCEPTS(LKST_LE, BELOW | EQUAL) | ACCEPTS(LKST_GT, ABOVE) |                               \
+	 ACCEPTS(LKST_GE, ABOVE | EQUAL) | ACCEPTS(LKST_AND, MEET) | ACCEPTS(LKST_NAND, PART))
+
+/* Global as lkst_consider() is: a condition has many terms, and this is walked once. */
+__noinline int lkst_holds(struct lkst_slot *slot, struct lkst_term *term)
 {
-	__u32 offset = term->offset, op = term->op, word = offset / 8;
-	__u64 value, limit = term->value[0];
+	__u64 value, limit;
+	__u32 op, how;
 
+	if (!slot || !term)
+		return 0;
+	op = term->op % 8;
+	limit = term->value[0];
 	if (term->size == sizeof(lkst_comm)) {
-		bool equal = payload_word(slot, word) == limit &&
-			     payload_word(slot, word + 1) == term->value[1];
+		__u32 word = term->offset / 8;
+		__u64 other = (payload_word(slot, word) ^ limit) |
+			      (payload_word(slot, word + 1) ^ term->value[1]);
 
-		return op == LKST_NE ? !equal : equal;
+		return other ? op == LKST_NE : op == LKST_EQ;
 	}
-	value = payload_value(slot, offset, term->size, term->is_signed);
-	/* Of signed values the order is kept when the sign is turned round. */
-	if (term->is_signed && op >= LKST_LT && op <= LKST_GE) {
-		value ^= 1ULL << 63;
-		limit ^= 1ULL << 63;
-	}
-	switch (op) {
-	case LKST_EQ:
-		return value == limit;
-	case LKST_NE:
-		return value != limit;
-	case LKST_LT:
-		return value < limit;
-	case LKST_LE:
-		return value <= limit;
-	case LKST_GT:
-		return value > limit;
-	case LKST_GE:
-		return value >= limit;
-	case LKST_AND:
-		return value & limit;
-	case LKST_NAND:
-		return !(value & limit);
-	}
-	return false;
+	value = payload_value(slot, term->offset, term->size, term->is_signed);
+	how = value & limit ? MEET : PART;
+	/* The order of signed values is that of unsigned ones with the sign turned round. */
+	value ^= (__u64)(term->is_signed & 1) << 63;
+	limit ^= (__u64)(term->is_signed & 1) << 63;
+	how |= value < limit ? BELOW : value > limit ? ABOVE : EQUAL;
+	return ACCEPTED >> 8 * op & how;
 }
 
 /* Rate-limit: a firing counts if it is the first for so long. */
@@ -232,7 +238,7 @@ static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
 }
 
 struct judging {
-	const struct lkst_slot *slot;
+	struct lkst_slot *slot;
 	__u64 verdict;
 	__u32 table;
 	__u32 first;
@@ -250,7 +256,7 @@ static long judge_clause(__u32 index, void *data)
 	for (i = 0; i < LKST_MAX_TERMS; i++) {
 		if (i >= clause->nr_terms)
 			break;
-		if (!holds(judging->slot, &clause->term[i]))
+		if (!lkst_holds(judging->slot, (struct lkst_term *)&clause->term[i]))
 			return 0;
 	}
 	which = clause->trigger % LKST_MAX_TRIGGERS;
@@ -266,7 +272,7 @@ static long judge_clause(__u32 index, void *data)
 }
 
 /* Which triggers fire. */
-static __always_inline __u64 judge(const struct lkst_slot *slot)
+static __always_inline __u64 judge(struct lkst_slot *slot)
 {
 	__u32 event = lkst_event_of(slot), table = lkst_control.rules % 2;
 	struct judging judging = {.slot = slot, .table = table};
