@@ -287,7 +287,8 @@ class Object:
         """
         Tell which program made :meth:`load` fail.
 
-        :return: its name or "", and the verifier's last words about it
+        :return: its name or "", and the verifier's last words about it; "": the kernel has
+            refused it before the verifier saw it
         """
         text = "\n".join(_log)
         found = re.search(r"prog '(\w+)': BPF program load failed", text)
@@ -295,7 +296,7 @@ class Object:
             return "", ""
         said = text.partition("-- BEGIN PROG LOAD LOG --")[2].partition("-- END PROG LOAD LOG --")
         lines = [line for line in said[0].splitlines() if line and "processed " not in line]
-        return found[1], f"the kernel refused it: {lines[-1] if lines else 'it does not say why'}"
+        return found[1], lines[-1] if lines else ""
 
     def prog_id(self, program: str) -> int:
         """Give the id of a loaded program."""

@@ -140,13 +140,24 @@ def load(
             return bpf
         except libbpf.BPFError:
             program, reason = bpf.refused()
+            hooks = sections(bpf)
             bpf.close()
             if program not in programs - refused.keys() or program in RUN:
                 raise
-            refused[program] = reason
+            same = {program}
+            if not reason and program in (functions := _of_functions(hooks)):
+                # It lets no function be hooked: to try each would take as many loads.
+                same = functions & programs
+            for name in same:
+                refused[name] = f"the kernel refused it: {reason or 'it does not say why'}"
         except BaseException:
             bpf.close()
             raise
+
+
+def _of_functions(hooks: Mapping[str, str]) -> set[str]:
+    """Name the programs that hook functions."""
+    return {name for name, hook in hooks.items() if hook.partition("/")[0] in ("fentry", "fexit")}
 
 
 def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
