@@ -10,6 +10,8 @@ import time
 import click
 
 from lkst.record import machine
+from lkst.record.actions import parse_actions
+from lkst.record.config import CONFIG, Heartbeat, load_config
 from lkst.record.units import parse_duration
 
 __all__ = ("heartbeat_command", "log_command", "watch_command")
@@ -72,21 +74,39 @@ def _until_told() -> threading.Event:
 
 
 @click.command("heartbeat")
-@click.option("--every", default="1s", show_default=True, metavar="TIME", help="Beat so often.")
-@click.option("--miss", default="5s", show_default=True, metavar="TIME", help="Act after so long.")
-@click.option("--do", "actions", required=True, metavar="ACTIONS", help="As of a trigger.")
-def heartbeat_command(every: str, miss: str, actions: str) -> None:
+@click.option("--every", metavar="TIME", help="Beat so often; 1s.")
+@click.option("--miss", metavar="TIME", help="Act after so long; 5s.")
+@click.option("--do", "actions", metavar="ACTIONS", help="As of a trigger; notify.")
+@click.option(
+    "--config",
+    is_flag=False,
+    flag_value=str(CONFIG),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help=f"Beat as FILE says, or {CONFIG}, if it says so.",
+    metavar="[FILE]",
+)
+def heartbeat_command(
+    every: str | None, miss: str | None, actions: str | None, config: Path | None
+) -> None:
     """
     Beat, until told to end; if the beat stops for another reason, the kernel side acts.
 
     It does so by itself, from a timer, whatever becomes of this process.
     """
-    from lkst.follow.heartbeat import Heartbeat
+    from lkst.follow.heartbeat import Beating
 
-    period, limit = parse_duration(every), parse_duration(miss)
+    wanted = load_config(config).heartbeat if config else Heartbeat()
+    if wanted is None:
+        click.echo(f"{config} has no [heartbeat]", err=True)
+        return
+    wanted = Heartbeat(
+        parse_duration(every) if every else wanted.every,
+        parse_duration(miss) if miss else wanted.miss,
+        parse_actions(actions) if actions else wanted.do,
+    )
     stop = _until_told()
-    with Heartbeat(period, limit, actions) as heart:
+    with Beating(wanted) as heart:
         while not stop.is_set():
             heart.beat()
-            stop.wait(period / 1e9)
+            stop.wait(wanted.every / 1e9)
     click.echo(f"no beat is expected any more ({time.strftime('%T')})", err=True)

@@ -8,41 +8,38 @@ the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
 """
 
 from lkst.errors import LkstError, Usage
-from lkst.record.actions import parse_actions
 from lkst.record.apply import add_from_text
+from lkst.record.config import Heartbeat
 from lkst.record.pins import Recorder
 from lkst.record.steering import steer
 from lkst.record.triggers import beat, keep_time, list_triggers, remove_trigger
 from lkst.record.units import format_duration
 
-__all__ = ("NAME", "Heartbeat")
+__all__ = ("NAME", "Beating")
 
 #: Of its trigger.
 NAME = "heartbeat"
 
 
-class Heartbeat:
+class Beating:
     """A heart that is expected to beat as long as this is open."""
 
-    def __init__(self, period: int, limit: int, actions: str) -> None:
+    def __init__(self, wanted: Heartbeat) -> None:
         """
         Prepare it.
 
-        :param period: time between two beats, in ns
-        :param limit: time without one after which the kernel acts, in ns
-        :param actions: what it does then
         :raises Usage: if that makes no sense
         """
-        if limit <= period:
+        if wanted.miss <= wanted.every:
             raise Usage(
-                f"--miss {format_duration(limit)} is no longer than --every"
-                f" {format_duration(period)}: every beat would be missed"
+                f"--miss {format_duration(wanted.miss)} is no longer than --every"
+                f" {format_duration(wanted.every)}: every beat would be missed"
             )
-        self._when = f"heartbeat_age > {format_duration(limit)}"
-        self._actions = parse_actions(actions)
+        self._when = f"heartbeat_age > {format_duration(wanted.miss)}"
+        self._actions = wanted.do
         self._recorder: Recorder | None = None
 
-    def __enter__(self) -> "Heartbeat":
+    def __enter__(self) -> "Beating":
         """
         Begin.
 

@@ -3,8 +3,8 @@
 Installing
 ----------
 
-Has the recorder started at each boot, as early as it can be: a systemd unit and
-the folders under /etc/lkst.
+Has the recorder started at each boot, as early as it can be, and its heartbeat
+beaten: systemd units and the folders under /etc/lkst.
 """
 
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import NamedTuple
 
 from lkst.errors import LkstError
 from lkst.files import replacing
@@ -20,19 +21,27 @@ from lkst.record.config import DEFAULT_CONFIG_TEXT
 from lkst.record.pins import PINS
 from lkst.record.recorder import stop
 
-__all__ = ("UNIT", "install", "uninstall", "unit_text")
-
-UNIT = "lkst.service"
+__all__ = ("UNITS", "Unit", "install", "uninstall", "unit_text")
 
 _ETC = Path("etc/lkst")
 _UNITS = Path("etc/systemd/system")
-_WANTS = _UNITS / "sysinit.target.wants"
+
+
+class Unit(NamedTuple):
+    """A unit of systemd."""
+
+    name: str
+    #: By which it is started.
+    target: str
+    #: With ``{python}`` for the interpreter.
+    text: str
+
 
 # Nothing of it needs to be running later: what it has set up lives in the kernel, and
 # goes on recording while the system shuts down, hence no Conflicts=shutdown.target.
 # What protects /sys, kernel logs or executable memory would keep BPF, names of symbols
 # or ctypes from working.
-_TEXT = """\
+_RECORDER = """\
 [Unit]
 Description=LKST, the Linux Kernel State Tracer
 DefaultDependencies=no
@@ -57,10 +66,35 @@ UMask=0077
 WantedBy=sysinit.target
 """
 
+# When it is killed it beats on; if that fails as well, the kernel side notices.
+_HEARTBEAT = """\
+[Unit]
+Description=LKST heartbeat
+After=lkst.service
+PartOf=lkst.service
+ConditionPathExists=/sys/fs/bpf/lkst
 
-def unit_text(python: str) -> str:
+[Service]
+ExecStart={python} -m lkst heartbeat --config
+Restart=on-failure
+NoNewPrivileges=yes
+LockPersonality=yes
+RestrictAddressFamilies=AF_UNIX
+UMask=0077
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+UNITS = (
+    Unit("lkst.service", "sysinit.target", _RECORDER),
+    Unit("lkst-heartbeat.service", "multi-user.target", _HEARTBEAT),
+)
+
+
+def unit_text(unit: Unit, python: str) -> str:
     """
-    Write the unit.
+    Write a unit.
 
     :param python: path of the interpreter that has this software
     :raises LkstError: if systemd takes no such path
@@ -68,15 +102,19 @@ def unit_text(python: str) -> str:
     if re.search(r"[\"'\\]", python):
         raise LkstError(f"systemd cannot start {python}: there are quotes in its path")
     escaped = python.replace("%", "%%")
-    return _TEXT.format(python=f'"{escaped}"' if " " in escaped else escaped)
+    return unit.text.format(python=f'"{escaped}"' if " " in escaped else escaped)
 
 
 def _systemd_runs() -> bool:
     return Path("/run/systemd/system").is_dir() and shutil.which("systemctl") is not None
 
 
-def _is_active() -> bool:
-    return subprocess.run(["systemctl", "is-active", "--quiet", UNIT]).returncode == 0
+def _is_active(unit: Unit) -> bool:
+    return subprocess.run(["systemctl", "is-active", "--quiet", unit.name]).returncode == 0
+
+
+def _link(unit: Unit) -> Path:
+    return _UNITS / f"{unit.target}.wants" / unit.name
 
 
 def _systemctl(*words: str) -> None:
@@ -107,24 +145,30 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
     if not config.exists():
         _write(config, DEFAULT_CONFIG_TEXT)
         yield f"wrote {config}"
-    unit = root / _UNITS / UNIT
-    text = unit_text(sys.executable)
-    if not unit.exists() or unit.read_text() != text:
-        unit.parent.mkdir(parents=True, exist_ok=True)
-        _write(unit, text)
-        yield f"wrote {unit}"
-    wanted = root / _WANTS / UNIT
-    if not wanted.is_symlink():
-        wanted.parent.mkdir(parents=True, exist_ok=True)
-        wanted.symlink_to(f"../{UNIT}")
-        yield f"enabled {UNIT}"
+    for unit in UNITS:
+        yield from _install_unit(root, unit)
     if here:
         _systemctl("daemon-reload")
-        if start and not _is_active():
-            _systemctl("start", UNIT)
-            yield f"started {UNIT}"
+        for unit in UNITS:
+            if start and not _is_active(unit):
+                _systemctl("start", unit.name)
+                yield f"started {unit.name}"
     elif start and root == Path("/"):
         yield "not started: systemd does not run here"
+
+
+def _install_unit(root: Path, unit: Unit) -> Iterator[str]:
+    path = root / _UNITS / unit.name
+    text = unit_text(unit, sys.executable)
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write(path, text)
+        yield f"wrote {path}"
+    wanted = root / _link(unit)
+    if not wanted.is_symlink():
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        wanted.symlink_to(f"../{unit.name}")
+        yield f"enabled {unit.name}"
 
 
 def _write(path: Path, text: str) -> None:
@@ -139,19 +183,20 @@ def uninstall(root: Path, *, purge: bool) -> Iterator[str]:
     :param purge: whether what a user has written under /etc/lkst goes as well
     :return: what was done, line by line
     """
-    unit = root / _UNITS / UNIT
     here = root == Path("/") and _systemd_runs()
-    if here and unit.exists() and _is_active():
-        _systemctl("stop", UNIT)
-        yield f"stopped {UNIT}"
+    for unit in reversed(UNITS):
+        if here and (root / _UNITS / unit.name).exists() and _is_active(unit):
+            _systemctl("stop", unit.name)
+            yield f"stopped {unit.name}"
     # One that systemd knows nothing of, or no longer.
     if root == Path("/") and PINS.exists():
         stop()
         yield "stopped the recorder"
-    for path in (root / _WANTS / UNIT, unit):
-        if path.is_symlink() or path.exists():
-            path.unlink()
-            yield f"removed {path}"
+    for unit in UNITS:
+        for path in (root / _link(unit), root / _UNITS / unit.name):
+            if path.is_symlink() or path.exists():
+                path.unlink()
+                yield f"removed {path}"
     if here:
         _systemctl("daemon-reload")
     etc = root / _ETC

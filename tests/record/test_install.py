@@ -14,7 +14,7 @@ import pytest
 
 from lkst.errors import LkstError
 from lkst.record.config import Config, load_config
-from lkst.record.install import unit_text
+from lkst.record.install import UNITS, Unit, unit_text
 
 
 def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:
@@ -23,6 +23,8 @@ def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:
     config = tmp_path / "etc/lkst/lkst.toml"
     unit = tmp_path / "etc/systemd/system/lkst.service"
     link = tmp_path / "etc/systemd/system/sysinit.target.wants/lkst.service"
+    beating = tmp_path / "etc/systemd/system/multi-user.target.wants/lkst-heartbeat.service"
+    assert f"ExecStart={sys.executable} -m lkst heartbeat --config\n" in beating.read_text()
     assert load_config(config) == Config()
     assert f"ExecStart={sys.executable} -m lkst start --config --replace\n" in unit.read_text()
     # systemd tells of units that not everybody may read.
@@ -35,8 +37,8 @@ def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:
     assert config.read_text() == 'maskset = "all"\n'
 
     assert lkst("uninstall", "--root", tmp_path).status == 0
-    assert not unit.exists()
-    assert not link.is_symlink()
+    left = [path for path in (tmp_path / "etc/systemd").rglob("*") if not path.is_dir()]
+    assert left == []
     assert config.exists()
     assert lkst("uninstall", "--root", tmp_path, "--purge").status == 0
     assert not config.parent.exists()
@@ -59,7 +61,8 @@ def test_a_write_that_fails_leaves_the_old_unit(lkst: Run, tmp_path: Path) -> No
     assert result.status == 1
     assert str(unit) in result.stderr
     assert unit.read_text() == "# an older one\n"
-    assert [path.name for path in unit.parent.iterdir() if path.is_file()] == [unit.name]
+    units = [path.name for path in unit.parent.iterdir() if path.is_file()]
+    assert sorted(units) == sorted(unit.name for unit in UNITS)
     assert lkst("install", "--root", tmp_path).stdout == f"wrote {unit}\n"
 
 
@@ -69,15 +72,16 @@ def _no_large_files() -> None:
 
 
 @pytest.mark.parametrize("folder", ["plain", "two words", "100%n"])
+@pytest.mark.parametrize("unit", UNITS, ids=[unit.name for unit in UNITS])
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd-analyze is not installed")
-def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
+def test_systemd_takes_the_units(tmp_path: Path, unit: Unit, folder: str) -> None:
     python = tmp_path / folder / "python"
     python.parent.mkdir()
     python.symlink_to(sys.executable)
-    unit = tmp_path / "lkst.service"
-    unit.write_text(unit_text(str(python)))
+    path = tmp_path / unit.name
+    path.write_text(unit_text(unit, str(python)))
     result = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", path],
         capture_output=True,
         text=True,
     )
@@ -86,11 +90,11 @@ def test_systemd_takes_the_unit(tmp_path: Path, folder: str) -> None:
 
 def test_a_python_that_systemd_does_not_take() -> None:
     with pytest.raises(LkstError, match="quotes"):
-        unit_text('/opt/"quoted"/python')
+        unit_text(UNITS[0], '/opt/"quoted"/python')
 
 
 def test_the_recorder_outlives_the_shutdown() -> None:
     unit = configparser.ConfigParser(interpolation=None)
-    unit.read_string(unit_text("/usr/bin/python3"))
+    unit.read_string(unit_text(UNITS[0], "/usr/bin/python3"))
     assert unit["Unit"]["DefaultDependencies"] == "no"
     assert "Conflicts" not in unit["Unit"]
