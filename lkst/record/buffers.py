@@ -87,15 +87,20 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
     :raises LkstError: if it cannot be made; then nothing is left of it
     """
     check_name("buffer", name)
-    control, nr_cpus = recorder.live, recorder.header.nr_cpus
+    control = recorder.live
     if name in _numbers(control):
         raise Usage(f"there is a buffer {name!r} already")
+    return _make(recorder, name, size)
+
+
+def _make(recorder: Recorder, name: str, size: int) -> int:
+    control, nr_cpus = recorder.live, recorder.header.nr_cpus
     number = next((i for i, b in enumerate(control.buffer) if _state(b) == "free"), None)
     if number is None:
         raise LkstError(f"there are {layout.MAX_BUFFERS} buffers: no more fit")
     used = sum(b.nr_slots for b in control.buffer if _state(b) != "free")
     nr_slots = nr_slots_of(size, nr_cpus, used * nr_cpus * layout.SLOT_SIZE)
-    pin = _pin(recorder, name)
+    pin = _pin(recorder, number)
     pin.unlink(missing_ok=True)
     fd = libbpf.create_ring_map(nr_slots * nr_cpus, layout.SLOT_SIZE)
     try:
@@ -114,8 +119,8 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
     return number
 
 
-def _pin(recorder: Recorder, name: str) -> Path:
-    return recorder.pins / "rings" / name
+def _pin(recorder: Recorder, number: int) -> Path:
+    return recorder.pins / "rings" / str(number)
 
 
 def _state(buffer: Buffer) -> str:
@@ -168,10 +173,24 @@ def list_buffers(recorder: Recorder) -> list[BufferStatus]:
 
 
 def forget_leftovers(recorder: Recorder) -> None:
-    """Remove the rings of buffers that were never finished."""
-    numbers = _numbers(recorder.live)
+    """Finish what a command has left that died before it was done."""
+    control = recorder.live
+    for name in _numbers(control):
+        twins = [
+            other
+            for other, buffer in enumerate(control.buffer)
+            if _state(buffer) != "free" and buffer.name.decode() == name
+        ]
+        if len(twins) == 2:
+            # A resize: what is written to has the name, or what is still empty.
+            new = control.into
+            if new not in twins:
+                new = min(twins, key=lambda twin: _holds(recorder, twin))
+            _part(recorder, sum(twins) - new, new)
+    used = _numbers(control).values()
     for pin in (recorder.pins / "rings").iterdir():
-        if pin.name not in numbers:
+        if int(pin.name) not in used:
+            libbpf.update_map(recorder.pins / "buffers", int(pin.name), None)
             pin.unlink()
 
 
@@ -185,6 +204,10 @@ def use_buffer(recorder: Recorder, name: str) -> None:
     number = find_buffer(recorder.live, name)
     if any(place.limit != layout.NO_LIMIT for place in recorder.places(number)):
         raise LkstError(f"the buffer {name!r} is frozen: 'lkst buffer thaw {name}' first")
+    _use(recorder, number)
+
+
+def _use(recorder: Recorder, number: int) -> None:
     recorder.live.buffer[number].state = layout.BUFFER_STATES.index("written")
     recorder.live.into = number
 
@@ -213,14 +236,19 @@ def delete_buffer(recorder: Recorder, name: str) -> None:
     number = find_buffer(control, name)
     if number == control.into:
         raise LkstError(f"the buffer {name!r} is written to: 'lkst buffer use' another one first")
+    _delete(recorder, number)
+
+
+def _delete(recorder: Recorder, number: int) -> None:
+    control = recorder.live
     buffer = control.buffer[number]
     # A trigger must not switch to it from here on.
     buffer.state = layout.BUFFER_STATES.index("written")
     if number == control.into:
-        raise LkstError(f"a trigger has just switched to the buffer {name!r}")
-    libbpf.update_map(recorder.pins / "buffers", number, None)
+        raise LkstError(f"a trigger has just switched to the buffer {buffer.name.decode()!r}")
     buffer.state = layout.BUFFER_STATES.index("free")
-    _pin(recorder, name).unlink(missing_ok=True)
+    libbpf.update_map(recorder.pins / "buffers", number, None)
+    _pin(recorder, number).unlink(missing_ok=True)
 
 
 def make_spare(recorder: Recorder) -> str | None:
@@ -238,34 +266,37 @@ def make_spare(recorder: Recorder) -> str | None:
     return name
 
 
-def resize_buffer(recorder: Recorder, name: str | None, size: int) -> str:
+def resize_buffer(recorder: Recorder, name: str | None, size: int) -> str | None:
     """
     Give a buffer rings of another size.
 
     What it holds is not lost: the old rings stay as a buffer of their own.
 
     :param size: of each ring, in bytes
-    :return: name of the buffer that holds what was recorded so far
+    :return: name of the buffer that holds what was recorded so far; None: there was nothing
     """
     control = recorder.live
-    number = find_buffer(control, name)
-    own = control.buffer[number].name.decode()
-    numbers = _numbers(control)
-    kept = next(n for i in range(1, 100) if (n := f"{own[:26]}-{i}") not in numbers)
-    written = number == control.into
-    new = new_buffer(recorder, kept, size)
-    if written:
-        use_buffer(recorder, kept)
-    _swap_names(recorder, number, new)
+    old = find_buffer(control, name)
+    own = control.buffer[old].name.decode()
+    # Both have one name until the old one gets another: forget_leftovers() knows.
+    new = _make(recorder, own, size)
+    if old == control.into:
+        _use(recorder, new)
+    return _part(recorder, old, new)
+
+
+def _holds(recorder: Recorder, number: int) -> bool:
+    return any(place.head for place in recorder.places(number))
+
+
+def _part(recorder: Recorder, old: int, new: int) -> str | None:
+    """Let the new one of two buffers have their name alone; give that of the old one."""
+    control = recorder.live
+    if not _holds(recorder, old):
+        _delete(recorder, old)
+        return None
+    names = _numbers(control)
+    own = control.buffer[new].name.decode()
+    kept = next(n for i in range(1, 100) if (n := f"{own[:26]}-{i}") not in names)
+    control.buffer[old].name = kept.encode()
     return kept
-
-
-def _swap_names(recorder: Recorder, first: int, second: int) -> None:
-    buffers = recorder.live.buffer
-    names = buffers[first].name, buffers[second].name
-    one, other = (_pin(recorder, name.decode()) for name in names)
-    aside = _pin(recorder, "renaming")
-    one.rename(aside)
-    other.rename(one)
-    aside.rename(other)
-    buffers[first].name, buffers[second].name = names[1], names[0]

@@ -54,7 +54,7 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
     if mode & 0o077:
         faults.append(f"{recorder.pins} is open to others: its mode is {mode:04o}")
     pins = [f"run/{program}" for program in RUN]
-    pins += [f"rings/{name_of(buffer.name)}" for buffer in control.buffer if buffer.state]
+    pins += [f"rings/{number}" for number, buffer in enumerate(control.buffer) if buffer.state]
     if _is_own(recorder):
         pins += _map_pins(_delays(recorder, control))
     missing = [pin for pin in pins if not (recorder.pins / pin).exists()]

@@ -8,7 +8,7 @@ Where a recorder is pinned, and the recorder that is.
 ``/sys/fs/bpf/lkst`` holds
 
 - the maps, each under its name without ``lkst_``; ``catalogue`` and ``control``,
-- ``rings/``, the map of each buffer,
+- ``rings/``, the map of each buffer, by its number,
 - ``run/``, the programs that the control side runs itself,
 - ``links/``, one link for each program that is attached.
 
@@ -100,7 +100,7 @@ class Recorder:
                 continue
             name = buffer.name.decode()
             try:
-                map_ = libbpf.map_pinned(self.pins / "rings" / name)
+                map_ = libbpf.map_pinned(self.pins / "rings" / str(number))
             except OSError as error:
                 raise Damaged(f"the buffer {name!r} is missing: {error}") from None
             size = buffer.nr_slots * layout.SLOT_SIZE * self.header.nr_cpus

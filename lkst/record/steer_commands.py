@@ -240,7 +240,8 @@ def buffer_resize(name: str | None, size: str) -> None:
     """Give a buffer larger or smaller rings; what it holds is kept beside it."""
     with steer() as recorder:
         kept = resize_buffer(recorder, name, machine.parse_size(size))
-    click.echo(f"what was recorded so far is in the buffer {kept!r}, until you delete it")
+    if kept:
+        click.echo(f"what was recorded so far is in the buffer {kept!r}, until you delete it")
 
 
 @buffer_command.command("freeze")

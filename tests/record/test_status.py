@@ -58,7 +58,7 @@ try mode lkst status
 chmod 700 $pins
 try healed lkst status
 rm $pins/links/wakeup_delay__sched_wakeup $pins/links/sys_enter
-rm $pins/notices $pins/rings/aside $pins/run/lkst_use
+rm $pins/notices $pins/rings/1 $pins/run/lkst_use
 try unlinked lkst status
 rm -r $pins/links
 try no-links lkst status --format json
@@ -168,7 +168,7 @@ def test_mode(guest: Guest) -> None:
 
 def test_what_is_missing(guest: Guest) -> None:
     pins, links = faults(guest, "unlinked")
-    assert pins == "lkst: no longer pinned: run/lkst_use, rings/aside, notices"
+    assert pins == "lkst: no longer pinned: run/lkst_use, rings/1, notices"
     # One of a delay's programs is enough.
     assert links == "lkst: no longer attached: sys_enter, wakeup_delay"
     assert "sched_switch" in faults(guest, "no-links")[1]
