@@ -53,13 +53,14 @@ def watch(report: Callable[[str], None]) -> Iterator[Said]:
         missed = 0
         while True:
             came = notices.read(_PATIENCE)
+            # First: whoever wants only some notices is told as well.
+            if notices.missed() > missed:
+                report(f"{notices.missed() - missed} notices found no room and are lost")
+                missed = notices.missed()
             for notice in came:
                 yield _say(
                     notice, notice_trace(notice, recorder.catalogue.raw, recorder.header, facts)
                 )
-            if notices.missed() > missed:
-                report(f"{notices.missed() - missed} notices found no room and are lost")
-                missed = notices.missed()
             if not came and not recorder.runs():
                 raise LkstError("the recorder was stopped")
 
