@@ -5,7 +5,7 @@ Every event's program is accepted by every kernel, and what it records is so.
 A program in the guest makes the events happen that can be made to happen.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +22,21 @@ SCRIPT = """
 lkst start --maskset all --size 32M >/out/start.out 2>/out/start.err
 exec python3 /lab/files/deeds.py
 """
+
+
+Key = Callable[[Record], Any]
+
+
+def by_pid(record: Record) -> Any:
+    return record["pid"]
+
+
+def by_cpu(record: Record) -> Any:
+    return record["cpu"]
+
+
+def by_field(name: str) -> Key:
+    return lambda record: record["fields"][name]
 
 
 #: What takes other hardware, other trouble, or many CPUs.
@@ -330,6 +345,35 @@ def test_hotplug(done: Done) -> None:
         # Most steps have names.
         assert "AP_ACTIVE" in {fields["step"] for fields in entered}
         assert "sched_cpu_deactivate" in {f["function"] for f in entered} or name == "online"
+
+
+#: How each delay begins: the event, and what it has in common with the delay's record.
+BEGINNINGS: dict[str, tuple[tuple[str, ...], Key, Key]] = {
+    "wakeup_delay": (("sched_wakeup", "sched_wakeup_new"), by_field("pid"), by_field("pid")),
+    "blocked_time": (("sched_switch",), by_pid, by_field("pid")),
+    "syscall_time": (("sys_enter",), by_pid, by_pid),
+    "irq_time": (("irq_handler_entry",), by_cpu, by_cpu),
+    "softirq_time": (("softirq_entry",), by_cpu, by_cpu),
+    "block_time": (("block_rq_issue",), by_field("rq"), by_field("rq")),
+    "lock_wait": (("contention_begin",), by_pid, by_pid),
+}
+
+
+@pytest.mark.parametrize("delay", BEGINNINGS)
+def test_delays_are_the_times_between_the_events(done: Done, delay: str) -> None:
+    begins, begin_key, end_key = BEGINNINGS[delay]
+    begun: dict[Any, int] = {}
+    pairs = []
+    for record in done.records:
+        if record["event"] in begins:
+            begun[begin_key(record)] = record["ts"]
+        elif record["event"] == delay and end_key(record) in begun:
+            pairs.append((record["fields"]["delay"], record["ts"] - begun[end_key(record)]))
+    assert pairs
+    # Other programs of the same hooks run in between, and the guest's processors stand still
+    # now and then: of a few the difference may be large.
+    good = [pair for pair in pairs if abs(pair[0] - pair[1]) <= max(pair) / 4 + 300_000]
+    assert len(good) >= len(pairs) / 2, pairs
 
 
 def test_all_else_happened_too(done: Done) -> None:
