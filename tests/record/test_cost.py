@@ -146,7 +146,7 @@ def test_shown() -> None:
 @pytest.fixture(scope="module")
 def guest(lab: Lab) -> Guest:
     return Guest(
-        lab("6.1", "--no-record", "--memory", "512", "--timeout", "600", script=TOOLS + SCRIPT)
+        lab("6.1", "--no-record", "--memory", "512", "--timeout", "900", script=TOOLS + SCRIPT)
     )
 
 

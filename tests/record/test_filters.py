@@ -138,7 +138,7 @@ try after lkst status
 
 @pytest.fixture(scope="module", params=["6.12"])
 def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
-    words = ("--no-record", "--timeout", "600", "--file", str(CALLS))
+    words = ("--no-record", "--timeout", "900", "--file", str(CALLS))
     guest = Guest(lab(request.param, *words, script=TOOLS + SCRIPT))
     assert guest["start"].status == 0, guest["start"].err
     return guest

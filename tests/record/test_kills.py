@@ -20,7 +20,7 @@ PYTHONPATH=/lab/project exec python3 /lab/files/kills.py
 
 @pytest.fixture(scope="module")
 def kills(lab: Lab) -> dict[str, Any]:
-    dump = lab("6.12", "--no-record", "--timeout", "600", "--file", str(KILLS), script=SCRIPT)
+    dump = lab("6.12", "--no-record", "--timeout", "900", "--file", str(KILLS), script=SCRIPT)
     done: dict[str, Any] = json.loads((dump.out / "kills.json").read_text())
     return done
 

@@ -93,7 +93,7 @@ ls /sys/fs/bpf >/out/left
 @pytest.fixture(scope="module")
 def guest(lab: Lab) -> Guest:
     return Guest(
-        lab("7", "--no-record", "--memory", "512", "--timeout", "600", script=TOOLS + SCRIPT)
+        lab("7", "--no-record", "--memory", "512", "--timeout", "900", script=TOOLS + SCRIPT)
     )
 
 

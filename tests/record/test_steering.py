@@ -95,7 +95,7 @@ sh -c 'kill -USR1 $$; true'
 try listed lkst mask list
 sleep 3
 try back lkst mask list
-try watch timeout 20 lkst watch --json --count 1
+try watch timeout 90 lkst watch --json --count 1
 try fired lkst trigger status
 try evidence lkst replay live --buffer main --event signal_generate,trigger_fired --format jsonl
 try buffers lkst buffer list
@@ -105,7 +105,17 @@ lkst heartbeat --every 200ms --miss 1s --do notify &
 beating=$!
 sleep 8
 kill -9 $beating
-try heart timeout 30 lkst watch --json --count 1
+try heart timeout 90 lkst watch --json --count 1
+
+# The examples that come along.
+try slow lkst handler load slow /lab/files/slow_calls.bpf.o
+try storm lkst handler load storm /lab/files/fork_storm.bpf.o
+lkst mask set two syscall_time=slow sched_process_fork=storm
+sleep 0.05
+sleep 0.3
+try told timeout 90 lkst watch --json --count 1
+try slept lkst replay live --event syscall_time,sched_process_fork --format jsonl
+lkst mask set two syscall_time=off sched_process_fork=off
 
 for after in 0.5 1 1.5 2 2.5; do
 	timeout -s KILL $after lkst mask use default
@@ -132,10 +142,14 @@ def guest(
     folder = (base if worker_id == "master" else base.parent) / "handlers"
     folder.mkdir(exist_ok=True)
     words = []
-    for name, text in (("half", HANDLER), ("worse", REJECTED)):
+    examples = {
+        path.name.partition(".")[0]: path.read_text()
+        for path in (ROOT / "recorder" / "handlers").glob("*.bpf.c")
+    }
+    for name, text in {"half": HANDLER, "worse": REJECTED, **examples}.items():
         words += ["--file", str(_compile(folder / f"{name}.bpf.o", text))]
     return Guest(
-        lab(request.param, "--no-record", "--timeout", "600", *words, script=TOOLS + SCRIPT)
+        lab(request.param, "--no-record", "--timeout", "900", *words, script=TOOLS + SCRIPT)
     )
 
 
@@ -202,6 +216,20 @@ def test_handler_of_a_user(guest: Guest) -> None:
     assert {call["nr"] for call in calls} == {"getppid"}
     assert [int(call["arg0"], 0) for call in calls] == list(range(0, 100, 2))
     assert {int(call["arg1"], 0) for call in calls} == {0x77}
+
+
+def test_examples_of_handlers(guest: Guest) -> None:
+    assert (guest["slow"].status, guest["storm"].status) == (0, 0), guest["storm"].err
+    records = guest.records("slept")
+    calls = [record for record in records if record["event"] == "syscall_time"]
+    times = [call["fields"]["delay"] for call in calls]
+    assert times and min(times) >= 10_000_000
+    # With the stack if it took long.
+    assert ["stack" in call for call in calls] == [time >= 100_000_000 for time in times]
+    assert json.loads(guest["told"].out)["trigger"] == "slow"
+    slept = [call for call in calls if call["fields"]["nr"] == "clock_nanosleep"]
+    assert any("stack" in call for call in slept)
+    assert "sched_process_fork" in {record["event"] for record in records}
 
 
 def test_handler_that_the_verifier_rejects(guest: Guest) -> None:
