@@ -24,18 +24,17 @@ from drgn.commands import CommandNamespace, parse_shell_command
 from drgn.commands.linux import linux_kernel_custom_command
 
 _FILE = "lkst_replay.py"
-_HOST = "lkst_host"
 
 
 def _lkst(prog: Program, words: Sequence[str]) -> int:
     """Run a command of lkst; it has told what went wrong when it gives a status."""
     from lkst.cli import run
-    from lkst.source.host import Host
+    from lkst.source.host import HOST, Host
 
-    host = prog.cache.get(_HOST)
+    host = prog.cache.get(HOST)
     if host is None:
         name = prog.core_dump_path or "the kernel that drgn has open"
-        host = prog.cache[_HOST] = Host(prog, name)
+        host = prog.cache[HOST] = Host(prog, name)
     return run(words, context=host)
 
 

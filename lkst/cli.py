@@ -74,12 +74,15 @@ def cli() -> None:
     """
 
 
-def run(arguments: Sequence[str], *, name: str = "lkst", context: object = None) -> int:
+def run(
+    arguments: Sequence[str], *, name: str = "lkst", context: object = None, usage: bool = True
+) -> int:
     """
     Run a command, whoever hosts it.
 
     :param arguments: words after ``lkst``
     :param context: object that the commands find as ``click.Context.obj``
+    :param usage: whether to show the usage if it is wrong, or leave that to the host
     :return: exit status; messages have gone to standard error
     """
     try:
@@ -89,7 +92,10 @@ def run(arguments: Sequence[str], *, name: str = "lkst", context: object = None)
     except click.Abort:
         return 130
     except click.ClickException as error:
-        error.show()
+        if usage or not isinstance(error, click.UsageError):
+            error.show()
+        else:
+            click.echo(f"{name}: {error.format_message()}", err=True)
         return error.exit_code
     except LkstError as error:
         click.echo(f"lkst: {error}", err=True)

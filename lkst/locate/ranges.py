@@ -10,17 +10,57 @@ headers, one bit for each page frame.
 """
 
 from collections.abc import Iterator, Sequence
+import os
 from pathlib import Path
 import struct
 
+from drgn import Program
 import numpy as np
 
 from lkst.locate.dumpfile import Read, elf_segments, open_dump
 
-__all__ = ("dumped_ranges", "memory_size")
+__all__ = ("dump_path", "dumped_ranges", "memory_size", "program_ranges", "set_dump")
 
 _PT_LOAD = 1
 _MAX_BITMAP = 1 << 32
+#: Of a machine that does not tell how much it has.
+_MAX_MEMORY = 1 << 46
+
+_DUMP = "lkst_dump"
+
+
+def set_dump(prog: Program, path: Path | None, ranges: Sequence[tuple[int, int]]) -> None:
+    """
+    Tell what is behind a program on somebody else's memory, which drgn does not know.
+
+    :param path: of the dump file, if it is one
+    :param ranges: physical memory that the machine has: first and last addresses
+    """
+    prog.cache[_DUMP] = path, list(ranges)
+
+
+def dump_path(prog: Program) -> Path | None:
+    """Give the path of the dump file behind a program, if there is one."""
+    if prog.core_dump_path:
+        return Path(os.fsdecode(prog.core_dump_path))
+    path: Path | None = prog.cache.get(_DUMP, (None,))[0]
+    return path
+
+
+def program_ranges(prog: Program) -> list[tuple[int, int]]:
+    """
+    Tell what physical memory there is behind a program.
+
+    :return: first and last address of each stretch, in order
+    """
+    path = dump_path(prog)
+    if path is not None:
+        try:
+            return dumped_ranges(path)
+        except (OSError, ValueError):
+            pass
+    ranges: list[tuple[int, int]] = prog.cache.get(_DUMP, (None, []))[1]
+    return ranges or [(0, _MAX_MEMORY - 1)]
 
 
 def dumped_ranges(path: Path) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.files import replacing
 from lkst.locate.dumpfile import ByteOrder
-from lkst.locate.ranges import dumped_ranges
+from lkst.locate.ranges import dump_path, program_ranges
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import Dump, Uts, write_dump
 from lkst.slice.memory import carving_view, watched_program
@@ -74,13 +74,13 @@ def cut_slice(source: str | Program, target: Path) -> SliceResult:
 
 def _cut(source: str | Program, target: Path, tell: Callable[[str], None]) -> SliceResult:
     if isinstance(source, Program):
-        prog, name = source, source.core_dump_path or "the kernel that is open"
+        prog, name = source, str(dump_path(source) or "the kernel that is open")
     else:
         if source == "live":
             raise Usage("a slice is cut out of a vmcore, not out of the running recorder")
         _check_target(source, target)
         prog, name = open_program(source), source
-    _check_target(prog.core_dump_path, target)
+    _check_target(dump_path(prog), target)
     tell(f"Reading {name}")
     traces = read_traces(prog, name)
     if not traces:
@@ -96,7 +96,7 @@ def _cut(source: str | Program, target: Path, tell: Callable[[str], None]) -> Sl
     return SliceResult(target, len(dump.pages), dump.page_size, size)
 
 
-def _check_target(source: str | None, target: Path) -> None:
+def _check_target(source: str | Path | None, target: Path) -> None:
     try:
         if source is not None and target.samefile(source):
             raise Usage(f"{target}: is the vmcore itself")
@@ -123,7 +123,7 @@ def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
     prog, memory = watched_program(source, vmcoreinfo, page_size)
     # A recorder that runs on is consistent only if its heads are read after its rings.
     memory.afresh = bool(source.flags & ProgramFlags.IS_LIVE)
-    read_recorders(prog, carving_view(source, memory), lambda: _ranges(source))
+    read_recorders(prog, carving_view(source, memory), lambda: program_ranges(source))
     memory.afresh = False
     read_kernel(prog, pids(traces))
     read_stacks(source, prog)
@@ -141,16 +141,6 @@ def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
     )
 
 
-def _ranges(source: Program) -> list[tuple[int, int]]:
-    """Tell what physical memory there is."""
-    if source.core_dump_path is not None:
-        try:
-            return dumped_ranges(Path(source.core_dump_path))
-        except (OSError, ValueError):
-            pass
-    return [(0, (1 << 64) - 1)]
-
-
 def _number(vmcoreinfo: bytes, pattern: bytes) -> int:
     """Find a number in VMCOREINFO; 0 if it is not there."""
     found = re.search(rb"^" + pattern + rb"$", vmcoreinfo, re.MULTILINE)
@@ -160,8 +150,8 @@ def _number(vmcoreinfo: bytes, pattern: bytes) -> int:
 
 def _notes(source: Program, prog: Program, byte_order: ByteOrder) -> list[Note]:
     """Find the CPUs' registers: in the original's file, else in the kernel's memory."""
-    path = source.core_dump_path
-    notes = read_notes(Path(path), byte_order) if path is not None else []
+    path = dump_path(source)
+    notes = read_notes(path, byte_order) if path is not None else []
     if not notes:
         try:
             for section in read_crash_notes(prog):

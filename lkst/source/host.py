@@ -14,7 +14,10 @@ from drgn import Program
 from lkst.source.program import read_traces
 from lkst.trace.trace import Trace
 
-__all__ = ("Host",)
+__all__ = ("HOST", "Host")
+
+#: Where a program's cache has its host.
+HOST = "lkst_host"
 
 
 @dataclass

@@ -8,8 +8,6 @@ somebody else has opened.
 """
 
 from collections.abc import Iterable
-import os
-from pathlib import Path
 
 from drgn import FaultError, Program, ProgramFlags
 
@@ -19,15 +17,12 @@ from lkst.errors import Damaged
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
-from lkst.locate.ranges import dumped_ranges, memory_size
+from lkst.locate.ranges import memory_size, program_ranges
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
 __all__ = ("open_program", "read_traces")
-
-#: Of a machine that does not tell how much it has.
-_MAX_MEMORY = 1 << 46
 
 
 def open_program(source: str) -> Program:
@@ -63,7 +58,7 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     :param source: what to call it
     """
     notes: list[str] = []
-    ranges = _ranges(prog)
+    ranges = program_ranges(prog)
     try:
         attach_btf(prog)
         images = list(find_recorders(prog, memory_size(ranges), notes))
@@ -77,15 +72,6 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     if not traces and notes:
         raise Damaged(f"{source}: no recorder was found, and {notes[0]}")
     return sorted(traces, key=lambda trace: trace.header.start, reverse=True)
-
-
-def _ranges(prog: Program) -> list[tuple[int, int]]:
-    if prog.core_dump_path:
-        try:
-            return dumped_ranges(Path(os.fsdecode(prog.core_dump_path)))
-        except (OSError, ValueError):
-            pass
-    return [(0, _MAX_MEMORY - 1)]
 
 
 def _facts(prog: Program, source: str, notes: list[str]) -> Facts:

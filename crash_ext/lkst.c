@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The command "lkst" of crash(8): replays what a recorder has left in the memory that
+ * crash has open. All of it is done by a Python process, which gets memory from here.
+ */
+#define _GNU_SOURCE
+#include <defs.h>
+
+#include <sys/socket.h>
+
+#include "lkst.h"
+
+/* Runs as long as crash does, and keeps what it has read. */
+static struct lkst_child resident = LKST_NO_CHILD;
+
+static volatile sig_atomic_t interrupts;
+
+static void count_interrupt(int sig)
+{
+	(void)sig;
+	interrupts++;
+}
+
+int lkst_interrupts(void)
+{
+	return interrupts;
+}
+
+/* Where error messages go: as crash's own do, with "set error". */
+static int error_fd(int output)
+{
+	bool file = !STREQ(pc->error_path, "default") && !STREQ(pc->error_path, "redirect");
+
+	if (!file && (pc->stdpipe || STREQ(pc->error_path, "redirect")))
+		return output;
+	return fileno(pc->error_fp ? pc->error_fp : stdout);
+}
+
+static char *join_words(size_t *size)
+{
+	char *words = NULL;
+	FILE *stream = open_memstream(&words, size);
+
+	if (!stream)
+		return NULL;
+	for (int i = 1; i < argcnt; i++)
+		fprintf(stream, "%s%c", args[i], '\0');
+	if (fclose(stream)) {
+		free(words);
+		return NULL;
+	}
+	return words;
+}
+
+/* Ends crash's pager, which would want the terminal, too. */
+static void leave_pager(void)
+{
+	if (!pc->stdpipe)
+		return;
+	close(fileno(pc->stdpipe));
+	pc->stdpipe = NULL;
+	if (pc->stdpipe_pid)
+		waitpid(pc->stdpipe_pid, NULL, 0);
+	pc->stdpipe_pid = 0;
+	pc->redirect &= ~(REDIRECT_TO_STDPIPE | REDIRECT_PID_KNOWN);
+	fp = stdout;
+}
+
+/* Returns the exit status, or LKST_DIED; frees the words. */
+static int run(struct lkst_child *child, char *words, size_t size)
+{
+	int output = fileno(fp), status = LKST_DIED;
+	int input = child->alone && isatty(0) ? dup(0) : open("/dev/null", O_RDONLY | O_CLOEXEC);
+	const int stdio[3] = {input, output, error_fd(output)};
+
+	fflush(fp);
+	fflush(stdout);
+	if (!lkst_alive(child))
+		lkst_end(child);
+	if (child->socket >= 0 || lkst_start(child, stdio))
+		status = lkst_serve(child, words, size, child->alone ? NULL : stdio);
+	else
+		error(INFO, "cannot start Python: %s\n", strerror(errno));
+	if (child->alone || status == LKST_DIED)
+		lkst_end(child);
+	if (input >= 0)
+		close(input);
+	free(words);
+	return status;
+}
+
+static void cmd_lkst(void)
+{
+	struct lkst_child own = {.socket = -1, .pidfd = -1, .alone = true};
+	struct sigaction count = {.sa_handler = count_interrupt}, before;
+	bool drgn = argcnt > 1 && STREQ(args[1], "drgn");
+	bool prompt = drgn && argcnt == 2;
+	struct termios terminal;
+	bool have_terminal;
+	char *words;
+	size_t size;
+	int status;
+
+	if (argcnt < 2)
+		cmd_usage(pc->curcmd, SYNOPSIS);
+	if (prompt && (!isatty(0) || !isatty(1) || (fp != stdout && fp != pc->stdpipe)))
+		error(FATAL, "drgn's prompt needs a terminal; lkst drgn SCRIPT does not\n");
+	own.prompt = prompt;
+	if (prompt)
+		leave_pager();
+	words = join_words(&size);
+	if (!words)
+		error(FATAL, "out of memory\n");
+
+	have_terminal = tcgetattr(0, &terminal) == 0;
+	interrupts = 0;
+	/* crash's own handler would jump out of what is being done here. */
+	sigaction(SIGINT, &count, &before);
+	status = run(drgn ? &own : &resident, words, size);
+	sigaction(SIGINT, &before, NULL);
+	if (have_terminal && drgn)
+		tcsetattr(0, TCSADRAIN, &terminal);
+
+	if (interrupts && !prompt)
+		raise(SIGINT);
+	else if (status == LKST_DIED)
+		error(INFO, "the Python process died before it was done\n");
+	else if (status == 2)
+		cmd_usage(pc->curcmd, SYNOPSIS);
+}
+
+static char *help_lkst[] = {
+	"lkst",
+	"replay the kernel's events up to the panic",
+	"COMMAND [ARGUMENT ...]\n"
+	"  lkst list | replay | counts | events | save -o FILE | slice -o FILE [OPTION ...]\n"
+	"  lkst drgn [SCRIPT [ARGUMENT ...]]",
+	"  This command shows what a recorder of the Linux Kernel State Tracer has left in",
+	"  memory: the newest events of each CPU. The words are those of the program lkst,",
+	"  without SOURCE, which is the dump or the live system of this session.",
+	" ",
+	"    list     which recorders there are, and per CPU: records, time span, loss.",
+	"    replay   the sequence of events up to the panic.",
+	"    counts   what was counted instead of recorded.",
+	"    events   which events there are, and their fields.",
+	"    save     keep the trace in a file.",
+	"    slice    cut out the smallest vmcore that still replays.",
+	"    drgn     start drgn on the memory that crash has open, or run a script in it;",
+	"             \"prog\" is the program.",
+	" ",
+	"  \"lkst --help\" shows all commands, \"lkst replay --help\" the options of one.",
+	" ",
+	"  The work is done by a Python process, which is started for the first command and",
+	"  ends with crash. The environment variable LKST_PYTHON names the interpreter that",
+	"  has LKST installed.",
+	"\nEXAMPLES",
+	"  Show the last 5 events:\n",
+	"    crash> lkst replay --last 5",
+	" ",
+	"  Show switches and wakeups of CPU 1 in the last 10 milliseconds before the panic:\n",
+	"    crash> lkst replay --cpu 1 --event sched_switch,sched_wakeup --since -0.01s",
+	" ",
+	"  Count the system calls of a task:\n",
+	"    crash> lkst replay --comm mysqld --event sys_enter | wc -l",
+	" ",
+	"  Keep the trace, for use without the dump:\n",
+	"    crash> lkst save -o /tmp/panic.lkst",
+	" ",
+	"  Run a drgn script on this dump:\n",
+	"    crash> lkst drgn tasks.py --sort pid",
+	NULL,
+};
+
+static struct command_table_entry commands[] = {
+	{"lkst", cmd_lkst, help_lkst, 0},
+	{NULL},
+};
+
+__attribute__((constructor)) static void load(void)
+{
+	register_extension(commands);
+}
+
+__attribute__((destructor)) static void unload(void)
+{
+	lkst_end(&resident);
+}

@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The bridge to crash(8)
+----------------------
+
+The asking end of the protocol of crash_ext/PROTOCOL.md: what crash knows, and the
+memory that it has open, over a pair of file descriptors.
+"""
+
+from collections.abc import Callable, Iterator
+import contextlib
+import os
+import signal
+import socket
+import stat
+import struct
+from typing import NamedTuple
+
+from drgn import FaultError
+
+from lkst.errors import Damaged, LkstError
+
+__all__ = ("Bridge", "CrashFacts", "Memory")
+
+VERSION = 1
+MAGIC = 0x687361726374736B
+MAX_READ = 1 << 20
+MAX_ANSWER = 1 << 20
+
+HELLO, READ, NEXT, BYE = range(1, 5)
+
+REQUEST = struct.Struct("=IIQQ")
+REPLY = struct.Struct("=IIQ")
+NR_FILES = 3
+
+PAGE = 4096
+#: What is read at once when a page is wanted: neighbours are likely to be wanted, too.
+PIECE = 1 << 16
+#: Pages that are kept.
+MAX_PAGES = 1 << 16
+
+
+class CrashFacts(NamedTuple):
+    """What crash knows about what it has open."""
+
+    #: crash's name of it: ``X86_64``, ``ARM64``, ...
+    arch: str
+    release: str
+    #: As typed, so perhaps relative; empty for a live system.
+    dumpfile: str
+    #: Of the file with the kernel's debug info.
+    namelist: str
+    live: bool
+    #: The text of VMCOREINFO; empty if crash cannot find it.
+    vmcoreinfo: bytes
+    #: First and last address of each node's physical memory.
+    memory: list[tuple[int, int]]
+
+
+class Bridge:
+    """The asking end."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        """
+        Take over the file descriptors: twice that of a socket, or those of two pipes.
+
+        :raises OSError: if they are none
+        """
+        self._reading, self._writing = reading, writing
+        for fd in (reading, writing):
+            os.set_inheritable(fd, False)
+        self._socket = socket.socket(fileno=reading) if _is_socket(reading) else None
+
+    def hello(self) -> CrashFacts:
+        """
+        Introduce ourselves.
+
+        :raises LkstError: if the other end speaks another version of the protocol
+        :raises EOFError: here and below, if the other end is gone
+        """
+        self._send(HELLO, MAGIC, 0)
+        version, size = self._header(HELLO, self._receive(REPLY.size))
+        if version != VERSION:
+            raise LkstError(
+                f"crash speaks version {version} of the protocol, and this LKST version {VERSION}:"
+                " the extension and LKST are to be of the same release"
+            )
+        return _parse_facts(self._receive(size))
+
+    def read(self, address: int, size: int) -> bytes:
+        """
+        Read physical memory.
+
+        :param size: in bytes, ``MAX_READ`` at most
+        :return: as much as there is from *address* on
+        """
+        with _whole():
+            self._send(READ, address, size)
+            _, got = self._header(READ, self._receive(REPLY.size))
+            if got > size:
+                raise _nonsense()
+            return self._receive(got)
+
+    def next(self, status: int) -> tuple[list[str], list[int]]:
+        """
+        Tell how the last command ended, and wait for the next.
+
+        :param status: exit status; 0 before the first
+        :return: its words; file descriptors for its standard input, output and error, or
+            none if they are what they are to be
+        """
+        self._send(NEXT, status, 0)
+        files: list[int] = []
+        if self._socket is None:
+            header = self._receive(REPLY.size)
+        else:
+            header, files, _, _ = socket.recv_fds(self._socket, REPLY.size, NR_FILES)
+            header += self._receive(REPLY.size - len(header))
+        _, size = self._header(NEXT, header)
+        words = self._receive(size).split(b"\0")
+        return [os.fsdecode(word) for word in words[:-1]], files
+
+    def bye(self, status: int) -> None:
+        """Take leave; why has been told."""
+        self._send(BYE, status, 0)
+
+    def _send(self, kind: int, address: int, size: int) -> None:
+        request = REQUEST.pack(kind, VERSION, address, size)
+        try:
+            os.write(self._writing, request)
+        except ConnectionError:
+            raise _gone() from None
+
+    def _header(self, kind: int, data: bytes) -> tuple[int, int]:
+        got, version, size = REPLY.unpack(data)
+        if got != kind or size > MAX_ANSWER:
+            raise _nonsense()
+        return version, size
+
+    def _receive(self, size: int) -> bytes:
+        parts = []
+        while size:
+            try:
+                part = os.read(self._reading, size)
+            except ConnectionError:
+                raise _gone() from None
+            if not part:
+                raise _gone()
+            parts.append(part)
+            size -= len(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _is_socket(fd: int) -> bool:
+    return stat.S_ISSOCK(os.fstat(fd).st_mode)
+
+
+@contextlib.contextmanager
+def _whole() -> Iterator[None]:
+    """Keep Ctrl-C from leaving an answer unread, which the next question would get."""
+    try:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+
+
+def _gone() -> EOFError:
+    return EOFError("crash has closed the connection")
+
+
+def _nonsense() -> LkstError:
+    return Damaged("what crash answers makes no sense")
+
+
+def _parse_facts(data: bytes) -> CrashFacts:
+    facts: dict[bytes, bytes] = {}
+    memory = []
+    for entry in data.split(b"\0")[:-1]:
+        name, _, value = entry.partition(b"=")
+        if name == b"memory":
+            try:
+                start, size = (int(number, 16) for number in value.split())
+            except ValueError:
+                raise _nonsense() from None
+            if size > 0 and 0 <= start <= (1 << 64) - size:
+                memory.append((start, start + size - 1))
+        else:
+            facts[name] = value
+
+    def text(name: bytes) -> str:
+        return os.fsdecode(facts.get(name, b""))
+
+    return CrashFacts(
+        arch=text(b"arch"),
+        release=text(b"release"),
+        dumpfile=text(b"dumpfile"),
+        namelist=text(b"namelist"),
+        live=text(b"live") == "1",
+        vmcoreinfo=facts.get(b"vmcoreinfo", b""),
+        memory=sorted(memory),
+    )
+
+
+class Memory:
+    """
+    Physical memory, of which pages that were read are kept.
+
+    Opening a kernel takes some 100,000 reads of a few bytes from some 1000 pages.
+    """
+
+    def __init__(self, read: Callable[[int, int], bytes], live: bool) -> None:
+        """
+        Read through a function.
+
+        :param read: takes address and size (``MAX_READ`` at most), gives as much as there is
+        :param live: it changes meanwhile: what follows a large read is read afresh, and
+            what follows one that failed
+        """
+        self._read = read
+        self._live = live
+        #: By number; empty if there is none.
+        self._pages: dict[int, bytes] = {}
+
+    def read(self, address: int, count: int, offset: int = 0, physical: bool = True) -> bytes:
+        """
+        Read memory.
+
+        :param offset: for drgn's sake
+        :param physical: for drgn's sake
+        :raises FaultError: if any of it is missing
+        """
+        number, start = divmod(address, PAGE)
+        end = start + count
+        if end <= PAGE:
+            return (self._pages.get(number) or self._page(number))[start:end]
+        if count < PIECE:
+            last = (address + count - 1) // PAGE
+            pages = [self._pages.get(n) or self._page(n) for n in range(number, last + 1)]
+            return b"".join(pages)[start:end]
+        return self._large(address, count)
+
+    def _page(self, number: int) -> bytes:
+        if number not in self._pages:
+            if len(self._pages) >= MAX_PAGES:
+                self._pages.clear()
+            first = number - number % (PIECE // PAGE)
+            self._keep(first, number)
+            if number not in self._pages:
+                # Something is missing before it.
+                self._keep(number, number)
+        page = self._pages[number]
+        if not page:
+            if self._live:
+                self._pages.clear()
+            raise _fault(number * PAGE)
+        return page
+
+    def _keep(self, first: int, wanted: int) -> None:
+        """Read from a page on to the end of its piece."""
+        rest = PIECE - first * PAGE % PIECE
+        data = self._read(first * PAGE, rest)
+        whole = len(data) // PAGE
+        for index in range(whole):
+            self._pages[first + index] = data[index * PAGE : (index + 1) * PAGE]
+        if first + whole == wanted:
+            self._pages[wanted] = b""
+
+    def _large(self, address: int, count: int) -> bytes:
+        if self._live:
+            self._pages.clear()
+        parts = []
+        done = 0
+        while done < count:
+            size = min(MAX_READ, count - done)
+            part = self._read(address + done, size)
+            parts.append(part)
+            if len(part) < size:
+                raise _fault(address + done + len(part))
+            done += size
+        return b"".join(parts)
+
+
+def _fault(address: int) -> FaultError:
+    return FaultError("crash cannot read this", address)
