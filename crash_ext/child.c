@@ -33,21 +33,6 @@
 #define TEXT_(x) #x
 #define TEXT(x) TEXT_(x)
 
-/* If lkst cannot be imported, this says so and takes its leave (LKST_BYE). */
-static const char *const boot =
-	"import sys\n"
-	"try:\n"
-	"    from lkst.source.crash import main\n"
-	"except (ImportError, SyntaxError) as error:\n"
-	"    import os, struct\n"
-	"    print('lkst: %s: %s. Install LKST and what it needs for this interpreter (with its "
-	"pip), or name another one in LKST_PYTHON.' % (sys.executable, error), file=sys.stderr, "
-	"flush=True)\n"
-	"    os.write(" TEXT(SOCKET) ", struct.pack('=IIQQ', 4, " TEXT(
-		LKST_PROTOCOL) ", 1, 0))\n"
-			       "    os._exit(1)\n"
-			       "main(" TEXT(SOCKET) ", " TEXT(SOCKET) ")\n";
-
 static void close_from(int first)
 {
 #ifdef SYS_close_range
@@ -66,7 +51,6 @@ static void move(int from, int to)
 
 static void become_python(int socket, const int stdio[3])
 {
-	const struct lkst_request bye = {LKST_BYE, LKST_PROTOCOL, 1, 0};
 	const char *python = getenv("LKST_PYTHON");
 	int fds[4];
 	sigset_t none;
@@ -87,12 +71,8 @@ static void become_python(int socket, const int stdio[3])
 	close_from(SOCKET + 1);
 	/* crash is often run where a dump lies; nothing there is to be imported. */
 	setenv("PYTHONSAFEPATH", "1", 1);
-	execlp(python, python, "-c", boot, (char *)NULL);
-	fprintf(stderr,
-		"lkst: cannot run %s: %s. Install Python 3.11 and LKST, or name an interpreter "
-		"that has it in LKST_PYTHON.\n",
-		python, strerror(errno));
-	(void)!write(SOCKET, &bye, sizeof(bye));
+	execlp(python, python, "-m", "lkst.crash", TEXT(SOCKET), TEXT(SOCKET), (char *)NULL);
+	fprintf(stderr, "lkst: cannot run %s: %s\n", python, strerror(errno));
 	_exit(127);
 }
 
@@ -136,7 +116,7 @@ bool lkst_start(struct lkst_child *child, const int stdio[3])
 		return false;
 	}
 	child->socket = pair[0];
-	child->waiting = false;
+	child->waiting = child->greeted = false;
 	/* Unlike its number, this never means another process. */
 	child->pidfd = syscall(SYS_pidfd_open, pid, 0);
 	return true;

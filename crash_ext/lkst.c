@@ -66,6 +66,15 @@ static void leave_pager(void)
 	fp = stdout;
 }
 
+static void tell_died(const struct lkst_child *child)
+{
+	if (child->greeted)
+		error(INFO, "the Python process died before it was done\n");
+	else
+		error(INFO, "Python has not answered: install Python 3.11 and LKST, or name an "
+			    "interpreter that has it in LKST_PYTHON\n");
+}
+
 /* Returns the exit status, or LKST_DIED; frees the words. */
 static int run(struct lkst_child *child, char *words, size_t size)
 {
@@ -77,10 +86,14 @@ static int run(struct lkst_child *child, char *words, size_t size)
 	fflush(stdout);
 	if (!lkst_alive(child))
 		lkst_end(child);
-	if (child->socket >= 0 || lkst_start(child, stdio))
+	if (child->socket < 0 && !lkst_start(child, stdio)) {
+		error(INFO, "cannot start a process: %s\n", strerror(errno));
+		status = 1;
+	} else {
 		status = lkst_serve(child, words, size, child->alone ? NULL : stdio);
-	else
-		error(INFO, "cannot start Python: %s\n", strerror(errno));
+		if (status == LKST_DIED && !interrupts)
+			tell_died(child);
+	}
 	if (child->alone || status == LKST_DIED)
 		lkst_end(child);
 	if (input >= 0)
@@ -123,8 +136,6 @@ static void cmd_lkst(void)
 
 	if (interrupts && !prompt)
 		raise(SIGINT);
-	else if (status == LKST_DIED)
-		error(INFO, "the Python process died before it was done\n");
 	else if (status == 2)
 		cmd_usage(pc->curcmd, SYNOPSIS);
 }

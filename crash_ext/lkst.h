@@ -41,6 +41,7 @@ struct lkst_child {
 	int pidfd;
 	bool alone;   /* for one command, and with that one's files from the start */
 	bool prompt;  /* the terminal is its own, and so is Ctrl-C */
+	bool greeted; /* has begun to ask */
 	bool waiting; /* has asked for a command */
 };
 

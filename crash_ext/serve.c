@@ -214,6 +214,7 @@ int lkst_serve(struct lkst_child *child, const char *words, size_t size, const i
 	while (receive(&course, &request, sizeof(request))) {
 		bool good = false;
 
+		child->greeted = true;
 		switch (request.kind) {
 		case LKST_HELLO:
 			good = answer_hello(&course, &request);

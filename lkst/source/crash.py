@@ -61,10 +61,11 @@ def main(reading: int, writing: int) -> None:
         except LkstError as error:
             print(f"lkst: {error}", file=sys.stderr)
             status = error.status
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
         bridge.bye(status)
-    # Threads that scripts have started are no reason to stay.
+    # Neither threads that scripts have started nor output that nobody takes keep us.
     os._exit(status)
 
 

@@ -1,0 +1,1 @@
+../lkst_pykdump.py

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Entry from crash(8)
+-------------------
+
+What the extension of crash_ext/ runs, as ``python -m lkst.crash READ-FD WRITE-FD``. An
+interpreter that lacks what LKST needs says so in a line.
+"""
+
+import sys
+
+__all__ = ()
+
+if __name__ == "__main__":
+    try:
+        from lkst.source.crash import main
+    except (ImportError, SyntaxError) as error:
+        sys.exit(f"lkst: {sys.executable}: {error}")
+    main(int(sys.argv[1]), int(sys.argv[2]))
