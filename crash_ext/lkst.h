@@ -10,7 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#ifndef LKST_PROTOCOL
 #define LKST_PROTOCOL 1
+#endif
 #define LKST_MAGIC 0x687361726374736bULL /* "kstcrash" */
 #define LKST_MAX_READ (1U << 20)
 #define LKST_MAX_FACTS (1U << 20)

@@ -7,9 +7,8 @@ import hashlib
 from dumps import KERNELS, Dump, Lab, Run, run_lab, run_lkst
 import pytest
 
-#: Words for the lab; one of the dumps has its vmlinux beside it.
-STORY = {kernel: ["--scenario", "story"] for kernel in KERNELS}
-STORY["6.1"].append("--debuginfo")
+#: Words for the lab; crash(8) wants a vmlinux.
+STORY = ("--scenario", "story", "--debuginfo")
 
 
 @pytest.fixture(scope="session")
@@ -34,13 +33,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Lab:
 @pytest.fixture(scope="session", params=KERNELS)
 def story(request: pytest.FixtureRequest, lab: Lab) -> Dump:
     """Give a dump of each kernel with a known story in it."""
-    return lab(request.param, *STORY[request.param])
+    return lab(request.param, *STORY)
 
 
 @pytest.fixture(scope="session")
 def story_6_1(lab: Lab) -> Dump:
     """Give the one of the oldest kernel, with its vmlinux."""
-    return lab("6.1", *STORY["6.1"])
+    return lab("6.1", *STORY)
 
 
 @pytest.fixture(scope="session")

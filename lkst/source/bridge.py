@@ -124,6 +124,14 @@ class Bridge:
         """Take leave; why has been told."""
         self._send(BYE, status, 0)
 
+    def close(self) -> None:
+        """Close the connection."""
+        if self._socket is not None:
+            self._socket.close()
+        else:
+            os.close(self._reading)
+            os.close(self._writing)
+
     def _send(self, kind: int, address: int, size: int) -> None:
         request = REQUEST.pack(kind, VERSION, address, size)
         try:
@@ -233,19 +241,21 @@ class Memory:
         number, start = divmod(address, PAGE)
         end = start + count
         if end <= PAGE:
-            return (self._pages.get(number) or self._page(number))[start:end]
+            return (self._pages.get(number) or self._page(number, address))[start:end]
         if count < PIECE:
             last = (address + count - 1) // PAGE
-            pages = [self._pages.get(n) or self._page(n) for n in range(number, last + 1)]
+            pages = [self._pages.get(n) or self._page(n, address) for n in range(number, last + 1)]
             return b"".join(pages)[start:end]
         return self._large(address, count)
 
-    def _page(self, number: int) -> bytes:
+    def _page(self, number: int, address: int) -> bytes:
+        """Give a page, which is wanted from an address on."""
         if number not in self._pages:
             if len(self._pages) >= MAX_PAGES:
                 self._pages.clear()
             first = number - number % (PIECE // PAGE)
-            self._keep(first, number)
+            if first not in self._pages:
+                self._keep(first, number)
             if number not in self._pages:
                 # Something is missing before it.
                 self._keep(number, number)
@@ -253,7 +263,7 @@ class Memory:
         if not page:
             if self._live:
                 self._pages.clear()
-            raise _fault(number * PAGE)
+            raise _fault(max(number * PAGE, address))
         return page
 
     def _keep(self, first: int, wanted: int) -> None:

@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from drgn import Architecture, Platform, PlatformFlags, Program
+from drgn import Architecture, BadDataError, Platform, PlatformFlags, Program
 
 from lkst.cli import run
 from lkst.errors import Damaged, LkstError
@@ -140,7 +140,7 @@ def make_host(facts: CrashFacts, memory: Memory) -> Host:
     prog.add_memory_segment(0, _MAX_PHYSICAL, memory.read, physical=True)
     try:
         prog.set_linux_kernel_custom(facts.vmcoreinfo, facts.live)
-    except (LookupError, ValueError) as error:
+    except (BadDataError, LookupError, ValueError) as error:
         raise Damaged(f"{name}: {error}") from error
     set_dump(prog, None if facts.live else Path(name), facts.memory)
     return Host(prog, name)

@@ -11,7 +11,7 @@ from pathlib import Path
 import platform
 import sys
 
-from bench import opening, reading, recording, steering
+from bench import crash, opening, reading, recording, steering
 from bench.result import Result
 import click
 from tabulate import tabulate
@@ -21,6 +21,7 @@ SUITES: dict[str, Callable[[], Iterator[Result]]] = {
     "steering": steering.measure,
     "reading": reading.measure,
     "opening": opening.measure,
+    "crash": crash.measure,
 }
 
 

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What goes wrong is told in a line, crash stays usable, and no process is left."""
+
+import os
+from pathlib import Path
+import shutil
+import signal
+import subprocess
+import sys
+
+from crashes import Crash, gone, lines_of
+from drgn import Program
+from dumps import ROOT, Dump, Lab
+
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from lkst.locate.dumpfile import elf_segments
+
+
+def test_no_python_and_no_lkst(extension: Path, story_6_1: Dump, tmp_path: Path) -> None:
+    crash = Crash(extension, story_6_1, tmp_path)
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    needs = tmp_path / "needs"
+    needs.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {bare}/bin/python "$@"\n')
+    needs.chmod(0o755)
+    advice = "install Python 3.11 and LKST, or name an interpreter that has it in LKST_PYTHON"
+    for python, reason in (
+        ("/nonexistent", "lkst: cannot run /nonexistent: No such file"),
+        (str(bare / "bin" / "python"), "No module named 'lkst'"),
+        (str(needs), f"lkst: {bare}/bin/python: No module named "),
+    ):
+        said = crash.run("lkst list", "sym panic", env={"LKST_PYTHON": python})
+        assert reason in said
+        assert len([line for line in said.splitlines() if advice in line]) == 1
+        assert "(T) panic" in said
+
+
+def test_child_is_killed(crash: Crash) -> None:
+    """Kill it at work, and at rest."""
+    kill = crash.folder / "kill.sh"
+    kill.write_text("read line\nkill -9 $(tail -n 1 pids)\ncat >rest\n")
+    script = crash.folder / "script.py"
+    script.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    said = crash.run(
+        "lkst replay | sh kill.sh",
+        "lkst list | head -n 1",
+        "!kill -9 $(tail -n 1 pids); sleep 1",
+        "lkst replay | tail -n 1",
+        f"lkst drgn {script}",
+        "lkst events panic | head -n 1",
+    )
+    assert said.count("lkst: the Python process died before it was done") == 2
+    assert len(lines_of(said, "source")) == 1
+    assert len(lines_of(said, "panic  sysrq triggered crash")) == 1
+    assert len(lines_of(said, "event")) == 1
+    assert len(crash.pids()) == 4
+
+
+def test_crash_is_killed(crash: Crash) -> None:
+    """Kill crash while the process is at rest, and while it works and asks nothing."""
+    script = crash.folder / "script.py"
+    script.write_text("print('begun', flush=True)\nwhile True:\n    pass\n")
+    for command in ("lkst list", f"lkst drgn {script}"):
+        with subprocess.Popen(
+            crash.command(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=crash.folder,
+            env=crash.environment(),
+        ) as process:
+            assert process.stdin
+            assert process.stdout
+            process.stdin.write(f"extend lkst.so\n{command}\n")
+            process.stdin.flush()
+            for line in process.stdout:
+                if line.startswith(("source", "begun")):
+                    break
+            process.kill()
+    assert len(crash.pids()) == 2
+    assert gone(crash.pids())
+
+
+def test_no_recorder(crash: Crash, lab: Lab) -> None:
+    dump = lab("6.1", "--no-record")
+    said = crash.run("lkst replay", "lkst list", "lkst drgn none.py", vmcore=dump.vmcore)
+    assert said.count(f"lkst: {dump.vmcore}: no recorder in it") == 2
+    assert "there is no such script" in said
+
+
+def test_versions_differ(crash: Crash, tmp_path: Path) -> None:
+    folder = tmp_path / "other"
+    folder.mkdir()
+    command = [str(ROOT / "dev"), "crash-ext", str(folder / "lkst.so")]
+    subprocess.run(command, check=True, env={**os.environ, "CFLAGS": "-DLKST_PROTOCOL=9"})
+    said = crash.run("lkst list", "sym panic", env={"CRASH_EXTENSIONS": str(folder)})
+    assert len(lines_of(said, "lkst: crash speaks version 9 of the protocol")) == 1
+    assert "(T) panic" in said
+
+
+QUESTIONS = [(2, 1, 0x1000, 1 << 40), (2, 1, 0x1000, 0), (2, 1, (1 << 64) - 1, 2), (77, 1, 0, 0)]
+
+
+def test_questions_that_make_no_sense(crash: Crash) -> None:
+    crash.python.write_text(
+        f"#!/bin/sh\necho $$ >>pids\nexec {sys.executable} - <<'END' lkst.crash\n"
+        "import os, struct\n"
+        "number = len(open('pids').readlines()) - 1\n"
+        f"os.write(3, struct.pack('=IIQQ', *{QUESTIONS}[number]))\n"
+        "open('ended', 'a').write(repr(os.read(3, 1)) + '\\n')\n"
+        "END\n"
+    )
+    said = crash.run(*["lkst list"] * len(QUESTIONS), "sym panic")
+    died = "lkst: the Python process died before it was done"
+    assert len(lines_of(said, died)) == len(QUESTIONS)
+    assert "lkst: a read of 1099511627776 bytes is asked for" in said
+    assert "(T) panic" in said
+    # None was answered.
+    assert (crash.folder / "ended").read_text() == "b''\n" * len(QUESTIONS)
+
+
+def test_no_vmcoreinfo(crash: Crash) -> None:
+    """Read a dump in which crash cannot find where the kernel lies."""
+    broken = crash.folder / "broken"
+    shutil.copyfile(crash.dump.vmcore, broken)
+    prog = Program()
+    prog.set_core_dump(crash.dump.vmcore)
+    attach_btf(prog)
+    with broken.open("r+b") as file:
+        for name in ("vmcoreinfo_note", "vmcoreinfo_size"):
+            (symbol,) = find_kallsyms(prog, name, None, True)
+            _overwrite(file.fileno(), _physical(prog, symbol.address), bytes(8))
+    said = crash.run("lkst list", "sym panic", vmcore=broken)
+    assert f"lkst: {broken}: crash finds no VMCOREINFO" in said
+    assert "(T) panic" in said
+
+
+def _physical(prog: Program, address: int) -> int:
+    """Translate an address of the kernel's image (x86)."""
+    info = prog["VMCOREINFO"].string_().decode()
+    base = int(info.split("NUMBER(phys_base)=")[1].split()[0])
+    return address - 0xFFFFFFFF80000000 + base
+
+
+def _overwrite(fd: int, address: int, data: bytes) -> None:
+    for segment in elf_segments(lambda offset, size: os.pread(fd, size, offset)):
+        if segment.kind == 1 and 0 <= address - segment.physical < segment.size:
+            os.pwrite(fd, data, segment.offset + address - segment.physical)
+            return
+    raise LookupError(hex(address))
+
+
+def test_interrupted(crash: Crash) -> None:
+    """Stop what runs, even a process that does not answer; crash and the next command go on."""
+    with crash.terminal() as terminal:
+        terminal.type("extend lkst.so")
+        terminal.type("lkst list | head -n 1", "source ")
+        os.kill(crash.pids()[-1], signal.SIGSTOP)
+        terminal.send("lkst list\n")
+        terminal.interrupt()
+        terminal.type("lkst replay | tail -n 1", "panic  sysrq")
+        assert len(crash.pids()) == 2
+        script = crash.folder / "script.py"
+        script.write_text("print('begun', flush=True)\nwhile True:\n    pass\n")
+        terminal.send(f"lkst drgn {script}\n")
+        terminal.expect("begun")
+        terminal.interrupt()
+        terminal.type("lkst list | head -n 1", "source ")
