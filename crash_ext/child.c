@@ -104,11 +104,13 @@ static pid_t fork_twice(int socket, const int stdio[3])
 /* stdio: what its standard input, output and error are to be. */
 bool lkst_start(struct lkst_child *child, const int stdio[3])
 {
+	const int buffer = LKST_MAX_READ; /* or what the system allows */
 	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return false;
+	setsockopt(pair[0], SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	pid = fork_twice(pair[1], stdio);
 	close(pair[1]);
 	if (pid < 0) {

@@ -87,19 +87,20 @@ class Bridge:
             )
         return _parse_facts(self._receive(size))
 
-    def read(self, address: int, size: int) -> bytes:
+    def read_into(self, address: int, data: memoryview) -> int:
         """
         Read physical memory.
 
-        :param size: in bytes, ``MAX_READ`` at most
-        :return: as much as there is from *address* on
+        :param data: gets it, ``MAX_READ`` bytes at most
+        :return: how many bytes there are from *address* on
         """
         with _whole():
-            self._send(READ, address, size)
+            self._send(READ, address, len(data))
             _, got = self._header(READ, self._receive(REPLY.size))
-            if got > size:
+            if got > len(data):
                 raise _nonsense()
-            return self._receive(got)
+            self._receive_into(data[:got])
+            return got
 
     def next(self, status: int) -> tuple[list[str], list[int]]:
         """
@@ -146,17 +147,19 @@ class Bridge:
         return version, size
 
     def _receive(self, size: int) -> bytes:
-        parts = []
-        while size:
+        data = bytearray(size)
+        self._receive_into(memoryview(data))
+        return bytes(data)
+
+    def _receive_into(self, data: memoryview) -> None:
+        while data:
             try:
-                part = os.read(self._reading, size)
+                count = os.readv(self._reading, [data])
             except ConnectionError:
                 raise _gone() from None
-            if not part:
+            if not count:
                 raise _gone()
-            parts.append(part)
-            size -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+            data = data[count:]
 
 
 def _is_socket(fd: int) -> bool:
@@ -217,25 +220,29 @@ class Memory:
     Opening a kernel takes some 100,000 reads of a few bytes from some 1000 pages.
     """
 
-    def __init__(self, read: Callable[[int, int], bytes], live: bool) -> None:
+    def __init__(self, read_into: Callable[[int, memoryview], int], live: bool) -> None:
         """
         Read through a function.
 
-        :param read: takes address and size (``MAX_READ`` at most), gives as much as there is
+        :param read_into: as of :class:`Bridge`
         :param live: it changes meanwhile: what follows a large read is read afresh, and
             what follows one that failed
         """
-        self._read = read
+        self._read_into = read_into
         self._live = live
+        self._buffer = memoryview(bytearray(MAX_READ))
         #: By number; empty if there is none.
         self._pages: dict[int, bytes] = {}
 
-    def read(self, address: int, count: int, offset: int = 0, physical: bool = True) -> bytes:
+    def read(
+        self, address: int, count: int, offset: int = 0, physical: bool = True
+    ) -> bytes | memoryview:
         """
         Read memory.
 
         :param offset: for drgn's sake
         :param physical: for drgn's sake
+        :return: valid until the next read; drgn copies it
         :raises FaultError: if any of it is missing
         """
         number, start = divmod(address, PAGE)
@@ -269,26 +276,24 @@ class Memory:
     def _keep(self, first: int, wanted: int) -> None:
         """Read from a page on to the end of its piece."""
         rest = PIECE - first * PAGE % PIECE
-        data = self._read(first * PAGE, rest)
-        whole = len(data) // PAGE
+        piece = self._buffer[:rest]
+        whole = self._read_into(first * PAGE, piece) // PAGE
         for index in range(whole):
-            self._pages[first + index] = data[index * PAGE : (index + 1) * PAGE]
+            self._pages[first + index] = bytes(piece[index * PAGE : (index + 1) * PAGE])
         if first + whole == wanted:
             self._pages[wanted] = b""
 
-    def _large(self, address: int, count: int) -> bytes:
+    def _large(self, address: int, count: int) -> memoryview:
         if self._live:
             self._pages.clear()
-        parts = []
-        done = 0
-        while done < count:
-            size = min(MAX_READ, count - done)
-            part = self._read(address + done, size)
-            parts.append(part)
-            if len(part) < size:
-                raise _fault(address + done + len(part))
-            done += size
-        return b"".join(parts)
+        fits = count <= len(self._buffer)
+        data = self._buffer[:count] if fits else memoryview(bytearray(count))
+        for start in range(0, count, MAX_READ):
+            part = data[start : start + MAX_READ]
+            got = self._read_into(address + start, part)
+            if got < len(part):
+                raise _fault(address + start + got)
+        return data
 
 
 def _fault(address: int) -> FaultError:

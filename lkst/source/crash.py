@@ -89,7 +89,7 @@ def _serve(bridge: Bridge) -> int:
         with _stdio(files):
             try:
                 if host is None:
-                    host = make_host(facts, Memory(bridge.read, facts.live))
+                    host = make_host(facts, Memory(bridge.read_into, facts.live))
                 status = _run(words, host, facts)
             except LkstError as error:
                 print(f"lkst: {error}", file=sys.stderr)

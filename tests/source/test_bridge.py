@@ -57,6 +57,11 @@ def bridge(answer: Answer) -> Iterator[Bridge]:
         thread.join()
 
 
+def read(asking: Bridge, address: int, size: int) -> bytes:
+    data = bytearray(size)
+    return bytes(data[: asking.read_into(address, memoryview(data))])
+
+
 def replying(data: bytes, *, kind: int = HELLO, version: int = VERSION) -> Answer:
     def answer(where: socket.socket, question: tuple[int, ...]) -> None:
         where.sendall(REPLY.pack(kind, version, len(data)) + data)
@@ -83,7 +88,7 @@ def test_question() -> None:
         where.sendall(REPLY.pack(question[0], VERSION, 2) + b"a\0")
 
     with bridge(answer) as asking:
-        assert asking.read(1 << 40, 2) == b"a\0"
+        assert read(asking, 1 << 40, 2) == b"a\0"
         assert asking.next(7) == (["a"], [])
         asking.bye(3)
     assert asked[:2] == [(READ, VERSION, 1 << 40, 2), (NEXT, VERSION, 7, 0)]
@@ -105,7 +110,7 @@ def test_answers_that_make_no_sense(answer: Answer) -> None:
 
 def test_more_than_was_asked_for() -> None:
     with bridge(replying(b"12345", kind=READ)) as asking, pytest.raises(Damaged):
-        asking.read(0, 4)
+        read(asking, 0, 4)
 
 
 def test_other_version() -> None:
@@ -123,7 +128,7 @@ def test_cut_off(part: bytes) -> None:
         with pytest.raises(EOFError):
             asking.hello()
         with pytest.raises(EOFError):
-            asking.read(0, 1)
+            read(asking, 0, 1)
 
 
 def test_interrupt_leaves_no_answer_unread() -> None:
@@ -135,9 +140,9 @@ def test_interrupt_leaves_no_answer_unread() -> None:
     with bridge(answer) as asking:
         for _ in range(3):
             with pytest.raises(KeyboardInterrupt):
-                asking.read(1, 8)
+                read(asking, 1, 8)
     with bridge(lambda w, q: replying(q[2].to_bytes(8, "little"), kind=READ)(w, q)) as asking:
-        assert asking.read(2, 8) == (2).to_bytes(8, "little")
+        assert read(asking, 2, 8) == (2).to_bytes(8, "little")
 
 
 class Machine:
@@ -152,13 +157,15 @@ class Machine:
         self.missing = missing
         self.reads = 0
 
-    def read(self, address: int, size: int) -> bytes:
-        assert 0 < size <= MAX_READ
+    def read_into(self, address: int, data: memoryview) -> int:
+        assert 0 < len(data) <= MAX_READ
         self.reads += 1
+        last = min(address + len(data), self.SIZE)
         end = address
-        while end < min(address + size, self.SIZE) and end // PAGE not in self.missing:
-            end = min((end // PAGE + 1) * PAGE, address + size, self.SIZE)
-        return bytes(self.data[address:end])
+        while end < last and end // PAGE not in self.missing:
+            end = min((end // PAGE + 1) * PAGE, last)
+        data[: end - address] = self.data[address:end]
+        return end - address
 
 
 @given(
@@ -168,7 +175,7 @@ class Machine:
 )
 def test_memory(missing: set[int], reads: list[tuple[int, int]], live: bool) -> None:
     machine = Machine(missing)
-    memory = Memory(machine.read, live)
+    memory = Memory(machine.read_into, live)
     for address, count in reads:
         pages = range(address // PAGE, (address + count - 1) // PAGE + 1)
         absent = [number for number in pages if number in missing]
@@ -177,12 +184,13 @@ def test_memory(missing: set[int], reads: list[tuple[int, int]], live: bool) -> 
                 memory.read(address, count)
             assert raised.value.address == max(address, absent[0] * PAGE)
         else:
-            assert memory.read(address, count) == machine.data[address : address + count]
+            expected = bytes(machine.data[address : address + count])
+            assert bytes(memory.read(address, count)) == expected
 
 
 def test_memory_is_read_in_pieces() -> None:
     machine = Machine({20})
-    memory = Memory(machine.read, False)
+    memory = Memory(machine.read_into, False)
     for address in range(0, 16 * PIECE, 8):
         if address // PAGE != 20:
             memory.read(address, 8)
@@ -196,7 +204,7 @@ def test_memory_is_read_in_pieces() -> None:
 
 def test_memory_that_changes() -> None:
     machine = Machine({100})
-    memory = Memory(machine.read, True)
+    memory = Memory(machine.read_into, True)
 
     def change(value: int) -> None:
         machine.data[8:16] = value.to_bytes(8, "little")
@@ -229,7 +237,7 @@ def facts(**changes: object) -> CrashFacts:
 )
 def test_kernels_that_cannot_be_placed(changes: dict[str, object], told: str) -> None:
     with pytest.raises(LkstError, match=told):
-        make_host(facts(**changes), Memory(Machine(set()).read, False))
+        make_host(facts(**changes), Memory(Machine(set()).read_into, False))
 
 
 @pytest.mark.parametrize(
