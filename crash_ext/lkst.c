@@ -144,7 +144,6 @@ static char *help_lkst[] = {
 	"lkst",
 	"replay the kernel's events up to the panic",
 	"COMMAND [ARGUMENT ...]\n"
-	"  lkst list | replay | counts | events | save -o FILE | slice -o FILE [OPTION ...]\n"
 	"  lkst drgn [SCRIPT [ARGUMENT ...]]",
 	"  This command shows what a recorder of the Linux Kernel State Tracer has left in",
 	"  memory: the newest events of each CPU. The words are those of the program lkst,",

@@ -39,12 +39,12 @@ USAGE = 2
 SHORT = "replay the kernel's events up to the panic"
 SYNOPSIS = "COMMAND [ARGUMENT ...]"
 HELP = """
-  lkst list | replay | counts | events | save -o FILE | slice -o FILE [OPTION ...]
   lkst drgn [SCRIPT [ARGUMENT ...]]
 
   This command shows what a recorder of the Linux Kernel State Tracer has left in
   memory: the newest events of each CPU. The words are those of the program lkst,
-  without SOURCE. "lkst --help" shows all commands.
+  without SOURCE; "lkst --help" shows them. "lkst drgn" starts drgn on the memory that
+  crash has open, or runs a script in it.
 
   The environment variable LKST_PYTHON names the interpreter that has LKST installed.
 """
