@@ -26,6 +26,14 @@
 #define LKST_PYTHON "python3"
 #endif
 
+/* Since Linux 5.3 and 5.1, the same on all machines; headers may be older than that. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
+
 #define SOCKET 3
 #define MAX_FD 65536
 #define END_MS 3000

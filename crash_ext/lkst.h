@@ -39,8 +39,8 @@ struct lkst_reply {
 
 /* A Python process. It is no child of crash's, which waits for all its children at times. */
 struct lkst_child {
-	int socket; /* -1: there is none */
-	int pidfd;
+	int socket;   /* -1: there is none */
+	int pidfd;    /* -1: the kernel has none; then only closing the socket ends it */
 	bool alone;   /* for one command, and with that one's files from the start */
 	bool prompt;  /* the terminal is its own, and so is Ctrl-C */
 	bool greeted; /* has begun to ask */

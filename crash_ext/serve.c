@@ -32,32 +32,38 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void press(struct course *course)
+/* Returns false if it is no use to wait any longer. */
+static bool press(struct course *course)
 {
 	uint64_t since;
 
 	/* At drgn's prompt, Ctrl-C is drgn's. */
 	if (course->child->prompt || !lkst_interrupts())
-		return;
+		return true;
 	if (!course->interrupted)
 		course->interrupted = now_ms();
 	since = now_ms() - course->interrupted;
 	if (since >= FORCE_MS || lkst_interrupts() > 1) {
 		lkst_signal(course->child, SIGKILL);
-	} else if (since >= ASK_MS && !course->asked) {
+		return false;
+	}
+	if (since >= ASK_MS && !course->asked) {
 		course->asked = true;
 		lkst_signal(course->child, SIGINT);
 	}
+	return true;
 }
 
 /* Waits until the socket is ready. Interrupts are looked after meanwhile. */
-static void wait_for(struct course *course, short events)
+static bool wait_for(struct course *course, short events)
 {
 	struct pollfd ready = {.fd = course->child->socket, .events = events};
 
-	do
-		press(course);
-	while (poll(&ready, 1, TICK_MS) <= 0);
+	do {
+		if (!press(course))
+			return false;
+	} while (poll(&ready, 1, TICK_MS) <= 0);
+	return true;
 }
 
 static bool receive(struct course *course, void *data, size_t size)
@@ -70,9 +76,8 @@ static bool receive(struct course *course, void *data, size_t size)
 
 		if (count > 0)
 			done += count;
-		else if (count < 0 && (errno == EAGAIN || errno == EINTR))
-			wait_for(course, POLLIN);
-		else
+		else if (count == 0 || (errno != EAGAIN && errno != EINTR) ||
+			 !wait_for(course, POLLIN))
 			return false;
 	}
 	return true;
@@ -103,9 +108,7 @@ static bool transmit(struct course *course, const void *data, size_t size, const
 		count = sendmsg(course->child->socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 		if (count > 0)
 			done += count;
-		else if (count < 0 && (errno == EAGAIN || errno == EINTR))
-			wait_for(course, POLLOUT);
-		else
+		else if ((errno != EAGAIN && errno != EINTR) || !wait_for(course, POLLOUT))
 			return false;
 	}
 	return true;

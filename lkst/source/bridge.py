@@ -10,7 +10,6 @@ memory that it has open, over a pair of file descriptors.
 from collections.abc import Callable, Iterator
 import contextlib
 import os
-import signal
 import socket
 import stat
 import struct
@@ -67,6 +66,7 @@ class Bridge:
         :raises OSError: if they are none
         """
         self._reading, self._writing = reading, writing
+        self._busy = self._interrupted = False
         for fd in (reading, writing):
             os.set_inheritable(fd, False)
         self._socket = socket.socket(fileno=reading) if _is_socket(reading) else None
@@ -94,7 +94,7 @@ class Bridge:
         :param data: gets it, ``MAX_READ`` bytes at most
         :return: how many bytes there are from *address* on
         """
-        with _whole():
+        with self._whole():
             self._send(READ, address, len(data))
             _, got = self._header(READ, self._receive(REPLY.size))
             if got > len(data):
@@ -124,6 +124,29 @@ class Bridge:
     def bye(self, status: int) -> None:
         """Take leave; why has been told."""
         self._send(BYE, status, 0)
+
+    def interrupt(self, number: int, frame: object) -> None:
+        """
+        Handle SIGINT: raise KeyboardInterrupt, but leave no answer unread.
+
+        The next question would get it. Blocking the signal is no use: another thread may
+        get it, and the handler runs in this one all the same.
+        """
+        if self._busy:
+            self._interrupted = True
+        else:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
 
     def close(self) -> None:
         """Close the connection."""
@@ -164,16 +187,6 @@ class Bridge:
 
 def _is_socket(fd: int) -> bool:
     return stat.S_ISSOCK(os.fstat(fd).st_mode)
-
-
-@contextlib.contextmanager
-def _whole() -> Iterator[None]:
-    """Keep Ctrl-C from leaving an answer unread, which the next question would get."""
-    try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _gone() -> EOFError:

@@ -58,6 +58,8 @@ def main(reading: int, writing: int) -> None:
         bridge = Bridge(reading, writing)
         try:
             status = _serve(bridge)
+        except KeyboardInterrupt:
+            status = _INTERRUPTED
         except LkstError as error:
             print(f"lkst: {error}", file=sys.stderr)
             status = error.status
@@ -90,7 +92,7 @@ def _serve(bridge: Bridge) -> int:
             try:
                 if host is None:
                     host = make_host(facts, Memory(bridge.read_into, facts.live))
-                status = _run(words, host, facts)
+                status = _run(bridge, words, host, facts)
             except LkstError as error:
                 print(f"lkst: {error}", file=sys.stderr)
                 status = error.status
@@ -102,9 +104,9 @@ def _serve(bridge: Bridge) -> int:
             return status
 
 
-def _run(words: Sequence[str], host: Host, facts: CrashFacts) -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def _run(bridge: Bridge, words: Sequence[str], host: Host, facts: CrashFacts) -> int:
     try:
+        signal.signal(signal.SIGINT, bridge.interrupt)
         if words[:1] == ["drgn"]:
             from lkst.source.prompt import run_drgn
 

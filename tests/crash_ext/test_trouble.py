@@ -10,7 +10,7 @@ import sys
 
 from crashes import Crash, gone, lines_of
 from drgn import Program
-from dumps import ROOT, Dump, Lab
+from dumps import ROOT, Dump, Lab, Run
 
 from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
 from lkst.locate.dumpfile import elf_segments
@@ -119,17 +119,34 @@ def test_questions_that_make_no_sense(crash: Crash) -> None:
     assert (crash.folder / "ended").read_text() == "b''\n" * len(QUESTIONS)
 
 
-def test_no_vmcoreinfo(crash: Crash) -> None:
-    """Read a dump in which crash cannot find where the kernel lies."""
+def _broken(crash: Crash, *names: str) -> Path:
+    """Make a dump in which 8 bytes of variables are zero."""
     broken = crash.folder / "broken"
     shutil.copyfile(crash.dump.vmcore, broken)
     prog = Program()
     prog.set_core_dump(crash.dump.vmcore)
     attach_btf(prog)
     with broken.open("r+b") as file:
-        for name in ("vmcoreinfo_note", "vmcoreinfo_size"):
+        for name in names:
             (symbol,) = find_kallsyms(prog, name, None, True)
             _overwrite(file.fileno(), _physical(prog, symbol.address), bytes(8))
+    return broken
+
+
+def test_carved(crash: Crash, lkst: Run) -> None:
+    """Carve the recorder out of crash's memory when the kernel's list of maps is damaged."""
+    broken = _broken(crash, "map_idr")
+    expected = lkst("replay", broken)
+    assert expected.status == 3
+    said = crash.run("lkst replay > crash", vmcore=broken)
+    assert (crash.folder / "crash").read_text() == expected.stdout
+    assert expected.stdout.count("\n") > 1000
+    assert "the recorder was carved out of physical memory" in said
+
+
+def test_no_vmcoreinfo(crash: Crash) -> None:
+    """Read a dump in which crash cannot find where the kernel lies."""
+    broken = _broken(crash, "vmcoreinfo_note", "vmcoreinfo_size")
     said = crash.run("lkst list", "sym panic", vmcore=broken)
     assert f"lkst: {broken}: crash finds no VMCOREINFO" in said
     assert "(T) panic" in said
