@@ -49,6 +49,7 @@ _STACK_BOUNDS = (
 _STACK_SIZE = 1 << 14  # unless they tell
 _MAX_STACK = 1 << 18
 _MAX_TEXT = 1 << 16
+_NOTE_HEADER = 24  # Elf64_Nhdr and "VMCOREINFO", padded
 
 
 def read_recorders(
@@ -183,12 +184,13 @@ def _read_modules(prog: Program) -> None:
 
 
 def _read_vmcoreinfo(prog: Program) -> None:
-    # Where crash(8) extensions look for it.
-    pointer, size = (
-        find_kallsyms(prog, name, None, True)[0].address
-        for name in ("vmcoreinfo_data", "vmcoreinfo_size")
+    # Where crash(8) extensions look for it: the note, and the text that it is made of.
+    note, text, size = (
+        prog.read_u64(find_kallsyms(prog, name, None, True)[0].address)
+        for name in ("vmcoreinfo_note", "vmcoreinfo_data", "vmcoreinfo_size")
     )
-    read_pages(prog, prog.read_u64(pointer), min(prog.read_u64(size), _MAX_TEXT))
+    read_pages(prog, note, _NOTE_HEADER + min(size, _MAX_TEXT))
+    read_pages(prog, text, min(size, _MAX_TEXT))
 
 
 def _read_variables(prog: Program) -> None:

@@ -73,6 +73,8 @@ def test_kdump(extension: Path, story_6_1: Dump, lab: Lab, lkst: Run, tmp_path: 
     words = ("--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
     dump = lab("6.1", *words)
     crash = Crash(extension, story_6_1, tmp_path)
-    crash.run("lkst replay > crash", vmcore=dump.vmcore)
+    crash.run("lkst replay > crash", "lkst slice -o slice", vmcore=dump.vmcore)
     assert (tmp_path / "crash").read_text() == lkst("replay", dump.vmcore).stdout
+    said = crash.run("lkst replay | tail -n 1", vmcore=tmp_path / "slice")
+    assert "panic  sysrq triggered crash" in said
     assert gone(crash.pids())
