@@ -125,8 +125,8 @@ def test_questions_that_make_no_sense(crash: Crash) -> None:
     assert (crash.folder / "ended").read_text() == "b''\n" * len(QUESTIONS)
 
 
-def _broken(crash: Crash, *names: str) -> Path:
-    """Make a dump in which 8 bytes of variables are zero."""
+def _broken(crash: Crash, *names: str, size: int = 8) -> Path:
+    """Make a dump in which the first bytes of variables are zero."""
     broken = crash.folder / "broken"
     shutil.copyfile(crash.dump.vmcore, broken)
     prog = Program()
@@ -135,13 +135,13 @@ def _broken(crash: Crash, *names: str) -> Path:
     with broken.open("r+b") as file:
         for name in names:
             (symbol,) = find_kallsyms(prog, name, None, True)
-            _overwrite(file.fileno(), _physical(prog, symbol.address), bytes(8))
+            _overwrite(file.fileno(), _physical(prog, symbol.address), bytes(size))
     return broken
 
 
 def test_carved(crash: Crash, lkst: Run) -> None:
     """Carve the recorder out of crash's memory when the kernel's list of maps is damaged."""
-    broken = _broken(crash, "map_idr")
+    broken = _broken(crash, "map_idr", size=24)
     expected = lkst("replay", broken)
     assert expected.status == 3
     said = crash.run("lkst replay > crash", vmcore=broken)
