@@ -10,6 +10,9 @@
 
 #include "lkst.h"
 
+/* The exit status of wrong usage. Scripts may mean other things by it. */
+#define USAGE 2
+
 /* Runs as long as crash does, and keeps what it has read. */
 static struct lkst_child resident = LKST_NO_CHILD;
 
@@ -91,7 +94,7 @@ static int run(struct lkst_child *child, char *words, size_t size)
 		status = 1;
 	} else {
 		status = lkst_serve(child, words, size, child->alone ? NULL : stdio);
-		if (status == LKST_DIED && !interrupts)
+		if (status == LKST_DIED && (!interrupts || child->prompt))
 			tell_died(child);
 	}
 	if (child->alone || status == LKST_DIED)
@@ -136,7 +139,7 @@ static void cmd_lkst(void)
 
 	if (interrupts && !prompt)
 		raise(SIGINT);
-	else if (status == 2)
+	else if (status == USAGE && !drgn)
 		cmd_usage(pc->curcmd, SYNOPSIS);
 }
 

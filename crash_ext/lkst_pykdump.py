@@ -250,7 +250,7 @@ def run(words):
             "lkst: Python has not answered: install Python 3.11 and LKST, or name an"
             " interpreter that has it in LKST_PYTHON"
         )
-    elif status == USAGE:
+    elif status == USAGE and words[0] != "drgn":
         show_usage()
 
 

@@ -18,7 +18,7 @@ from dumps import Dump
 
 __all__ = ("Crash", "gone", "lines_of", "vmcoreinfo")
 
-TIMEOUT = 120
+TIMEOUT = 300
 
 #: What crash 8.0.2 has to be spared to open kernels that are newer than itself. Later
 #: versions need none of this, and come to no harm by it.

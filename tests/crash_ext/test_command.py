@@ -88,7 +88,15 @@ def test_drgn_scripts(crash: Crash) -> None:
         "print('memory of', round((last + 1 - first) / (1 << 20)), 'MiB')\n"
         "sys.exit('the end')\n"
     )
-    said = crash.run(f"lkst drgn {script} -x y", "lkst drgn none.py", "lkst drgn", "sys > sys")
+    wrong = crash.folder / "wrong.py"
+    wrong.write_text("import sys\nsys.exit(2)\n")
+    said = crash.run(
+        f"lkst drgn {wrong}",
+        f"lkst drgn {script} -x y",
+        "lkst drgn none.py",
+        "lkst drgn",
+        "sys > sys",
+    )
     assert f"['{script}', '-x', 'y'] __main__ swapper/0" in said
     assert "no such memory: 0x4000000000000" in said
     # As told by crash; what makes holes in it, the dump's own index tells.
@@ -96,4 +104,6 @@ def test_drgn_scripts(crash: Crash) -> None:
     assert "the end" in said
     assert "lkst: none.py: there is no such script" in said
     assert "drgn's prompt needs a terminal" in said
+    # A status of 2 is the script's own business.
+    assert "Usage" not in said
     assert "RELEASE" in (crash.folder / "sys").read_text()
