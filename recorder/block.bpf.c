@@ -53,15 +53,32 @@ int BPF_PROG(block_rq_requeue, struct request *rq)
 	return 0;
 }
 
+#define FILL_BIO(e, b)                                                                             \
+	do {                                                                                       \
+		(e)->bio = (__u64)(b);                                                             \
+		(e)->sector = (b)->bi_iter.bi_sector;                                              \
+		(e)->bytes = (b)->bi_iter.bi_size;                                                 \
+		(e)->dev = (b)->bi_bdev->bd_dev;                                                   \
+		(e)->op = (b)->bi_opf & REQ_OP_MASK;                                               \
+	} while (0)
+
 SEC("tp_btf/block_bio_queue")
 int BPF_PROG(block_bio_queue, struct bio *bio)
 {
 	RECORD(block_bio_queue, e);
-	e->bio = (__u64)bio;
-	e->sector = bio->bi_iter.bi_sector;
-	e->bytes = bio->bi_iter.bi_size;
-	e->dev = bio->bi_bdev->bd_dev;
-	e->op = bio->bi_opf & REQ_OP_MASK;
+	FILL_BIO(e, bio);
+	e->bio_based = BPF_CORE_READ(bio, bi_bdev, bd_disk, fops, submit_bio) != NULL;
+	COMMIT();
+	return 0;
+}
+
+/* Where there are requests, block_rq_complete stands for it. */
+SEC("tp_btf/block_bio_complete")
+int BPF_PROG(block_bio_complete, struct request_queue *q, struct bio *bio)
+{
+	RECORD(block_bio_complete, e);
+	FILL_BIO(e, bio);
+	e->status = bio->bi_status;
 	COMMIT();
 	return 0;
 }

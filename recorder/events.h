@@ -278,10 +278,14 @@ EVENT(block_rq_requeue, block, "", "block_rq_requeue", 1,
       "a block request goes back to the queue",
       FIELD(hex, rq, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, ""))
-EVENT(block_bio_queue, block, "", "block_bio_queue", 0,
-      "block I/O is asked for, by a file system or a program",
+EVENT(block_bio_queue, block, "", "block_bio_queue", 1,
+      "block I/O is asked for; bio_based: of a driver without requests",
       FIELD(hex, bio, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
-      FIELD(dev, dev, "") FIELD(blk_op, op, ""))
+      FIELD(dev, dev, "") FIELD(flag, bio_based, "") FIELD(blk_op, op, ""))
+EVENT(block_bio_complete, block, "", "block_bio_complete", 1,
+      "block I/O of a driver without requests is complete",
+      FIELD(hex, bio, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
+      FIELD(dev, dev, "") FIELD(blk_op, op, "") FIELD(blk_status, status, ""))
 
 /* Network */
 EVENT(net_dev_xmit, net, "", "net_dev_xmit", 1,
@@ -336,8 +340,9 @@ EVENT(udp_fail_queue_rcv_skb, net, "", "udp_fail_queue_rcv_skb", 1,
 
 /* Locks */
 EVENT(contention_begin, lock, "", "contention_begin", 1,
-      "a task or CPU starts to wait for a lock",
-      FIELD(ksym, lock, "") FIELD(lock_flags, flags, ""))
+      "a task or CPU starts to wait for a lock; who has it, if it tells",
+      FIELD(ksym, lock, "") FIELD(comm, owner_comm, "owner")
+      FIELD(lock_flags, flags, "") FIELD(pid, owner, ""))
 EVENT(contention_end, lock, "", "contention_end", 1, "the wait for a lock ends",
       FIELD(ksym, lock, "") FIELD(errno, ret, ""))
 

@@ -127,9 +127,14 @@ struct work_struct {
 	void *func;
 };
 
+struct block_device_operations {
+	void *submit_bio;
+};
+
 struct gendisk {
 	int major;
 	int first_minor;
+	const struct block_device_operations *fops;
 };
 
 struct request_queue {
@@ -145,6 +150,7 @@ struct request {
 
 struct block_device {
 	unsigned int bd_dev;
+	struct gendisk *bd_disk;
 };
 
 struct bvec_iter {
@@ -155,7 +161,21 @@ struct bvec_iter {
 struct bio {
 	struct block_device *bi_bdev;
 	unsigned int bi_opf;
+	__u8 bi_status;
 	struct bvec_iter bi_iter;
+};
+
+/* The owner's struct task_struct, with flags in the lowest bits. */
+struct mutex {
+	struct {
+		__s64 counter;
+	} owner;
+};
+
+struct rw_semaphore {
+	struct {
+		__s64 counter;
+	} owner;
 };
 
 struct kmem_cache {
@@ -238,6 +258,17 @@ struct trace_event_raw_consume_skb {
 
 /* include/linux/blk_types.h */
 #define REQ_OP_MASK 0xff
+
+/* include/trace/events/lock.h: LCB_F_* */
+#define LOCK_SPIN 0x01
+#define LOCK_READ 0x02
+#define LOCK_WRITE 0x04
+#define LOCK_RT 0x08
+#define LOCK_PERCPU 0x10
+#define LOCK_MUTEX 0x20
+
+/* kernel/locking/mutex.h, rwsem.c */
+#define LOCK_OWNER_FLAGS 0x07
 
 /* include/linux/socket.h */
 #define AF_INET 2

@@ -1,11 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category lock: include/trace/events/lock.h */
+/*
+ * Mutexes and rw_semaphores know who has them; of the latter it is the last reader
+ * that may be the one. Spin locks know nobody.
+ */
+static __always_inline const struct task_struct *lock_owner(const void *lock, unsigned int flags)
+{
+	__u64 owner = 0;
+
+	if (flags & LOCK_MUTEX)
+		owner = BPF_CORE_READ((const struct mutex *)lock, owner.counter);
+	else if (flags & (LOCK_READ | LOCK_WRITE) && !(flags & (LOCK_SPIN | LOCK_RT | LOCK_PERCPU)))
+		owner = BPF_CORE_READ((const struct rw_semaphore *)lock, owner.counter);
+	return (const struct task_struct *)(owner & ~(__u64)LOCK_OWNER_FLAGS);
+}
+
 SEC("tp_btf/contention_begin")
 int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 {
+	const struct task_struct *owner = lock_owner(lock, flags);
+
 	RECORD(contention_begin, e);
 	e->lock = (__u64)lock;
 	e->flags = flags;
+	__builtin_memset(e->owner_comm, 0, sizeof(e->owner_comm));
+	e->owner = 0;
+	/* It may end meanwhile: what can be read is taken. */
+	if (owner) {
+		BPF_CORE_READ_INTO(&e->owner_comm, owner, comm);
+		e->owner = BPF_CORE_READ(owner, pid);
+	}
 	COMMIT();
 	return 0;
 }

@@ -19,6 +19,7 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import time
 from typing import Any
 
@@ -202,6 +203,18 @@ def disk() -> None:
         os.close(fd)
 
 
+def ram_disk() -> None:
+    """Write to a device whose driver takes bios and makes no requests of them."""
+    subprocess.run(["modprobe", "brd", "rd_nr=1", "rd_size=1024"], check=True)
+    with deed("ram disk", size=4096 * 2) as facts:
+        fd = os.open("/dev/ram0", os.O_WRONLY)
+        dev = os.fstat(fd).st_rdev
+        facts["dev"] = f"{os.major(dev)}:{os.minor(dev)}"
+        os.write(fd, b"r" * facts["size"])
+        os.fsync(fd)
+        os.close(fd)
+
+
 def compaction() -> None:
     with deed("compact"):
         Path("/proc/sys/vm/compact_memory").write_text("1")
@@ -254,6 +267,7 @@ def main() -> None:
         connections,
         datagrams,
         disk,
+        ram_disk,
         compaction,
         kernel_thread,
         interrupts,

@@ -307,6 +307,16 @@ def test_disk(done: Done) -> None:
     assert {fields["sector"] for fields in written} & issued
 
 
+def test_ram_disk(done: Done) -> None:
+    ram = done["ram disk"]
+    written = ram.of("block_bio_queue", op="WRITE", dev=ram.facts["dev"], bio_based=1)
+    ended = ram.of("block_bio_complete", dev=ram.facts["dev"], status="OK")
+    assert sum(fields["bytes"] for fields in written) == ram.facts["size"]
+    assert {fields["bio"] for fields in written} <= {fields["bio"] for fields in ended}
+    assert not ram.of("block_rq_issue", dev=ram.facts["dev"])
+    assert all(f["bio_based"] == 0 for f in done["disk"].of("block_bio_queue"))
+
+
 def test_objects(done: Done) -> None:
     (opened,) = done["disk"].own("kmem_cache_alloc", cache="filp")
     assert opened["size"] >= 128

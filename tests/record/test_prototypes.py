@@ -21,6 +21,7 @@ OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
 
 KNOWN = """
 void add_wait_queue(struct wait_queue_head *, struct wait_queue_entry *)
+block_bio_complete(struct request_queue *, struct bio *)
 block_bio_queue(struct bio *)
 block_rq_complete(struct request *, blk_status_t, unsigned int)
 block_rq_insert(struct request *)
