@@ -7,12 +7,14 @@ What a kernel's memory says about its machine and its end.
 """
 
 from collections.abc import Callable
+import functools
 import re
 
 from drgn import FaultError, Object, Program
 from drgn.helpers.linux.pid import find_task
 from drgn.helpers.linux.printk import get_printk_records
 
+from lkst.locate.end import read_end
 from lkst.locate.names import Finder, read_names
 from lkst.trace.facts import Facts
 
@@ -32,6 +34,7 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
     def uts(member: str) -> str:
         return _string(lambda: prog["init_uts_ns"].name.member_(member))
 
+    names = read_names(prog, find_symbols)
     return Facts(
         release=uts("release"),
         version=uts("version"),
@@ -39,7 +42,8 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         arch=uts("machine"),
         panic_message=_panic_message(prog),
         task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
-        names=read_names(prog, find_symbols),
+        names=names,
+        end=functools.cache(lambda: read_end(prog, find_symbols, names)),
     )
 
 

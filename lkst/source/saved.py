@@ -8,7 +8,7 @@ memory as it was, and the facts about the machine as JSON. Reading one takes the
 same way as reading a dump, so the replay is the same.
 
 ==================  ==========================================================
-``lkst.json``       format version, facts, names, buffers
+``lkst.json``       format version, facts, names, buffers, what the dump says of its end
 ``catalogue``       the recorder's header and events
 ``rings/0``, ...    all rings of a buffer, in the order in which they are told
 ``cpus``            struct lkst_cpu of every CPU
@@ -32,6 +32,7 @@ from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
 from lkst.files import replacing
 from lkst.layout import Place
+from lkst.source.saved_end import describe_end, read_saved_end
 from lkst.trace.addresses import addresses
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts, Names
@@ -112,7 +113,11 @@ def save_image(
         replacing(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive,
     ):
-        description = _describe(image, facts) | {"tasks": dict(tasks), "symbols": dict(symbols)}
+        description = _describe(image, facts) | {
+            "tasks": dict(tasks),
+            "symbols": dict(symbols),
+            "end": describe_end(facts.end(), tasks),
+        }
         archive.writestr("lkst.json", json.dumps(description, indent=1))
         for name in _PARTS:
             archive.writestr(name, getattr(image, name))
@@ -222,12 +227,19 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
     symbols = _by_number(description["symbols"])
     tasks = _by_number(description["tasks"])
     told = description["facts"]
+    end = read_saved_end(description.get("end"))
+    texts = {name: str(told[name]) for name in _FACTS}
     facts = Facts(
         source=str(path),
         kind="saved",
-        **{name: str(told[name]) for name in _FACTS},
+        release=texts["release"],
+        version=texts["version"],
+        machine=texts["machine"],
+        arch=texts["arch"],
+        panic_message=texts["panic_message"],
         notes=[str(note) for note in told["notes"]],
         task_name=lambda pid: tasks.get(pid, ""),
+        end=lambda: end,
         names=Names(
             syscalls=_by_number(names["syscalls"]),
             compat_syscalls=_by_number(names["compat_syscalls"]),

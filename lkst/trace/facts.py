@@ -10,7 +10,7 @@ has for numbers.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-__all__ = ("Facts", "Names")
+__all__ = ("End", "EndTask", "Facts", "Names")
 
 
 @dataclass
@@ -28,6 +28,32 @@ class Names:
     enums: dict[str, dict[int, str]] = field(default_factory=dict)
     #: Names a kernel address ``symbol+0x12``, or gives None.
     symbol: Callable[[int], str | None] = lambda address: None
+
+
+@dataclass(frozen=True)
+class EndTask:
+    """A task as the dump has it."""
+
+    pid: int
+    comm: str
+    #: ``__state`` of struct task_struct: bits of include/linux/sched.h.
+    state: int = 0
+
+
+@dataclass
+class End:
+    """What a kernel's memory says of the moment at which it was dumped."""
+
+    #: CPU that panicked; None: none did.
+    panic_cpu: int | None = None
+    #: Tasks that the CPUs were running.
+    current: dict[int, EndTask] = field(default_factory=dict)
+    #: Tasks in D state.
+    waiting: list[EndTask] = field(default_factory=list)
+    #: Stacks of what a CPU runs and of a task by pid: ``symbol+0x12``, the innermost frame
+    #: first; none where it cannot be read.
+    cpu_stack: Callable[[int], tuple[str, ...]] = lambda cpu: ()
+    task_stack: Callable[[int], tuple[str, ...]] = lambda pid: ()
 
 
 @dataclass
@@ -52,3 +78,5 @@ class Facts:
     #: What the reader should know: carved, damaged, guessed.
     notes: list[str] = field(default_factory=list)
     names: Names = field(default_factory=Names)
+    #: Reads what memory says of the end, which takes a moment; None: nothing.
+    end: Callable[[], End | None] = lambda: None

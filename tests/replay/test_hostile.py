@@ -129,12 +129,19 @@ def traces(draw: st.DrawFn) -> Trace:
         enums={"req_op": draw(st.dictionaries(st.integers(0, 3), nasty))},
         symbol=draw(st.sampled_from([lambda address: None, lambda address: "f\x1b[0m \u202e="])),
     )
-    texts = {
-        name: draw(nasty)
-        for name in ("source", "kind", "release", "version", "machine", "arch", "panic_message")
-    }
     comm = draw(nasty)
-    facts = Facts(**texts, task_name=lambda pid: comm, notes=[comm], names=names)
+    facts = Facts(
+        source=draw(nasty),
+        kind=draw(nasty),
+        release=draw(nasty),
+        version=draw(nasty),
+        machine=draw(nasty),
+        arch=draw(nasty),
+        panic_message=draw(nasty),
+        task_name=lambda pid: comm,
+        notes=[comm],
+        names=names,
+    )
     return build_trace(image, facts)
 
 

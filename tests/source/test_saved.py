@@ -20,7 +20,7 @@ from lkst.replay.machine import replay_jsonl
 from lkst.source import open_source
 from lkst.source.saved import name_symbols, name_tasks, open_saved, save_image, save_trace
 from lkst.trace.build import build_trace
-from lkst.trace.facts import Facts, Names
+from lkst.trace.facts import End, EndTask, Facts, Names
 from lkst.trace.trace import Trace
 
 TEXT = 0xFFFF_FFFF_8100_0000
@@ -52,6 +52,38 @@ def made(**kwargs: Any) -> Synthetic:
 
 def shown(trace: Trace) -> list[dict[str, Any]]:
     return [json.loads(line) for line in "".join(replay_jsonl(trace)).splitlines()]
+
+
+def test_what_the_dump_said_of_its_end_comes_back(tmp_path: Path) -> None:
+    end = End(
+        panic_cpu=1,
+        current={0: EndTask(0, "swapper/0"), 1: EndTask(7, "seven", 2)},
+        waiting=[EndTask(99, "stuck", 2)],
+        cpu_stack=lambda cpu: (f"on_{cpu}+0x1",),
+        task_stack=lambda pid: (f"in_{pid}+0x2", "schedule+0x3") if pid != 8 else (),
+    )
+    save_trace(made().trace(dataclasses.replace(facts(), end=lambda: end)), tmp_path / "a.lkst")
+    (found,) = open_saved(tmp_path / "a.lkst")
+    told = found.facts.end()
+    assert told
+    assert (told.panic_cpu, told.current, told.waiting) == (1, end.current, end.waiting)
+    assert [told.cpu_stack(cpu) for cpu in (0, 1, 2)] == [("on_0+0x1",), ("on_1+0x1",), ()]
+    assert told.task_stack(7) == ("in_7+0x2", "schedule+0x3")
+    assert told.task_stack(99) == ("in_99+0x2", "schedule+0x3")
+    assert told.task_stack(8) == told.task_stack(12345) == ()
+
+
+@pytest.mark.parametrize("end", [3, {}, {"panic_cpu": "x"}, {"current": [1]}])
+def test_a_damaged_end_is_told(tmp_path: Path, end: Any) -> None:
+    save_trace(made().trace(facts()), tmp_path / "a.lkst")
+    with zipfile.ZipFile(tmp_path / "a.lkst") as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    description = json.loads(parts["lkst.json"]) | {"end": end}
+    with zipfile.ZipFile(tmp_path / "b.lkst", "w") as archive:
+        for name, data in (parts | {"lkst.json": json.dumps(description)}).items():
+            archive.writestr(name, data)
+    with pytest.raises(Damaged):
+        open_saved(tmp_path / "b.lkst")
 
 
 def test_all_of_it_comes_back(tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The end, saved
+--------------
+
+What a dump says of the moment at which it was made, as JSON in a ``.lkst`` file.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from lkst.trace.facts import End, EndTask
+
+__all__ = ("describe_end", "read_saved_end")
+
+
+def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
+    """
+    Give what is to be saved.
+
+    :param pids: tasks whose stacks are kept, beside those that waited
+    """
+    if end is None:
+        return None
+    wanted = {*pids, *(task.pid for task in end.waiting)} - {0}
+    stacks = {pid: end.task_stack(pid) for pid in sorted(wanted)}
+    return {
+        "panic_cpu": end.panic_cpu,
+        "current": {cpu: _describe(task) for cpu, task in end.current.items()},
+        "waiting": [_describe(task) for task in end.waiting],
+        "cpu_stacks": {cpu: end.cpu_stack(cpu) for cpu in end.current},
+        "task_stacks": {pid: stack for pid, stack in stacks.items() if stack},
+    }
+
+
+def _describe(task: EndTask) -> list[Any]:
+    return [task.pid, task.comm, task.state]
+
+
+def read_saved_end(told: dict[str, Any] | None) -> End | None:
+    """
+    Read it; files that were saved before there was one have none.
+
+    :raises ValueError, TypeError, KeyError: if it is damaged
+    """
+    if told is None:
+        return None
+    cpu_stacks = _stacks(told["cpu_stacks"])
+    task_stacks = _stacks(told["task_stacks"])
+    panic_cpu = told["panic_cpu"]
+    return End(
+        panic_cpu=None if panic_cpu is None else int(panic_cpu),
+        current={int(cpu): _task(task) for cpu, task in told["current"].items()},
+        waiting=[_task(task) for task in told["waiting"]],
+        cpu_stack=lambda cpu: cpu_stacks.get(cpu, ()),
+        task_stack=lambda pid: task_stacks.get(pid, ()),
+    )
+
+
+def _task(told: list[Any]) -> EndTask:
+    pid, comm, state = told
+    return EndTask(int(pid), str(comm), int(state))
+
+
+def _stacks(told: dict[str, list[Any]]) -> dict[int, tuple[str, ...]]:
+    return {int(number): tuple(map(str, frames)) for number, frames in told.items()}

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What dumps of real kernels say of their end, without debug info and with it."""
+
+from drgn import Program
+from drgn.helpers.linux.pid import for_each_task
+from dumps import Dump
+
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from lkst.locate.end import read_end
+from lkst.locate.facts import read_facts
+from lkst.trace.facts import End
+
+
+def end_of(dump: Dump) -> tuple[Program, End]:
+    prog = Program()
+    prog.set_core_dump(dump.vmcore)
+    attach_btf(prog)
+    end = read_end(prog, find_kallsyms, read_facts(prog, find_kallsyms).names)
+    assert end
+    return prog, end
+
+
+def functions(stack: tuple[str, ...]) -> list[str]:
+    return [frame.split("+")[0] for frame in stack]
+
+
+def test_every_cpu_has_a_task_and_a_stack(story: Dump) -> None:
+    _, end = end_of(story)
+    assert sorted(end.current) == [0, 1]
+    assert end.panic_cpu is not None
+    assert end.current[end.panic_cpu].comm == "sh"
+    panicked = functions(end.cpu_stack(end.panic_cpu))
+    # From what the panic calls out to the system call that asked for it.
+    path = ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write", "ksys_write"]
+    assert [name for name in panicked if name in path] == path
+    (other,) = set(end.current) - {end.panic_cpu}
+    assert functions(end.cpu_stack(other))
+
+
+def test_tasks_that_sleep_have_stacks_that_end_where_they_entered(story: Dump) -> None:
+    prog, end = end_of(story)
+    stacks = {
+        task.pid.value_(): functions(end.task_stack(task.pid.value_()))
+        for task in for_each_task(prog)
+        if task.pid.value_() not in {t.pid for t in end.current.values()}
+    }
+    asleep = [stack for stack in stacks.values() if stack]
+    assert len(asleep) > 20
+    for stack in asleep:
+        assert stack[0] == "__schedule"
+        assert stack[-1].startswith(("ret_from_fork", "entry_SYSCALL_64", "asm_")), stack
+
+
+def test_the_stacks_are_those_that_debug_info_gives(story_6_1: Dump) -> None:
+    _, end = end_of(story_6_1)
+    prog = Program()
+    prog.set_core_dump(story_6_1.vmcore)
+    prog.load_debug_info([story_6_1.vmlinux])
+    compared = 0
+    for task in for_each_task(prog):
+        pid = task.pid.value_()
+        if pid in {t.pid for t in end.current.values()}:
+            continue
+        pcs = [frame.symbol().name for frame in prog.stack_trace(task) if not frame.is_inline]
+        assert functions(end.task_stack(pid)) == pcs
+        compared += 1
+    assert compared > 20
+
+
+def test_a_task_that_is_not_there(story_6_1: Dump) -> None:
+    _, end = end_of(story_6_1)
+    assert end.task_stack(4_000_000) == ()
+    assert end.cpu_stack(99) == ()
