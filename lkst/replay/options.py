@@ -14,6 +14,7 @@ import click
 
 from lkst.errors import Usage
 from lkst.trace.filters import (
+    AROUND,
     Filters,
     parse_cpus,
     parse_last,
@@ -40,6 +41,11 @@ _OPTIONS = (
     ),
     click.option(
         "--buffer", metavar="NAMES", multiple=True, help="Buffers that hold it: main,'spare*'"
+    ),
+    click.option(
+        "--around",
+        metavar="TIME",
+        help=f"The {AROUND} before and after a moment, of those that pass the rest: -2.5s",
     ),
     click.option("--last", metavar="N", help="The last N of those that pass the rest."),
     click.option("--since", metavar="TIME", help="From then on, counted from the panic: -2s"),
@@ -70,6 +76,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "comm": ("comms", parse_patterns),
     "event": ("events", parse_patterns),
     "buffer": ("buffers", parse_patterns),
+    "around": ("around", parse_time),
     "last": ("last", parse_last),
     "since": ("since", parse_time),
     "until": ("until", parse_time),

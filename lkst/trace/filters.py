@@ -23,6 +23,7 @@ from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
 
 __all__ = (
+    "AROUND",
     "Filters",
     "apply",
     "match_events",
@@ -36,6 +37,9 @@ __all__ = (
 Bools = NDArray[np.bool_]
 
 _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+#: Records that are shown before and after a moment.
+AROUND = 50
+
 # Times that make sense have fewer digits.
 _MAX_TIME = 18
 
@@ -56,6 +60,8 @@ class Filters:
     buffers: tuple[str, ...] | None = None
     #: How many records, the last of those that pass the rest.
     last: int | None = None
+    #: Those nearest to a moment, AROUND before it and as many after: ns from the trace's end.
+    around: int | None = None
     #: Not before, not after: ns from the trace's end, negative before it.
     since: int | None = None
     until: int | None = None
@@ -93,6 +99,9 @@ def apply(trace: Trace, filters: Filters) -> Trace:
         tests.append(lambda trace: _by_comm(trace, comms))
     for test in tests:
         trace = trace.select(test(trace))
+    if filters.around is not None:
+        place = int(np.searchsorted(trace.ts, trace.end + filters.around))
+        trace = trace.select(slice(max(0, place - AROUND), place + AROUND))
     if filters.last is not None:
         trace = trace.select(slice(max(0, len(trace) - filters.last), len(trace)))
     return trace

@@ -44,6 +44,16 @@ def test_nothing_is_filtered_unless_asked(trace: Trace) -> None:
     assert passed(trace) == [1, 2, 3, 4, 5, 6, 7, 10, 11]
 
 
+def test_around(trace: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkst.trace.filters.AROUND", 2)
+    assert passed(trace, around=-5 * SECOND) == [3, 4, 5, 6]
+    assert passed(trace, around=-5 * SECOND, cpus=frozenset({0})) == [1, 6, 10]
+    assert passed(trace, around=-4_500_000_000) == [4, 5, 6, 7]
+    assert passed(trace, around=-60 * SECOND) == [1, 2]
+    assert passed(trace, around=60 * SECOND) == [10, 11]
+    assert passed(trace, around=-5 * SECOND, last=1) == [6]
+
+
 def test_cpus(trace: Trace) -> None:
     assert passed(trace, cpus=frozenset({1, 3, 9})) == [2, 3, 5]
 
