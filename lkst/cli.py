@@ -38,6 +38,7 @@ COMMANDS = {
     "events": ("lkst.commands", "Show the catalogue of events."),
     "list": ("lkst.commands", "Show which recorders a source holds."),
     "replay": ("lkst.commands", "Print the sequence of events up to the panic."),
+    "state": ("lkst.state.commands", "Show where it died, and what looks wrong."),
     "counts": ("lkst.commands", "Show what was counted instead of recorded."),
     "save": ("lkst.commands", "Keep the trace of a source in a file."),
     "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),

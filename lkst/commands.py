@@ -34,9 +34,12 @@ __all__ = (
     "counts_command",
     "events_command",
     "list_command",
+    "newest",
     "replay_command",
     "save_command",
     "slice_command",
+    "source_argument",
+    "told_status",
 )
 
 source_argument = click.argument("source", required=False)
@@ -75,7 +78,8 @@ def _where(source: str | None) -> str | Host:
     return host
 
 
-def _newest(source: str | None) -> Trace:
+def newest(source: str | None) -> Trace:
+    """Read the trace of the recorder that was started last."""
     traces = _open(source)
     if len(traces) > 1:
         click.echo(
@@ -84,7 +88,7 @@ def _newest(source: str | None) -> Trace:
     return traces[0]
 
 
-def _status(trace: Trace) -> int:
+def told_status(trace: Trace) -> int:
     """Say what was damaged, and give the exit status for it."""
     told = [*trace.facts.notes, *trace.image.faults, *trace.records.faults]
     for loss in trace.records.losses:
@@ -105,7 +109,7 @@ def list_command(source: str | None, form: str) -> int:
     with paged() as stream:
         for trace in traces:
             stream.write(list_text(trace) if form == "text" else list_json(trace))
-    return max(_status(trace) for trace in traces)
+    return max(told_status(trace) for trace in traces)
 
 
 @click.command("replay")
@@ -121,7 +125,7 @@ def list_command(source: str | None, form: str) -> int:
 )
 def replay_command(source: str | None, filters: Filters, form: str, time: str) -> int:
     """Print the sequence of events of SOURCE up to the panic."""
-    trace = _newest(source)
+    trace = newest(source)
     chosen = apply(trace, filters)
     with paged(at_end=True) as stream:
         if form == "jsonl":
@@ -130,7 +134,7 @@ def replay_command(source: str | None, filters: Filters, form: str, time: str) -
             write(stream, replay_csv(chosen))
         else:
             write(stream, replay_text(chosen, use_colour(sys.stdout), time))
-    status = _status(trace)
+    status = told_status(trace)
     if not len(chosen) and not status:
         raise NotFound("no record matched" if len(trace) else "the recorder has no record")
     return status
@@ -148,14 +152,14 @@ def replay_command(source: str | None, filters: Filters, form: str, time: str) -
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def counts_command(source: str | None, events: tuple[str, ...], form: str) -> int:
     """Show what was counted instead of recorded: by event, and as histograms."""
-    trace = _newest(source)
+    trace = newest(source)
     patterns = parse_patterns(",".join(events)) if events else None
     counts = chosen_counts(read_counts(trace.image, trace.catalogue), trace.catalogue, patterns)
     if counts.events or counts.histograms:
         show = counts_text if form == "text" else counts_json
         with paged() as stream:
             stream.write(show(counts, trace.catalogue))
-    status = _status(trace)
+    status = told_status(trace)
     for fault in counts.faults:
         click.echo(f"lkst: {trace.facts.source}: {fault}", err=True)
         status = Damaged.status
@@ -170,12 +174,12 @@ def counts_command(source: str | None, events: tuple[str, ...], form: str) -> in
 @filter_options
 def save_command(source: str | None, output: Path, filters: Filters) -> int:
     """Keep the trace of SOURCE in a file, whole or filtered."""
-    trace = _newest(source)
+    trace = newest(source)
     chosen = apply(trace, filters)
     if not len(chosen):
         raise NotFound("no record matched")
     save_trace(chosen, output)
-    return _status(trace)
+    return told_status(trace)
 
 
 @click.command("slice")

@@ -127,6 +127,16 @@ class TaskNames:
             names = names + [self._at_end(key) for key in keys.tolist()]
         return names, code
 
+    def last(self, pid: int) -> str:
+        """Give the name that a task had last, "" if none is known; of no idle task."""
+        code = int(self._last[pid]) if 0 < pid < _IDLE else _UNKNOWN
+        if code == _UNKNOWN:
+            return self._alive(pid) if pid > 0 else ""
+        if code == _SEVERAL:
+            place = int(np.searchsorted(self._key, pid + 1 << _TIME_BITS)) - 1
+            return self._names[int(self._code[place])]
+        return self._names[code - 1]
+
     def _find(self, task: I64, row: I64) -> I64:
         wanted = task << _TIME_BITS | row * _PLACES + _PLACES - 1
         before = np.searchsorted(self._key, wanted, side="right") - 1

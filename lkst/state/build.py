@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Building the state
+------------------
+
+From a trace to what was going on when it ends, with what the dump says of the same
+moment beside it.
+"""
+
+from lkst.state.cpus import find_cpus
+from lkst.state.model import CPU, State
+from lkst.state.pending import find_pending
+from lkst.state.tasks import find_locks, find_tasks
+from lkst.state.words import Words, who
+from lkst.trace.facts import End
+from lkst.trace.trace import Trace
+
+__all__ = ("build_state",)
+
+
+def build_state(trace: Trace, end: End | None = None) -> State:
+    """
+    Tell what was going on when a trace ends: at the panic, if there was one.
+
+    :param trace: a whole trace
+    :param end: what the dump says
+    """
+    row = trace.panic_row
+    until = trace if row is None else trace.select(slice(0, row + 1))
+    words = Words(until)
+    tasks = find_tasks(until, words)
+    pending, notes = find_pending(until, words)
+    state = State(
+        until,
+        find_cpus(until, tasks, words),
+        tasks,
+        find_locks(until, words),
+        pending,
+        end,
+        notes=notes,
+    )
+    _run(state)
+    _note(state)
+    if end:
+        state.differences = [*_panics(state, end), *_currents(state, end), *_waits(state, end)]
+    return state
+
+
+def _run(state: State) -> None:
+    """Let no task run on a CPU that has gone to another one since, its switch being lost."""
+    current = {cpu.task.pid: cpu.cpu for cpu in state.cpus if cpu.task}
+    for task in state.tasks.values():
+        if task.state == "running" and task.pid not in current:
+            task.state = "unknown"
+        elif task.pid in current and task.state != "dead":
+            task.state, task.letter, task.cpu = "running", "", current[task.pid]
+
+
+def _note(state: State) -> None:
+    trace = state.trace
+    if not len(trace):
+        state.notes.append("there is no record: nothing is known")
+        return
+    # A CPU that has lost nothing had nothing before its first record.
+    lost = {loss.cpu for loss in trace.records.losses if loss.overwritten or loss.unreadable}
+    starts = [int(trace.ts[trace.cpu == cpu][0]) for cpu in lost & set(trace.cpu.tolist())]
+    state.begin = max(starts, default=int(trace.ts[0]))
+    for task in state.tasks.values():
+        task.certain = task.since is None or task.since >= state.begin
+    seconds = (trace.end - state.begin) / 1e9
+    state.notes.append(
+        f"all CPUs have records for the last {seconds:.3f} s: who has waited for longer than the"
+        " trace is not in it"
+    )
+
+
+def _panics(state: State, end: End) -> list[str]:
+    row = state.trace.panic_row
+    if row is None:
+        return []
+    cpu = int(state.trace.cpu[row])
+    if end.panic_cpu is not None and end.panic_cpu != cpu:
+        return [f"the panic is recorded on CPU {cpu}, the dump says CPU {end.panic_cpu}"]
+    return []
+
+
+def _currents(state: State, end: End) -> list[str]:
+    told = []
+    for cpu in state.cpus:
+        task = end.current.get(cpu.cpu)
+        if task and cpu.task and task.pid != cpu.task.pid:
+            own = who(cpu.task.comm, cpu.task.pid)
+            told.append(
+                f"CPU {cpu.cpu}: the trace ends with {own}, the dump has {who(task.comm, task.pid)}"
+                + _silence(state, cpu)
+            )
+    return told
+
+
+def _silence(state: State, cpu: CPU) -> str:
+    if not cpu.last:
+        return ""
+    age = (state.when - int(state.trace.ts[cpu.last[-1]])) / 1e9
+    return f" (its last record is {age:.6f} s before the end)" if age > 0 else ""
+
+
+def _waits(state: State, end: End) -> list[str]:
+    told = []
+    waiting = {task.pid for task in end.waiting}
+    for task in state.tasks.values():
+        if task.state == "blocked" and task.letter == "D" and task.pid not in waiting:
+            told.append(f"{who(task.comm, task.pid)}: blocked (D) in the trace, not in the dump")
+    for waiting_task in end.waiting:
+        pid = waiting_task.pid
+        own = state.tasks.get(pid)
+        if own and own.state not in ("blocked", "unknown", "dead"):
+            told.append(f"{who(waiting_task.comm, pid)}: {own.state} in the trace, D in the dump")
+    return told

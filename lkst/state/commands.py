@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command that tells where it died."""
+
+import click
+
+from lkst.commands import newest, source_argument, told_status
+from lkst.errors import NotFound
+from lkst.output import paged, write
+from lkst.state.build import build_state
+from lkst.state.machine import state_json
+from lkst.state.rules import find_suspicions
+from lkst.state.text import state_text
+
+__all__ = ("state_command",)
+
+
+@click.command("state")
+@source_argument
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+def state_command(source: str | None, form: str) -> int:
+    """
+    Show what every CPU and task of SOURCE was in the middle of at the end, and what looks wrong.
+
+    Suspicions come in this order: faults that the kernel itself reports; who has what others
+    wait for; who has used something up; who waits for long; what is strange. Their evidence is
+    times that `lkst replay --around` takes.
+    """
+    trace = newest(source)
+    state = build_state(trace, trace.facts.end())
+    suspicions = find_suspicions(state)
+    with paged() as stream:
+        if form == "json":
+            stream.write(state_json(state, suspicions))
+        else:
+            write(stream, state_text(state, suspicions))
+    status = told_status(trace)
+    if not len(trace) and not status:
+        raise NotFound("the recorder has no record")
+    return status

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+CPUs
+----
+
+What each CPU was in the middle of: since its last switch to a task, the interrupts,
+softirqs and timers that have begun and not ended, inside of what its task has begun.
+"""
+
+import numpy as np
+
+from lkst.decode.catalogue import Event
+from lkst.state.model import CPU, Context, Task
+from lkst.state.tables import I64, last_by, table
+from lkst.state.words import Words
+from lkst.trace.trace import Trace
+
+__all__ = ("contexts_at", "find_cpus")
+
+#: What begins on a CPU: event -> kind, field that tells which, field that names it.
+_BEGINS = {
+    "irq_handler_entry": ("irq", "irq", "handler"),
+    "softirq_entry": ("softirq", "vec", "vec"),
+    "tasklet_entry": ("tasklet", "tasklet", "func"),
+    "timer_expire_entry": ("timer", "timer", "function"),
+    "hrtimer_expire_entry": ("hrtimer", "hrtimer", "function"),
+}
+_ENDS = {
+    "irq_handler_exit": ("irq", "irq"),
+    "softirq_exit": ("softirq", "vec"),
+    "tasklet_exit": ("tasklet", "tasklet"),
+    "timer_expire_exit": ("timer", "timer"),
+    "hrtimer_expire_exit": ("hrtimer", "hrtimer"),
+}
+#: What happens in a task only: no interrupt goes on.
+_IN_TASK = {
+    "sched_switch",
+    "sys_enter",
+    "sys_exit",
+    "page_fault_user",
+    "workqueue_execute_start",
+    "workqueue_execute_end",
+    "sched_process_exit",
+}
+
+#: Records that say nothing of whether an exception before them is over.
+_ASIDE = {"console", "trouble", "signal", "rcu", "recorder", "irq", "softirq", "timer", "lock"}
+
+_FAULTS = ("page_fault_kernel", "page_fault_user")
+
+#: Last records of each CPU that are shown.
+_SHOWN = 5
+
+
+def find_cpus(trace: Trace, tasks: dict[int, Task], words: Words) -> list[CPU]:
+    """Tell what every CPU was in the middle of when the trace ends."""
+    finder = _Finder(trace, words)
+    switches = table(trace, "sched_switch", "next_pid")
+    last = last_by(trace.cpu[switches.rows], np.arange(len(switches)))
+    found = []
+    for number in range(trace.header.nr_cpus):
+        cpu = CPU(number)
+        found.append(cpu)
+        rows = np.flatnonzero(trace.cpu == number)
+        _warn(cpu, trace, rows)
+        if not len(rows):
+            continue
+        cpu.last = _last(trace, rows)
+        index = last.get(number)
+        start = -1 if index is None else int(switches.rows[index])
+        pid = int(trace.pid[rows[-1]])
+        if index is not None and rows[-1] == start:
+            pid = int(switches["next_pid"][index])
+        elif index is not None and pid != switches["next_pid"][index]:
+            cpu.notes.append("the switch to its task is not recorded")
+            start = -1
+        _fill(cpu, trace, tasks, pid, start)
+        cpu.contexts += finder.find(cpu, rows[rows > start])
+    return found
+
+
+def contexts_at(trace: Trace, words: Words, row: int, tasks: dict[int, Task]) -> list[Context]:
+    """Tell what a CPU was in the middle of when it wrote a record."""
+    before = trace.select(slice(0, row + 1))
+    cpus = find_cpus(before, tasks, words)
+    return cpus[int(trace.cpu[row])].contexts
+
+
+def _fill(cpu: CPU, trace: Trace, tasks: dict[int, Task], pid: int, start: int) -> None:
+    task = tasks.get(pid) if pid else Task(0, f"swapper/{cpu.cpu}", "running", cpu=cpu.cpu)
+    cpu.task = task or Task(pid, trace.task_names.last(pid), "running", cpu=cpu.cpu)
+    if start >= 0:
+        cpu.since = int(trace.ts[start])
+        cpu.contexts.append(Context("task", start, cpu.since, f"{cpu.task.comm}:{cpu.task.pid}"))
+    cpu.contexts += cpu.task.contexts
+
+
+def _last(trace: Trace, rows: I64) -> list[int]:
+    """Give the last records, without what the kernel printed, if there are others."""
+    console = [e.id for e in trace.catalogue.events.values() if e.category == "console"]
+    silent = rows[~np.isin(trace.event[rows], console)]
+    found: list[int] = (silent if len(silent) else rows)[-_SHOWN:].tolist()
+    return found
+
+
+def _warn(cpu: CPU, trace: Trace, rows: I64) -> None:
+    """Say what cannot be known of a CPU."""
+    loss = next((loss for loss in trace.records.losses if loss.cpu == cpu.cpu), None)
+    if not len(rows):
+        claimed = loss and loss.claimed
+        cpu.notes.append("its records are lost" if claimed else "it has no record")
+        return
+    if loss and (loss.torn or loss.unreadable):
+        cpu.notes.append("records are missing: what seems not to have ended may have")
+    frozen = {buffer.number for buffer in trace.records.buffers if buffer.frozen}
+    if frozen & set(trace.buffer[rows[-1:]].tolist()):
+        cpu.notes.append("its ring was frozen: what came after is not recorded")
+
+
+class _Finder:
+    """Finds interrupts that have begun and not ended."""
+
+    def __init__(self, trace: Trace, words: Words) -> None:
+        self._trace = trace
+        self._words = words
+        self._events: dict[int, Event] = {}
+        for event in trace.catalogue.events.values():
+            name = event.name
+            needed = _BEGINS.get(name, ())[1:] + _ENDS.get(name, ())[1:]
+            known = name in _BEGINS or name in _ENDS or name in _IN_TASK
+            if (known or name == "cpu_idle") and all(
+                (field := event.field(part)) and field.is_number for part in needed
+            ):
+                self._events[event.id] = event
+
+    def find(self, cpu: CPU, rows: I64) -> list[Context]:
+        """
+        Walk over the records of a CPU.
+
+        :param rows: since the last switch
+        """
+        stack: list[tuple[str, int, int]] = []  # kind, which, row
+        trace = self._trace
+        chosen = rows[np.isin(trace.event[rows], list(self._events))]
+        for row, id_ in zip(chosen.tolist(), trace.event[chosen].tolist(), strict=True):
+            event = self._events[id_]
+            if event.name in _BEGINS:
+                kind, which, _ = _BEGINS[event.name]
+                key = kind, self._value(event, which, row)
+                _end(stack, key)  # the end of one before was lost
+                stack.append((*key, row))
+            elif event.name in _ENDS:
+                kind, which = _ENDS[event.name]
+                _end(stack, (kind, self._value(event, which, row)))
+            elif event.name == "cpu_idle":
+                state = self._value(event, "state", row)
+                stack = [("idle", state, row)] if state >= 0 else []
+            else:
+                stack = []
+        contexts = [self._context(kind, row) for kind, _, row in stack]
+        return self._with_fault(cpu, rows, contexts)
+
+    def _value(self, event: Event, name: str, row: int) -> int:
+        field = event.field(name)
+        if field is None:
+            return 0
+        value: int = self._trace.column(field, np.array([row])).astype(np.int64)[0]
+        return int(value)
+
+    def _context(self, kind: str, row: int) -> Context:
+        trace = self._trace
+        event = self._events[int(trace.event[row])]
+        naming = _BEGINS[event.name][2] if event.name in _BEGINS else ""
+        value = self._value(event, naming, row) if naming else 0
+        name = (
+            self._words.named("softirq", value)
+            if kind == "softirq"
+            else self._words.address(value)
+            if naming
+            else ""
+        )
+        return Context(kind, row, int(trace.ts[row]), name, self._words.fields([row])[0])
+
+    def _with_fault(self, cpu: CPU, rows: I64, contexts: list[Context]) -> list[Context]:
+        """Put in the page fault that nothing says has ended."""
+        trace = self._trace
+        events = trace.catalogue.events
+        found, certain = None, False
+        for row in rows[::-1].tolist():
+            event = events.get(int(trace.event[row]))
+            if event and event.name in ("oops", "panic"):
+                # What is said after it may fault as well.
+                found, certain = None, True
+            elif event and event.name in _FAULTS:
+                found = found or (row, event)
+            elif event and event.category not in _ASIDE:
+                break
+        if not found:
+            return contexts
+        row, event = found
+        name = self._words.address(self._value(event, "ip", row))
+        text = f"{event.name} {self._words.fields([row])[0]}"
+        fault = Context("exception", row, int(trace.ts[row]), name, text, certain)
+        return sorted([*contexts, fault], key=lambda c: c.row)
+
+
+def _end(stack: list[tuple[str, int, int]], key: tuple[str, int]) -> None:
+    """End a context, and with it those inside of it."""
+    for place in range(len(stack) - 1, -1, -1):
+        if stack[place][:2] == key:
+            del stack[place:]
+            return

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Reports
+-------
+
+What the kernel itself says when it finds something wrong: an event of the category
+trouble, and the console lines that follow it on the same CPU. Their form is that of
+``lib/dump_stack.c``, ``arch/x86/kernel/dumpstack.c`` and ``mm/oom_kill.c``.
+"""
+
+from dataclasses import dataclass, field
+import re
+
+import numpy as np
+
+from lkst.state.tables import I64
+from lkst.state.words import function_of
+from lkst.trace.trace import Trace
+
+__all__ = ("Report", "console_lines", "is_helper", "message", "read_report", "troubles")
+
+#: Lines after the first that are looked at.
+_MAX_LINES = 250
+
+_RIP = re.compile(r"RIP: 0010:([\w.]+)\+0x")
+_CALL = re.compile(r"^\s*([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+")
+_COMM = re.compile(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Tainted|Not tainted|Kdump)")
+_IN = re.compile(r"BUG: (?:KFENCE|KASAN): .* in ([\w.]+)")
+
+#: Functions that find or report what is wrong, lend their hands to whoever calls them, or
+#: wait for somebody else: how their names begin.
+_HELPERS = (
+    "refcount_",
+    "__refcount_",
+    "__warn",
+    "warn_",
+    "report_bug",
+    "handle_bug",
+    "exc_",
+    "asm_",
+    "die",
+    "oops_",
+    "page_fault_oops",
+    "panic",
+    "vpanic",
+    "dump_stack",
+    "show_",
+    "__list_",
+    "list_",
+    "usercopy_abort",
+    "__check_",
+    "check_",
+    "kfence_",
+    "kasan_",
+    "__kasan_",
+    "print_",
+    "object_err",
+    "mem",
+    "__mem",
+    "str",
+    "rep_",
+    "copy_",
+    "_copy_",
+    "native_",
+    "queued_",
+    "__pv_",
+    "_raw_",
+    "mutex_",
+    "__mutex_",
+    "rwsem_",
+    "down_",
+    "__down",
+    "percpu_",
+    "__percpu_",
+    "schedule",
+    "__schedule",
+    "io_schedule",
+    "msleep",
+    "__x64_sys_",
+    "__do_sys_",
+    "__se_sys_",
+    "do_syscall_",
+    "x64_sys_call",
+    "entry_SYSCALL_",
+    "ret_from_fork",
+    "sysvec_",
+    "__sysvec_",
+    "irq_exit",
+    "__irq_exit",
+    "irqentry_",
+    "handle_softirqs",
+    "__do_softirq",
+    "cpu_relax",
+    "pvpanic_",
+    "notifier_call_chain",
+    "atomic_notifier_call_chain",
+    "stop_this_cpu",
+    "nmi_",
+    "default_do_nmi",
+    "end_repeat_nmi",
+    "wait_",
+    "__wait_",
+    "prepare_to_wait",
+    "rcu_read_",
+    "preempt_",
+    "blk_",
+    "bit_wait",
+    "__wait_on_bit",
+    "out_of_line_wait_on_bit",
+    "bpf_",
+)
+
+
+@dataclass
+class Report:
+    """What was said."""
+
+    #: Row of the event.
+    row: int
+    #: Its name: oops, warn, ...
+    event: str
+    message: str
+    #: Function in which it happened, as the kernel names it.
+    rip: str = ""
+    #: Functions that led there, the innermost first.
+    calls: list[str] = field(default_factory=list)
+    cpu: int | None = None
+    pid: int | None = None
+    comm: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def function(self) -> str:
+        """The function to look at: the innermost that is not one of the kernel's helpers."""
+        named = _IN.search(self.message)
+        if named:
+            return function_of(named[1])
+        for name in (self.rip, *self.calls):
+            if name and not is_helper(name):
+                return function_of(name)
+        return function_of(self.rip)
+
+
+def is_helper(function: str) -> bool:
+    """Tell whether a function finds, reports or waits, instead of doing what is wrong."""
+    return function.startswith(_HELPERS)
+
+
+def troubles(trace: Trace, *names: str) -> list[int]:
+    """Give the rows of events of the category trouble, in order."""
+    ids = [event.id for event in trace.catalogue.events.values() if event.name in names]
+    rows: list[int] = np.flatnonzero(np.isin(trace.event, ids)).tolist()
+    return rows
+
+
+def message(trace: Trace, row: int) -> str:
+    """Give the text of a record, as it was printed."""
+    event = trace.catalogue.events.get(int(trace.event[row]))
+    for text in event.fields if event else ():
+        if text.type == "text" and text.is_number:
+            return trace.texts(text, np.array([row]))[0].strip()
+    return ""
+
+
+def console_lines(trace: Trace, rows: I64) -> list[str]:
+    """Give what the kernel printed in some rows."""
+    event = next((e for e in trace.catalogue.events.values() if e.name == "console"), None)
+    text = event.field("text") if event else None
+    if event is None or text is None or not text.is_number:
+        return []
+    return trace.texts(text, rows[trace.event[rows] == event.id])
+
+
+def read_report(trace: Trace, row: int) -> Report:
+    """Read what was said from a record on, also after the panic: most is printed then."""
+    whole = trace.whole
+    event = trace.catalogue.events[int(trace.event[row])]
+    report = Report(row, event.name, message(trace, row))
+    start = int(trace.position[row])
+    same = np.flatnonzero(whole.cpu[start + 1 :] == trace.cpu[row])[:_MAX_LINES] + start + 1
+    report.lines = [line.rstrip("\n") for line in console_lines(whole, same)]
+    for line in report.lines:
+        if "end trace" in line and report.rip:
+            break
+        if not report.rip and (found := _RIP.search(line)):
+            report.rip = found[1]
+        elif found := _CALL.search(line):
+            report.calls.append(found[1])
+        elif report.pid is None and (found := _COMM.search(line)):
+            report.cpu, report.pid, report.comm = int(found[1]), int(found[2]), found[3]
+    return report

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Suspicions
+----------
+
+What looks wrong in a state, each from a rule with a name. A rule looks at what
+happened, never at who is known to do such things.
+"""
+
+from lkst.state.model import State
+from lkst.state.rules import (  # noqa: F401  (each registers its rules)
+    cpus,
+    devices,
+    faults,
+    locks,
+    memory,
+    signals,
+    storms,
+    waits,
+)
+from lkst.state.rules.base import KINDS, Suspicion, rank, rules
+
+__all__ = ("KINDS", "Suspicion", "find_suspicions", "rules")
+
+
+def find_suspicions(state: State) -> list[Suspicion]:
+    """Apply all rules, and give what they find in the order of rank."""
+    return rank(suspicion for rule in rules().values() for suspicion in rule(state))

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+CPUs
+----
+
+A CPU that went on with one thing and let nobody else have it: a handler that does
+not end, a task in the kernel that does not let go, a CPU that takes no interrupts.
+"""
+
+from collections.abc import Iterator
+import re
+
+import numpy as np
+
+from lkst.replay.clean import clean
+from lkst.state.model import CPU, Context, State
+from lkst.state.reports import message, read_report, troubles
+from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.places import cpu_stack, running_function
+from lkst.state.tables import I64
+from lkst.state.words import function_of, seconds, who
+
+__all__ = ()
+
+_HANDLERS = ("irq", "softirq", "tasklet", "timer", "hrtimer")
+
+#: Functions in which a CPU spins for a lock that another one has.
+_SPINNING = re.compile(r"(?:native_|__pv_|kvm_)?queued_.*_slowpath|.*osq_lock|.*_spin_on_owner")
+
+#: A tick comes at least this often to a CPU that is busy, in ns.
+_SILENCE = 400_000_000
+
+_CPU = re.compile(r"CPU#(\d+) stuck|on cpu (\d+)|on CPU (\d+)")
+_STALLED = re.compile(r"^rcu:\s+(\d+)-")
+_BLOCKED = re.compile(r"\bP(\d+)\b")
+
+
+def _is_spinning(state: State, cpu: CPU) -> bool:
+    """Tell whether a CPU waits for a lock that another one has."""
+    if any(context.kind == "lock" for context in cpu.contexts):
+        return True
+    return any(_SPINNING.match(frame) for frame in cpu_stack(state, cpu)) or _says_so(state, cpu)
+
+
+def _says_so(state: State, cpu: CPU) -> bool:
+    for row in troubles(state.trace, "soft_lockup", "hard_lockup"):
+        if int(state.trace.cpu[row]) == cpu.cpu and _SPINNING.match(
+            read_report(state.trace, row).rip
+        ):
+            return True
+    return False
+
+
+@rule("handler")
+def find_handlers(state: State) -> Iterator[Suspicion]:
+    """Name an interrupt handler, softirq or timer function that does not end."""
+    for cpu in state.cpus:
+        handlers = [context for context in cpu.contexts if context.kind in _HANDLERS]
+        old = [c for c in handlers if state.when - c.since >= LONG]
+        if not old:
+            continue
+        inner = old[-1]
+        age = state.when - inner.since
+        yield Suspicion(
+            "handler",
+            "holder",
+            function_of(inner.name),
+            f"CPU {cpu.cpu} has been in {inner.kind} {inner.name} for {seconds(age)}",
+            inner.since,
+            (inner.row,),
+            float(age),
+        )
+
+
+@rule("stuck-cpu")
+def find_stuck(state: State) -> Iterator[Suspicion]:
+    """Name a task that a CPU runs in the kernel without ever going to another one."""
+    for cpu in state.cpus:
+        if not cpu.task or not cpu.last or cpu.is_idle:
+            continue
+        rows = np.flatnonzero(state.trace.cpu == cpu.cpu)
+        begin = int(state.trace.ts[rows[0]]) if cpu.since is None else cpu.since
+        age = state.when - begin
+        inside = _kernel(cpu)
+        lasting = inside is not None and min(age, state.when - inside.since) >= LONG
+        silence = _silence(state, rows, begin)
+        reports = _reports(state, cpu)
+        if not (silence or lasting or reports):
+            continue
+        spinning = _is_spinning(state, cpu)
+        shown = {*([inside.row] if inside else []), *([silence[0]] if silence else []), *reports}
+        yield Suspicion(
+            "stuck-cpu",
+            "waiter" if spinning else "holder",
+            who(cpu.task.comm, cpu.task.pid),
+            "; ".join(_tell(state, cpu, age, inside, silence, spinning, reports)),
+            int(state.trace.ts[silence[0]]) if silence else begin,
+            tuple(sorted({*shown, cpu.last[-1]})),
+            # With interrupts off it keeps from its CPU what else could have told of it.
+            float(age) * (10 if silence else 1),
+        )
+
+
+def _tell(
+    state: State,
+    cpu: CPU,
+    age: int,
+    inside: Context | None,
+    silence: tuple[int, int] | None,
+    spinning: bool,
+    reports: list[int],
+) -> Iterator[str]:
+    assert cpu.task
+    least = " at least" if cpu.since is None else ""
+    yield f"CPU {cpu.cpu} has run {who(cpu.task.comm, cpu.task.pid)} for {seconds(age)}{least}"
+    if inside:
+        yield f"in {inside.kind} {inside.name}"
+    if function := running_function(cpu_stack(state, cpu)):
+        yield f"by the dump in {function}"
+    if silence:
+        yield (
+            f"it has recorded nothing for {seconds(silence[1])} of it, not even a tick, while"
+            " others went on: interrupts were off, or it stood still"
+        )
+    if spinning:
+        yield "it waits for a lock that another one has"
+    if waiting := _waiting(state, cpu):
+        yield f"{waiting} tasks wait for the CPU"
+    if reports:
+        yield clean(message(state.trace, reports[0]))
+
+
+def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
+    """
+    Find the longest time without a record of a CPU that runs a task, if others had some.
+
+    :param rows: of that CPU
+    :return: the record before it, and ns
+    """
+    ts = state.trace.ts
+    own = rows[ts[rows] >= begin]
+    if not len(own):
+        return None
+    gaps = np.diff(np.append(ts[own], state.when))
+    place = int(np.argmax(gaps))
+    length = int(gaps[place])
+    low, high = int(own[place]) + 1, int(np.searchsorted(ts, int(ts[own[place]]) + length))
+    others = ts[low:high]
+    if length < _SILENCE or not len(others):
+        return None
+    # One that goes on must have done so for most of it: all stand still in a virtual machine.
+    return (int(own[place]), length) if int(others[-1] - others[0]) > length / 2 else None
+
+
+def _kernel(cpu: CPU) -> Context | None:
+    """Give what tells that the task is in the kernel."""
+    kinds = ("syscall", "work", "reclaim", "exception")
+    inside = [c for c in cpu.contexts if c.kind in kinds and c.certain]
+    return inside[-1] if inside else None
+
+
+def _waiting(state: State, cpu: CPU) -> int:
+    return sum(t.state == "runnable" and t.cpu == cpu.cpu for t in state.tasks.values())
+
+
+def _reports(state: State, cpu: CPU) -> list[int]:
+    """Give the rows of the kernel's own complaints about a CPU."""
+    found = []
+    trace = state.trace
+    for row in troubles(trace, "soft_lockup", "hard_lockup", "rcu_stall"):
+        text = message(trace, row)
+        numbers = {int(n) for match in _CPU.findall(text) for n in match if n}
+        blocked: set[int] = set()
+        if "rcu" in text.lower():
+            # It names the CPU that finds the stall; those that cause it come in the next lines.
+            lines = read_report(trace, row).lines[:12]
+            numbers = {int(m[1]) for line in lines if (m := _STALLED.match(line))}
+            if "self-detected" in text:
+                numbers.add(int(trace.cpu[row]))
+            blocked = {int(pid) for line in lines for pid in _BLOCKED.findall(line)}
+        current = cpu.task.pid if cpu.task else None
+        if cpu.cpu in numbers or current in blocked:
+            found.append(row)
+    return found

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Devices
+-------
+
+A driver that has stopped completing what it was given.
+"""
+
+from collections.abc import Iterator
+
+from lkst.state.model import Pending, State
+from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.tables import table
+from lkst.state.words import seconds, who
+from lkst.trace.trace import Trace
+
+__all__ = ()
+
+
+@rule("dead-device")
+def find_dead_devices(state: State) -> Iterator[Suspicion]:
+    """Name a block device with requests that are older than they should get."""
+    trace = state.trace
+    devices: dict[str, list[Pending]] = {}
+    for pending in state.pending:
+        if pending.kind in ("request", "bio") and state.when - pending.since >= LONG:
+            devices.setdefault(pending.name, []).append(pending)
+    waiting = [
+        who(task.comm, task.pid)
+        for task in state.tasks.values()
+        if task.state == "blocked" and task.letter == "D"
+    ]
+    for name, old in devices.items():
+        age = state.when - old[0].since
+        last = _last_completion(trace, name)
+        text = f"{len(old)} of device {name} have not been completed, the oldest for {seconds(age)}"
+        if last is None:
+            text += "; none was completed in all of the trace"
+        else:
+            text += f"; the last one that was: {seconds(state.when - int(trace.ts[last]))} ago"
+        if waiting:
+            text += f"; {', '.join(waiting[:3])} in D state"
+        rows = tuple(pending.row for pending in old[:8])
+        yield Suspicion(
+            "dead-device",
+            "holder" if waiting else "oddity",
+            name,
+            text,
+            old[0].since,
+            rows if last is None else tuple(sorted({last, *rows})),
+            float(age) * len(old),
+        )
+
+
+def _last_completion(trace: Trace, name: str) -> int | None:
+    done = table(trace, ("block_rq_complete", "block_bio_complete"), "dev")
+    major, _, minor = name.partition(":")
+    if not (major.isdigit() and minor.isdigit()):
+        return None
+    rows = done.rows[done["dev"] == (int(major) << 20 | int(minor))]
+    return int(rows[-1]) if len(rows) else None

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Faults
+------
+
+What the kernel says of the code that it was running: an oops, a BUG, a WARN, a
+report of KASAN or KFENCE.
+"""
+
+from collections.abc import Iterator
+
+from lkst.replay.clean import clean
+from lkst.state.cpus import contexts_at
+from lkst.state.model import State
+from lkst.state.reports import read_report, troubles
+from lkst.state.rules.base import Suspicion, rule
+from lkst.state.words import Words, function_of, who
+
+__all__ = ()
+
+_EVENTS = ("oops", "warn", "kasan", "kfence")
+
+#: Reports that are looked at: the last ones.
+_MAX = 4
+
+
+@rule("fault")
+def find_faults(state: State) -> Iterator[Suspicion]:
+    """Name the function in which the kernel found a fault, and in the middle of what."""
+    trace = state.trace
+    words = Words(trace)
+    for row in troubles(trace, *_EVENTS)[-_MAX:]:
+        report = read_report(trace, row)
+        contexts = contexts_at(trace, words, row, state.tasks)
+        faults = [c for c in contexts if c.kind == "exception"]
+        inside = [c for c in contexts if c.kind not in ("task", "exception", "idle")]
+        function = report.function or (function_of(faults[-1].name) if faults else "")
+        pid = int(trace.pid[row])
+        task = who(words.comms([row])[0], pid)
+        where = f" in {inside[-1].kind} {inside[-1].name}" if inside else ""
+        text = f"{clean(report.message)}: in {function or 'an unknown function'},{where}"
+        yield Suspicion(
+            "fault",
+            "fault",
+            function or task,
+            f"{text} of {task} on CPU {trace.cpu[row]}",
+            int(trace.ts[row]),
+            (*(c.row for c in faults), row),
+            -float(state.when - int(trace.ts[row])),
+        )

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Locks
+-----
+
+Who has what others wait for: followed from waiter to owner, until one that does not
+wait for a lock, or round in a circle.
+"""
+
+from collections.abc import Iterator
+
+from lkst.state.model import Lock, State, Task
+from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.places import waiting_function
+from lkst.state.words import seconds, who
+
+__all__ = ()
+
+
+def _name(state: State, pid: int) -> str:
+    task = state.task(pid)
+    return who(task.comm or state.trace.task_names.last(pid), pid)
+
+
+def _age(state: State, row: int) -> int:
+    return state.when - int(state.trace.ts[row])
+
+
+def _follow(state: State, pid: int) -> list[tuple[int, Lock]]:
+    """Go from a waiter to who has its lock, and on: (waiter, lock), each task once."""
+    chain: list[tuple[int, Lock]] = []
+    seen: set[int] = set()
+    while pid not in seen and (lock := state.waits_for(pid)):
+        seen.add(pid)
+        chain.append((pid, lock))
+        if lock.owner is None:
+            break
+        pid = lock.owner
+    return chain
+
+
+@rule("deadlock")
+def find_deadlocks(state: State) -> Iterator[Suspicion]:
+    """Name tasks that wait for each other's locks."""
+    told: set[frozenset[int]] = set()
+    for lock in state.locks:
+        for waiter in lock.waiters:
+            chain = _follow(state, waiter)
+            last = chain[-1][1].owner
+            pids = [pid for pid, _ in chain]
+            if last not in pids:
+                continue
+            circle = chain[pids.index(last) :]
+            members = frozenset(pid for pid, _ in circle)
+            if members in told:
+                continue
+            told.add(members)
+            rows = [lock.waiters[pid] for pid, lock in circle]
+            since = min(int(state.trace.ts[row]) for row in rows)
+            text = "; ".join(
+                f"{_name(state, pid)} waits for {lock.name}, which"
+                f" {_name(state, lock.owner or 0)} has"
+                for pid, lock in circle
+            )
+            yield Suspicion(
+                "deadlock",
+                "holder",
+                _name(state, circle[0][0]),
+                f"a circle: {text}",
+                since,
+                tuple(sorted(rows)),
+                float("inf"),
+            )
+
+
+@rule("lock-holder")
+def find_holders(state: State) -> Iterator[Suspicion]:
+    """Name who has a lock that others wait for, and does not wait for one itself."""
+    for lock in state.locks:
+        waited = max(_age(state, row) for row in lock.waiters.values())
+        if waited < LONG:
+            continue
+        rows = tuple(sorted(lock.waiters.values()))
+        names = ", ".join(_name(state, pid) for pid in list(lock.waiters)[:3])
+        more = f" and {len(lock.waiters) - 3} more" if len(lock.waiters) > 3 else ""
+        waiting = (
+            f"{names}{more} wait{'s' * (len(lock.waiters) == 1)} for {lock.kind} {lock.name}"
+            f" for up to {seconds(waited)}"
+        )
+        since = int(state.trace.ts[rows[0]])
+        weight = float(waited) * len(lock.waiters)
+        if lock.owner is None:
+            yield Suspicion(
+                "lock-holder",
+                "holder",
+                lock.name,
+                f"{waiting}; who has it is not recorded",
+                since,
+                rows,
+                weight,
+            )
+            continue
+        if state.waits_for(lock.owner):
+            continue  # told of the lock that this one waits for
+        has = "has it" if lock.named else "took it last of those that waited"
+        evidence = rows if lock.row is None else (lock.row, *rows)
+        yield Suspicion(
+            "lock-holder",
+            "holder",
+            _name(state, lock.owner),
+            f"{waiting}; {_name(state, lock.owner)} {has}, and is {_doing(state, lock.owner)}",
+            since,
+            tuple(sorted(set(evidence))),
+            weight,
+        )
+
+
+def _doing(state: State, pid: int) -> str:
+    task = state.task(pid)
+    place = waiting_function(state, pid)
+    return f"{_state(task)}{_for(state, task)}{_inside(task)}" + (
+        f", by the dump in {place}" if place else ""
+    )
+
+
+def _state(task: Task) -> str:
+    names = {"S": "asleep", "D": "asleep (D)", "I": "asleep", "T": "stopped"}
+    if task.state == "blocked":
+        return names.get(task.letter, f"blocked ({task.letter})")
+    return "gone" if task.state == "dead" else task.state.replace("unknown", "not in the trace")
+
+
+def _for(state: State, task: Task) -> str:
+    return "" if task.since is None else f" for {seconds(state.when - task.since)}"
+
+
+def _inside(task: Task) -> str:
+    return f" in {task.contexts[-1].kind} {task.contexts[-1].name}" if task.contexts else ""

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Memory
+------
+
+Who has the memory when there is none left: by the table of tasks that the kernel
+prints then, and by the pages that tasks asked for, which page faults tell.
+"""
+
+from collections.abc import Iterator
+import re
+
+import numpy as np
+
+from lkst.state.model import State
+from lkst.state.reports import console_lines, message, troubles
+from lkst.state.rules.base import Suspicion, rule
+from lkst.state.tables import table
+from lkst.state.words import seconds, who
+
+__all__ = ()
+
+#: mm/oom_kill.c: dump_task(); pid, uid, tgid, total_vm, rss in pages, more numbers, name
+_TASK = re.compile(r"^\[\s*(\d+)\]\s+\d+\s+\d+\s+\d+\s+(\d+)(?:\s+-?\d+)+\s(\S.*)$")
+
+_PAGE = 4096
+
+#: Reclaims by tasks themselves that tell that memory is short.
+_MANY_RECLAIMS = 20
+
+
+@rule("memory-hog")
+def find_hogs(state: State) -> Iterator[Suspicion]:
+    """Name who has the most memory, or has taken the most lately, when it has run out."""
+    trace = state.trace
+    signs = _signs(state)
+    if not signs:
+        return
+    faults = _faults(state)
+    sizes = _sizes(state)
+    if sizes:
+        pid, (size, name) = max(sizes.items(), key=lambda item: item[1][0])
+        total = sum(size for size, _ in sizes.values())
+        text = (
+            f"memory ran out, and {who(name, pid)} has {size >> 20} MiB of it,"
+            f" {100 * size // max(total, 1)}% of what {len(sizes)} tasks have"
+        )
+        culprit = who(name, pid)
+        weight = size / max(total, 1)
+    elif faults:
+        pid = max(faults, key=lambda pid: len(faults[pid]))
+        culprit = who(state.task(pid).comm, pid)
+        text = f"memory ran out, and {culprit} took the most of it"
+        weight = 0.5
+    else:
+        return
+    own = faults.get(pid, [])
+    if own:
+        span = int(trace.ts[own[-1]]) - int(trace.ts[own[0]])
+        text += f"; it has faulted in {len(own)} pages within {seconds(max(span, 1))}"
+    since = int(trace.ts[own[0]]) if own else int(trace.ts[signs[0]])
+    rows = tuple(sorted({*own[:1], *own[-1:], *signs[:1], *signs[-1:]}))
+    yield Suspicion("memory-hog", "hog", culprit, text, since, rows, weight)
+
+
+def _signs(state: State) -> list[int]:
+    """Give the rows that say that memory is short."""
+    trace = state.trace
+    rows = table(trace, "mark_victim").rows.tolist()
+    rows += [row for row in troubles(trace, "panic") if "ut of memory" in message(trace, row)]
+    reclaims = table(trace, "mm_vmscan_direct_reclaim_begin").rows.tolist()
+    if len(reclaims) >= _MANY_RECLAIMS:
+        rows += reclaims
+    return sorted(rows)
+
+
+def _sizes(state: State) -> dict[int, tuple[int, str]]:
+    """Read the last table that the kernel has printed: by pid, bytes in memory and name."""
+    whole = state.trace.whole
+    sizes: dict[int, tuple[int, str]] = {}
+    for line in console_lines(whole, np.arange(len(whole))):
+        if line.startswith("[  pid  ]"):
+            sizes = {}
+        elif found := _TASK.match(line.rstrip("\n")):
+            sizes[int(found[1])] = int(found[2]) * _PAGE, found[3]
+    return sizes
+
+
+def _faults(state: State) -> dict[int, list[int]]:
+    """Give the rows of page faults of user space that wanted new pages, by pid."""
+    trace = state.trace
+    faults = table(trace, "page_fault_user", "error")
+    wanted = faults.rows[faults["error"] & 1 == 0]
+    found: dict[int, list[int]] = {}
+    for row, pid in zip(wanted.tolist(), trace.pid[wanted].tolist(), strict=True):
+        found.setdefault(pid, []).append(row)
+    return found

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Waits
+-----
+
+Tasks in D state for long, tasks that could run and do not get to, work items that do
+not end.
+"""
+
+from collections.abc import Iterator
+
+from lkst.state.model import State, Task
+from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.places import waiting_function
+from lkst.state.words import function_of, seconds, who
+
+__all__ = ()
+
+_MAX_NAMES = 3
+
+
+@rule("blocked")
+def find_blocked(state: State) -> Iterator[Suspicion]:
+    """Name tasks that are in D state for long, those at the same place together."""
+    places: dict[str, list[Task]] = {}
+    for task in state.tasks.values():
+        if task.state == "blocked" and task.letter == "D" and _age(state, task) >= LONG:
+            places.setdefault(waiting_function(state, task.pid), []).append(task)
+    for place, tasks in places.items():
+        tasks.sort(key=lambda task: task.since or 0)
+        first = tasks[0]
+        names = ", ".join(who(task.comm, task.pid) for task in tasks[:_MAX_NAMES])
+        more = f" and {len(tasks) - _MAX_NAMES} more" if len(tasks) > _MAX_NAMES else ""
+        age = _age(state, first)
+        text = f"{names}{more} in D state for up to {seconds(age)}"
+        if first.contexts:
+            text += f", in {first.contexts[-1].kind} {first.contexts[-1].name}"
+        if place:
+            text += f", by the dump in {place}"
+        yield Suspicion(
+            "blocked",
+            "waiter",
+            who(first.comm, first.pid),
+            text,
+            first.since or 0,
+            tuple(sorted(task.row for task in tasks[:8] if task.row is not None)),
+            float(age),
+        )
+
+
+def _age(state: State, task: Task) -> int:
+    return 0 if task.since is None or not task.certain else state.when - task.since
+
+
+@rule("starved")
+def find_starved(state: State) -> Iterator[Suspicion]:
+    """Name who keeps a CPU that others wait for."""
+    for cpu in state.cpus:
+        starved = [
+            task
+            for task in state.tasks.values()
+            if task.state == "runnable" and task.cpu == cpu.cpu and _age(state, task) >= LONG
+        ]
+        if not starved or not cpu.task or not cpu.task.pid:
+            continue
+        starved.sort(key=lambda task: task.since or 0)
+        names = ", ".join(who(task.comm, task.pid) for task in starved[:_MAX_NAMES])
+        more = f" and {len(starved) - _MAX_NAMES} more" if len(starved) > _MAX_NAMES else ""
+        age = _age(state, starved[0])
+        name = who(cpu.task.comm, cpu.task.pid)
+        yield Suspicion(
+            "starved",
+            "waiter",
+            name,
+            f"{names}{more} could run on CPU {cpu.cpu} for up to {seconds(age)} and did not get"
+            f" to; it runs {name}",
+            starved[0].since or 0,
+            tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
+            float(age),
+        )
+
+
+@rule("endless-work")
+def find_work(state: State) -> Iterator[Suspicion]:
+    """Name work items that have begun long ago and not ended."""
+    for task in state.tasks.values():
+        for context in task.contexts:
+            age = state.when - context.since
+            if context.kind != "work" or age < LONG or not context.certain:
+                continue
+            behind = sum(p.kind == "work" and p.since > context.since for p in state.pending)
+            text = (
+                f"work item {context.name} has gone on for {seconds(age)} in"
+                f" {who(task.comm, task.pid)}, which is {task.state}"
+            )
+            if behind:
+                text += f"; {behind} work items have been queued since and not begun"
+            yield Suspicion(
+                "endless-work",
+                "waiter",
+                function_of(context.name),
+                text,
+                context.since,
+                (context.row,),
+                float(age),
+            )

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Tasks
+-----
+
+Who ran, who could have, who waited and for what: from the last switch and the last
+wakeup of each task, and from what it has begun and not ended.
+"""
+
+import numpy as np
+
+from lkst.state.model import Context, Lock, Task
+from lkst.state.tables import Table, last_by, open_ones, table
+from lkst.state.words import Words
+from lkst.tables import TASK_DEAD, TASK_PREEMPTED
+from lkst.trace.trace import Trace
+
+__all__ = ("find_locks", "find_tasks", "task_contexts")
+
+#: What a task begins and ends: kind, event, field that names it, event that ends it.
+_SPANS = (
+    ("syscall", "sys_enter", "nr", "sys_exit"),
+    ("work", "workqueue_execute_start", "function", "workqueue_execute_end"),
+    (
+        "reclaim",
+        "mm_vmscan_direct_reclaim_begin",
+        "gfp_flags",
+        "mm_vmscan_direct_reclaim_end",
+    ),
+)
+
+_STATE_BITS = 0xFFFF
+_EXIT_BITS = 0x30  # EXIT_DEAD, EXIT_ZOMBIE: include/linux/sched.h
+
+
+def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
+    """Tell the state of every task that has a record or is named in one, by pid."""
+    switches = table(trace, "sched_switch", "prev_state", "next_pid")
+    away = last_by(trace.pid[switches.rows], np.arange(len(switches)))
+    back = last_by(switches["next_pid"], switches.rows)
+    wakeups = table(trace, ("sched_wakeup", "sched_wakeup_new"), "pid", "target_cpu")
+    woken = last_by(wakeups["pid"], np.arange(len(wakeups)))
+    exits = table(trace, "sched_process_exit")
+    gone = last_by(trace.pid[exits.rows], exits.rows)
+    last = last_by(trace.pid, np.arange(len(trace)))
+    pids = sorted({*away, *back, *woken, *last} - {0})
+    tasks = {}
+    for pid in pids:
+        task = Task(pid, "", "unknown", last=last.get(pid))
+        _tell(task, words, switches, away.get(pid), back.get(pid))
+        if pid in woken:
+            _tell_woken(task, trace, wakeups, woken[pid])
+        if pid in gone and task.state != "running":
+            task.state, task.letter, task.row = "dead", "", gone[pid]
+            task.since = int(trace.ts[gone[pid]])
+        tasks[pid] = task
+    _name(tasks, words)
+    contexts = task_contexts(trace, words)
+    for pid, task in tasks.items():
+        if task.state != "dead":
+            task.contexts = contexts.get(pid, [])
+    return tasks
+
+
+def _tell(task: Task, words: Words, switches: Table, away: int | None, back: int | None) -> None:
+    """Tell by the last switch from a task (an index of the table) and to it (a row)."""
+    trace = words.trace
+    gone = -1 if away is None else int(switches.rows[away])
+    if back is not None and back > gone:
+        task.state, task.row = "running", back
+    elif away is not None:
+        task.row = gone
+        state = int(switches["prev_state"][away])
+        task.letter = words.named("task_state", state & 0xFFFFFFFF)
+        if state & TASK_PREEMPTED or not state & _STATE_BITS:
+            task.state = "runnable"
+        elif state & (TASK_DEAD | _EXIT_BITS):
+            task.state = "dead"
+        else:
+            task.state = "blocked"
+    elif task.last is not None:
+        # It has records and no switch: it has run all the time.
+        task.state, task.cpu = "running", int(trace.cpu[task.last])
+        return
+    if task.row is not None:
+        task.since, task.cpu = int(trace.ts[task.row]), int(trace.cpu[task.row])
+
+
+def _tell_woken(task: Task, trace: Trace, wakeups: Table, index: int) -> None:
+    row = int(wakeups.rows[index])
+    if task.state not in ("blocked", "unknown") or (task.row is not None and row < task.row):
+        return
+    task.state, task.letter, task.row = "runnable", "", row
+    task.since, task.cpu = int(trace.ts[row]), int(wakeups["target_cpu"][index])
+
+
+def _name(tasks: dict[int, Task], words: Words) -> None:
+    own = [task for task in tasks.values() if task.last is not None]
+    for task, comm in zip(own, words.comms([task.last or 0 for task in own]), strict=True):
+        task.comm = comm
+    for task in tasks.values():
+        if not task.comm:
+            task.comm = words.trace.task_names.last(task.pid)
+
+
+def task_contexts(trace: Trace, words: Words) -> dict[int, list[Context]]:
+    """Find what tasks have begun and not ended, by pid, the outermost first."""
+    found: dict[int, list[Context]] = {}
+    exits = table(trace, "sched_process_exit").rows
+    for kind, begins, field, ends in _SPANS:
+        begin = table(trace, begins, field)
+        end = np.sort(np.concatenate((table(trace, ends).rows, exits)))
+        keys = (trace.pid[begin.rows],), begin.rows, (trace.pid[end],), end
+        for index in open_ones(*keys).tolist():
+            row, value = int(begin.rows[index]), int(begin[field][index])
+            context = Context(kind, row, int(trace.ts[row]), _of(kind, value, row, words))
+            found.setdefault(int(trace.pid[row]), []).append(context)
+    waits = _waits(trace)
+    for row, lock in zip(waits.rows.tolist(), waits["lock"].tolist(), strict=True):
+        context = Context("lock", row, int(trace.ts[row]), words.address(lock))
+        found.setdefault(int(trace.pid[row]), []).append(context)
+    found.pop(0, None)
+    every = [context for contexts in found.values() for context in contexts]
+    texts = dict(
+        zip(
+            (context.row for context in every),
+            words.fields([context.row for context in every]),
+            strict=True,
+        )
+    )
+    return {
+        pid: [
+            Context(c.kind, c.row, c.since, c.name, texts[c.row])
+            for c in sorted(contexts, key=lambda c: c.row)
+        ]
+        for pid, contexts in found.items()
+    }
+
+
+def _of(kind: str, value: int, row: int, words: Words) -> str:
+    if kind == "work":
+        return words.address(value)
+    if kind == "reclaim":
+        return words.named("gfp", value)
+    compat = table(words.trace.select(np.array([row])), "sys_enter", "compat")["compat"]
+    both = value & 0xFFFFFFFF | (int(compat[0]) << 32 if len(compat) else 0)
+    return words.named("syscall", both)
+
+
+def _waits(trace: Trace) -> Table:
+    """Find the waits for locks that have not ended."""
+    begin = table(trace, "contention_begin", "lock", "flags")
+    end = table(trace, "contention_end", "lock")
+    open_ = open_ones(
+        (trace.pid[begin.rows], begin["lock"]),
+        begin.rows,
+        (trace.pid[end.rows], end["lock"]),
+        end.rows,
+    )
+    waits = begin.select(open_)
+    exits = table(trace, "sched_process_exit").rows
+    gone = last_by(trace.pid[exits], exits)
+    alive = [
+        gone.get(pid, -1) < row
+        for pid, row in zip(trace.pid[waits.rows].tolist(), waits.rows.tolist(), strict=True)
+    ]
+    return waits.select(np.array(alive, bool))
+
+
+def find_locks(trace: Trace, words: Words) -> list[Lock]:
+    """Find the locks that tasks wait for, those with the most waiters first."""
+    waits = _waits(trace)
+    if not len(waits):
+        return []
+    taken = table(trace, "contention_end", "lock", "ret")
+    taken = taken.select(taken["ret"] == 0)
+    takers = last_by(taken["lock"], taken.rows)
+    named = table(trace, "contention_begin", "lock", "owner")
+    named = named.select(named["owner"] > 0)
+    owners = last_by(named["lock"], np.arange(len(named)))
+    locks = []
+    for address in np.unique(waits["lock"]).tolist():
+        own = waits.select(waits["lock"] == address)
+        lock = Lock(
+            address,
+            words.address(address),
+            words.named("lock_flags", int(own["flags"][-1])),
+            {int(trace.pid[row]): row for row in own.rows.tolist()},
+        )
+        _find_owner(lock, trace, takers.get(address), named, owners.get(address))
+        locks.append(lock)
+    return sorted(locks, key=lambda lock: (-len(lock.waiters), min(lock.waiters.values())))
+
+
+def _find_owner(
+    lock: Lock, trace: Trace, taken: int | None, named: Table, index: int | None
+) -> None:
+    """Take the later: that somebody was named as its owner, or that somebody took it."""
+    row = -1 if index is None else int(named.rows[index])
+    if index is not None and (taken is None or row > taken):
+        lock.owner, lock.row, lock.named = int(named["owner"][index]), row, True
+    elif taken is not None:
+        lock.owner, lock.row = int(trace.pid[taken]), taken

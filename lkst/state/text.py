@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+State as text
+-------------
+
+What looks wrong first, then the CPUs, then tasks, locks and what is in flight. What
+the dump says stands beside what the trace says.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from tabulate import tabulate
+
+from lkst.replay.clean import clean
+from lkst.replay.header import identity, wrap
+from lkst.replay.text import text_lines
+from lkst.replay.times import relative
+from lkst.state.model import CPU, Lock, State, Task
+from lkst.state.rules import Suspicion
+from lkst.state.words import seconds, who
+
+__all__ = ("state_text",)
+
+#: Of each kind; all are in the JSON.
+_SHOWN = 12
+_FRAMES = 8
+_INDENT = 4
+
+
+def state_text(state: State, suspicions: list[Suspicion]) -> Iterator[str]:
+    """Show a state and what looks wrong in it; gives pieces that end with a line's end."""
+    yield identity(state.trace)
+    yield "\n" + _suspicions(state, suspicions)
+    for cpu in state.cpus:
+        yield "\n" + _cpu(state, cpu)
+    yield from _tasks(state)
+    yield from _locks(state)
+    yield from _pending(state)
+    if state.differences:
+        yield "\ntrace and dump differ\n" + _lines(state.differences)
+    if state.notes:
+        yield "\nwhat is not known\n" + _lines(state.notes)
+
+
+def _lines(texts: Iterable[str]) -> str:
+    return "".join(f"  {clean(text)}\n" for text in texts)
+
+
+def _suspicions(state: State, suspicions: list[Suspicion]) -> str:
+    if not suspicions:
+        return "nothing stands out\n"
+    lines = ["what looks wrong\n"]
+    for number, suspicion in enumerate(suspicions, 1):
+        head = f"{number:>3}. {clean(suspicion.culprit)}  ({suspicion.rule})"
+        times = " ".join(relative(state.trace, int(state.trace.ts[r])) for r in suspicion.rows)
+        lines.append(f"{head}\n     {wrap(clean(suspicion.text), 5)}\n")
+        lines.append(f"     {wrap(f'evidence {times}', 5)}\n")
+    return "".join(lines)
+
+
+def _cpu(state: State, cpu: CPU) -> str:
+    if not cpu.task:
+        return f"CPU {cpu.cpu}  nothing is known: {', '.join(cpu.notes)}\n"
+    since = (
+        f"since {relative(state.trace, cpu.since)}"
+        if cpu.since is not None
+        else "since before the trace begins"
+    )
+    lines = [f"CPU {cpu.cpu}  {clean(who(cpu.task.comm, cpu.task.pid))}  {since}\n"]
+    for context in cpu.contexts:
+        if context.kind == "task":
+            continue
+        doubt = "" if context.certain else "  (it may have ended)"
+        about = clean(context.text or context.name)
+        since = relative(state.trace, context.since)
+        lines.append(f"  {since:>14}  {context.kind:<9} {about}{doubt}\n")
+    lines += [f"  note: {clean(note)}\n" for note in cpu.notes]
+    lines.append(_dumped(state, cpu))
+    if cpu.last:
+        lines.append("  last records\n")
+        lines.append("".join(f"  {line}\n" for line in _records(state, cpu.last)))
+    return "".join(lines)
+
+
+def _records(state: State, rows: list[int]) -> list[str]:
+    chosen = state.trace.select(np.array(rows, np.int64))
+    return "".join(text_lines(chosen)).splitlines()
+
+
+def _dumped(state: State, cpu: CPU) -> str:
+    task = state.end.current.get(cpu.cpu) if state.end else None
+    if not state.end or not task:
+        return ""
+    panicked = "  (panicked)" if state.end.panic_cpu == cpu.cpu else ""
+    frames = state.end.cpu_stack(cpu.cpu)
+    return f"  in the dump    {clean(who(task.comm, task.pid))}{panicked}\n" + _stack(frames)
+
+
+def _stack(frames: tuple[str, ...]) -> str:
+    return f"{'':17}{wrap(' < '.join(map(clean, frames)), 17)}\n" if frames else ""
+
+
+def _tasks(state: State) -> Iterator[str]:
+    for title, tasks in (
+        ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
+        ("could run, and waited for a CPU", _in_state(state, "runnable")),
+    ):
+        chosen = [task for task in tasks if task.state != "dead"]
+        chosen.sort(key=lambda task: task.since or 0)
+        if chosen:
+            yield f"\n{title}\n" + "".join(_task(state, task) for task in chosen[:_SHOWN])
+            yield from _more(len(chosen))
+    if state.end:
+        unseen = [t for t in state.end.waiting if t.pid not in state.tasks]
+        if unseen:
+            yield "\nblocked (D) in the dump, without a record in the trace\n" + "".join(
+                f"  {clean(who(t.comm, t.pid))}\n{_stack(state.end.task_stack(t.pid)[:_FRAMES])}"
+                for t in unseen[:_SHOWN]
+            )
+            yield from _more(len(unseen))
+    asleep = [t for t in _in_state(state, "blocked") if t.letter != "D"]
+    if asleep:
+        yield f"\n{len(asleep)} other tasks slept; --format json has them\n"
+
+
+def _in_state(state: State, name: str) -> list[Task]:
+    return [task for task in state.tasks.values() if task.state == name]
+
+
+def _more(count: int) -> Iterator[str]:
+    if count > _SHOWN:
+        yield f"  and {count - _SHOWN} more\n"
+
+
+def _task(state: State, task: Task) -> str:
+    inside = "".join(f"  {c.kind} {c.text or c.name}" for c in task.contexts)
+    since = relative(state.trace, task.since) if task.since is not None else "?"
+    doubt = "" if task.certain else "  (records of that time are gone)"
+    line = f"  {since:>14}  {who(task.comm, task.pid)}{inside}{doubt}"
+    frames = state.end.task_stack(task.pid)[:_FRAMES] if state.end and task.letter == "D" else ()
+    return clean(line) + "\n" + _stack(frames)
+
+
+def _locks(state: State) -> Iterator[str]:
+    if not state.locks:
+        return
+    rows = [_lock(state, lock) for lock in state.locks[:_SHOWN]]
+    columns = ["lock", "kind", "waiters", "longest", "owner"]
+    table = tabulate(rows, columns, tablefmt="plain", disable_numparse=True)
+    yield "\nlocks that were waited for\n" + "".join(f"  {line}\n" for line in table.splitlines())
+    yield from _more(len(state.locks))
+
+
+def _lock(state: State, lock: Lock) -> tuple[str, ...]:
+    pids = list(lock.waiters)
+    names = ", ".join(who(state.task(pid).comm, pid) for pid in pids[:3])
+    names += f" and {len(pids) - 3} more" if len(pids) > 3 else ""
+    longest = max(state.when - int(state.trace.ts[row]) for row in lock.waiters.values())
+    owner = "not recorded"
+    if lock.owner is not None:
+        name = state.task(lock.owner).comm or state.trace.task_names.last(lock.owner)
+        owner = who(name, lock.owner) + ("" if lock.named else " took it last")
+    return tuple(map(clean, (lock.name, lock.kind, names, seconds(longest), owner)))
+
+
+def _pending(state: State) -> Iterator[str]:
+    if not state.pending:
+        return
+    lines = [
+        f"  {relative(state.trace, p.since):>14}  {p.kind:<8} {clean(p.text)}\n"
+        for p in state.pending[:_SHOWN]
+    ]
+    yield "\nin flight\n" + "".join(lines)
+    yield from _more(len(state.pending))

@@ -1,0 +1,367 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What looks wrong, in traces made by hand: each rule, and that it does not cry wolf."""
+
+from ends import D, S, Story
+import pytest
+
+from lkst.state.rules import KINDS, Suspicion, rules
+from lkst.state.rules.base import rank
+from lkst.trace.facts import End, EndTask
+
+IDLE = ("swapper/0", 0)
+MUTEX = 0x20
+
+
+def named(story: Story, rule: str) -> list[Suspicion]:
+    return [suspicion for suspicion in story.suspicions() if suspicion.rule == rule]
+
+
+def one(story: Story, rule: str) -> Suspicion:
+    (found,) = named(story, rule)
+    return found
+
+
+def times(story: Story, suspicion: Suspicion) -> list[float]:
+    trace = story.state().trace
+    return [round(int(trace.ts[row]) / 1e9, 3) for row in suspicion.rows]
+
+
+def lively(story: Story, cpu: int, start: float, end: float, pid: int = 0) -> None:
+    """Let a CPU record a tick every 10 ms."""
+    for tick in range(round((end - start) * 100)):
+        story.record(start + tick / 100, cpu, pid, "hrtimer_expire_entry", hrtimer=0x99)
+        story.record(start + tick / 100 + 0.0001, cpu, pid, "hrtimer_expire_exit", hrtimer=0x99)
+
+
+def test_nothing_stands_out_on_a_machine_that_is_well() -> None:
+    story = Story()
+    for number in range(200):
+        time = 1 + number / 50
+        story.switch(time, 0, IDLE, ("cat", 7))
+        story.record(time + 0.001, 0, 7, "sys_enter", nr=0)
+        story.record(time + 0.001, 0, 7, "block_rq_issue", rq=0x10, dev=8 << 20)
+        story.record(time + 0.002, 1, 0, "block_rq_complete", rq=0x10, dev=8 << 20)
+        story.record(time + 0.002, 0, 7, "contention_begin", lock=story.at("l"), flags=MUTEX)
+        story.record(time + 0.003, 0, 7, "contention_end", lock=story.at("l"))
+        story.record(time + 0.003, 0, 7, "sys_exit", nr=0)
+        story.switch(time + 0.004, 0, ("cat", 7), IDLE, D)
+        story.record(time + 0.005, 1, 0, "sched_wakeup", comm="cat", pid=7)
+    story.panic(5.1, 1, 0, "somebody asked for it")
+    assert story.suspicions() == []
+
+
+def test_an_oops_names_the_function_that_its_report_has() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("cat", 7))
+    story.record(1.1, 0, 7, "irq_handler_entry", irq=4, handler=story.at("card_irq"))
+    story.record(1.2, 0, 7, "page_fault_kernel", address=0, ip=story.at("memcpy"))
+    story.record(1.3, 0, 7, "oops", message="Oops: 0002 [#1]")
+    story.record(1.35, 1, 9, "console", text="RIP: 0010:somebody_else+0x1/0x2")
+    for line in (
+        "RIP: 0010:memcpy_orig+0x10/0x20",
+        "Call Trace:",
+        " <IRQ>",
+        " ? show_regs+0x1/0x2",
+        " card_copy.constprop.0+0x12/0x30 [card]",
+        " card_irq+0x2/0x30 [card]",
+    ):
+        story.record(1.4, 0, 7, "console", text=line)
+    story.panic(1.5, 0, 7, "Fatal exception in interrupt")
+    found = one(story, "fault")
+    assert found.culprit == "card_copy"
+    assert "in irq card_irq of cat:7 on CPU 0" in found.text
+    assert times(story, found) == [1.2, 1.3]
+    assert story.suspicions()[0] == found
+
+
+def test_kfence_names_the_function_itself() -> None:
+    story = Story()
+    text = "BUG: KFENCE: use-after-free read in release_it+0x12/0x30"
+    story.record(1, 0, 7, "kfence", message=text)
+    assert one(story, "fault").culprit == "release_it"
+
+
+def locked(story: Story, time: float, task: tuple[str, int], lock: str, owner: int = 0) -> None:
+    cpu = task[1] % 2
+    story.record(
+        time, cpu, task[1], "contention_begin", lock=story.at(lock), flags=MUTEX, owner=owner
+    )
+    story.switch(time + 0.001, cpu, task, (f"swapper/{cpu}", 0), D)
+
+
+def test_a_circle_of_three() -> None:
+    story = Story()
+    locked(story, 1, ("a", 11), "one", owner=12)
+    locked(story, 2, ("b", 12), "two", owner=13)
+    locked(story, 3, ("c", 13), "three", owner=11)
+    locked(story, 3.5, ("d", 14), "one", owner=12)
+    lively(story, 1, 4, 6)
+    found = one(story, "deadlock")
+    for task, lock in (("a:11", "one"), ("b:12", "two"), ("c:13", "three")):
+        assert f"{task} waits for {lock}" in found.text
+    assert "d:14" not in found.text
+    assert times(story, found) == [1, 2, 3]
+    assert named(story, "lock-holder") == []
+    assert story.suspicions()[0] == found
+
+
+def test_who_holds_all_up_is_followed_from_lock_to_lock() -> None:
+    story = Story()
+    story.switch(0.5, 0, ("keeper", 9), IDLE, S)
+    locked(story, 1, ("a", 11), "inner", owner=9)
+    for number in range(3):
+        locked(story, 1.5 + number / 10, ("w", 20 + number), "outer", owner=11)
+    lively(story, 1, 4, 6)
+    found = one(story, "lock-holder")
+    assert found.culprit == "keeper:9"
+    assert "asleep" in found.text
+    assert found.kind == "holder"
+
+
+def test_a_lock_whose_owner_is_not_known_is_named_itself() -> None:
+    story = Story()
+    locked(story, 1, ("a", 11), "door")
+    lively(story, 1, 4, 6)
+    assert one(story, "lock-holder").culprit == "door"
+
+
+def test_short_waits_are_no_suspicion() -> None:
+    story = Story()
+    locked(story, 1, ("a", 11), "door", owner=9)
+    story.record(1.1, 1, 0, "softirq_raise", vec=1)
+    assert story.suspicions() == []
+
+
+def test_a_handler_that_does_not_end() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("cat", 7))
+    story.record(1.1, 0, 7, "softirq_entry", vec=1)
+    story.record(1.2, 0, 7, "timer_expire_entry", timer=1, function=story.at("endless"))
+    lively(story, 0, 1.3, 3, pid=7)
+    found = one(story, "handler")
+    assert (found.culprit, times(story, found)) == ("endless", [1.2])
+
+
+def stuck(story: Story, until: float = 4) -> None:
+    story.switch(1, 0, IDLE, ("looper", 7))
+    story.record(1.1, 0, 7, "sys_enter", nr=1)
+    lively(story, 1, 1, until)
+
+
+def test_a_cpu_that_takes_no_interrupts() -> None:
+    story = Story()
+    stuck(story)
+    found = one(story, "stuck-cpu")
+    assert found.culprit == "looper:7"
+    assert found.since == 1_100_000_000
+    assert "nothing for 2.9 s" in found.text
+
+
+def test_a_cpu_that_took_none_until_it_was_asked() -> None:
+    story = Story()
+    stuck(story)
+    story.panic(4, 0, 7, "NMI: Not continuing")
+    assert one(story, "stuck-cpu").culprit == "looper:7"
+
+
+def test_all_standing_still_is_no_cpu_s_fault() -> None:
+    story = Story()
+    stuck(story, until=1.2)
+    story.record(4, 1, 0, "softirq_raise", vec=1)
+    story.record(4, 0, 7, "sys_exit", nr=1)
+    assert named(story, "stuck-cpu") == []
+
+
+def test_a_task_that_does_not_let_go_of_its_cpu() -> None:
+    story = Story()
+    stuck(story)
+    lively(story, 0, 1.2, 4, pid=7)
+    found = one(story, "stuck-cpu")
+    assert (found.culprit, found.kind) == ("looper:7", "holder")
+
+
+def test_a_program_that_only_computes_is_not_stuck() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("looper", 7))
+    lively(story, 0, 1.2, 4, pid=7)
+    assert story.suspicions() == []
+
+
+def test_who_spins_is_not_who_holds() -> None:
+    story = Story()
+    stuck(story)
+    story.switch(1, 1, ("swapper/1", 0), ("wanter", 8))
+    lively(story, 0, 1.2, 4, pid=7)
+    story.record(1.1, 1, 8, "sys_enter", nr=1)
+    lively(story, 1, 4, 5, pid=8)
+    lively(story, 0, 4, 5, pid=7)
+    story.end = End(
+        current={0: EndTask(7, "looper"), 1: EndTask(8, "wanter")},
+        cpu_stack=lambda cpu: (
+            (("native_queued_spin_lock_slowpath+0x1", "_raw_spin_lock+0x2", "want_it+0x3"),)[0]
+            if cpu
+            else ("keep_it+0x1", "vfs_write+0x2")
+        ),
+    )
+    holder, waiter = story.suspicions()[:2]
+    assert (holder.culprit, holder.kind) == ("looper:7", "holder")
+    assert "by the dump in keep_it" in holder.text
+    assert (waiter.culprit, waiter.kind) == ("wanter:8", "waiter")
+    assert "by the dump in want_it" in waiter.text
+
+
+def test_a_device_that_answers_no_more() -> None:
+    story = Story()
+    for number in range(3):
+        story.record(1 + number, 0, 7, "block_rq_issue", rq=0x10 + number, dev=8 << 20 | 16)
+    story.record(1.5, 1, 0, "block_rq_complete", rq=0x10, dev=8 << 20 | 16)
+    story.record(3.1, 0, 7, "block_rq_issue", rq=0x99, dev=9 << 20)
+    story.record(3.2, 1, 0, "block_rq_complete", rq=0x99, dev=9 << 20)
+    story.switch(3.3, 0, ("dd", 7), IDLE, D)
+    story.record(5, 1, 0, "softirq_raise", vec=1)
+    found = one(story, "dead-device")
+    assert (found.culprit, found.kind) == ("8:16", "holder")
+    assert "2 of device 8:16" in found.text
+    assert "dd:7" in found.text
+    assert times(story, found) == [1.5, 2, 3]
+
+
+def table_of_tasks(story: Story, *rows: str) -> None:
+    story.record(8, 0, 5, "console", text="[  pid  ]   uid  tgid total_vm      rss name")
+    for row in rows:
+        story.record(8, 0, 5, "console", text=row)
+
+
+def test_who_has_the_memory_when_it_runs_out() -> None:
+    story = Story()
+    for number in range(50):
+        story.record(1 + number / 10, 1, 7, "page_fault_user", error=6)
+    table_of_tasks(
+        story,
+        "[     12]     0    12    16000     9000     0  131072        0             0 victim",
+        "[      7]     0     7    40000    30000    26  389120        0             0 big one",
+        "[     99]     0    99    40000      900   -17    0  0  389120        0         -1000 sshd",
+    )
+    story.panic(9, 0, 12, "Out of memory: compulsory panic_on_oom is enabled")
+    found = one(story, "memory-hog")
+    assert found.culprit == '"big one":7'
+    assert "117 MiB" in found.text
+    assert "50 pages" in found.text
+
+
+def test_who_took_it_when_the_kernel_does_not_say() -> None:
+    story = Story()
+    for number in range(50):
+        story.record(1 + number / 10, 1, 7 if number % 5 else 8, "page_fault_user", error=6)
+    story.record(7, 0, 3, "mark_victim", comm="x", pid=9)
+    assert one(story, "memory-hog").culprit.endswith(":7")
+
+
+def test_forks_whose_children_stay() -> None:
+    story = Story()
+    for number in range(40):
+        time = 1 + number / 100
+        child = {"child_comm": "kid", "child_pid": 100 + number, "child_tgid": 100 + number}
+        story.record(time, 0, 7, "sched_process_fork", comm="bomb", **child)
+        # A shell's children come and go.
+        other = {"child_comm": "ls", "child_pid": 500 + number, "child_tgid": 500 + number}
+        story.record(time, 1, 8, "sched_process_fork", comm="shell", **other)
+        story.record(time + 0.001, 1, 500 + number, "sched_process_exit", comm="ls")
+        # Threads are none.
+        story.record(
+            time, 0, 9, "sched_process_fork", comm="pool", child_pid=900 + number, child_tgid=9
+        )
+    assert [s.culprit for s in named(story, "fork-storm")] == ["bomb:7"]
+
+
+def test_interrupts_without_end() -> None:
+    story = Story()
+    handler = story.at("card_irq")
+    for number in range(600):
+        story.record(1 + number / 1000, 0, 0, "irq_handler_entry", irq=4, handler=handler)
+        story.record(1 + number / 1000 + 0.0007, 0, 0, "irq_handler_exit", irq=4)
+        story.record(1 + number / 1000, 1, 0, "irq_handler_entry", irq=5, handler=story.at("ok"))
+        story.record(1 + number / 1000 + 0.0001, 1, 0, "irq_handler_exit", irq=5)
+    found = one(story, "irq-storm")
+    assert found.culprit == "card_irq"
+    assert "took 70% of" in found.text
+
+
+def test_signals_without_end() -> None:
+    story = Story()
+    for number in range(2500):
+        story.record(1 + number / 5000, 0, 7, "signal_generate", comm="x", pid=9, sig=10)
+    story.record(1.4, 1, 8, "signal_generate", comm="x", pid=9, sig=10)
+    assert [s.culprit for s in named(story, "signal-storm")] == ["?:7"]
+
+
+def test_who_had_a_hand_in_the_end_of_init() -> None:
+    story = Story()
+    story.record(1, 0, 7, "sys_enter", nr=101, arg0=16, arg1=1)
+    story.record(1, 1, 8, "sys_enter", nr=101, arg0=16, arg1=9)
+    story.record(2, 0, 1, "signal_generate", comm="init", pid=1, sig=4)
+    story.panic(3, 0, 1, "Attempted to kill init! exitcode=0x00000004")
+    found = one(story, "init-killed")
+    assert found.culprit == "?:7"
+    assert "ptrace" in found.text
+    assert times(story, found) == [1, 2, 3]
+
+
+def test_init_that_ends_by_itself() -> None:
+    story = Story()
+    story.panic(3, 0, 1, "Attempted to kill init! exitcode=0x00000100")
+    assert one(story, "init-killed").culprit.endswith(":1")
+
+
+def test_tasks_in_d_state_at_one_place_are_told_together() -> None:
+    story = Story()
+    for pid in (7, 9, 11):
+        story.switch(1 + pid / 100, 1, ("dd", pid), ("swapper/1", 0), D)
+    story.switch(1, 1, ("nap", 20), ("swapper/1", 0), S)
+    story.record(4, 0, 0, "softirq_raise", vec=1)
+    found = one(story, "blocked")
+    assert (found.culprit, found.kind) == ("dd:7", "waiter")
+    assert "dd:9" in found.text
+    assert "nap" not in found.text
+
+
+def test_who_starves_others() -> None:
+    story = Story()
+    story.record(1, 1, 0, "sched_wakeup", comm="poor", pid=8, target_cpu=0)
+    story.switch(1.1, 0, IDLE, ("greedy", 7))
+    lively(story, 0, 1.2, 4, pid=7)
+    found = one(story, "starved")
+    assert found.culprit == "greedy:7"
+    assert "poor:8" in found.text
+
+
+def test_a_work_item_that_never_ends() -> None:
+    story = Story()
+    story.record(1, 0, 7, "workqueue_execute_start", work=1, function=story.at("flush_all"))
+    story.switch(1.1, 0, ("kworker/0:1", 7), IDLE, S)
+    story.record(1.5, 1, 3, "workqueue_queue_work", work=2, function=story.at("other"))
+    story.record(3, 1, 3, "softirq_raise", vec=1)
+    found = one(story, "endless-work")
+    assert found.culprit == "flush_all"
+    assert "1 work items have been queued since" in found.text
+
+
+def test_every_suspicion_is_of_a_rule_and_a_kind_that_is_known() -> None:
+    story = Story()
+    stuck(story)
+    locked(story, 1.3, ("a", 11), "door", owner=9)
+    lively(story, 1, 4, 5)
+    found = story.suspicions()
+    assert len(found) >= 3
+    assert [KINDS.index(s.kind) for s in found] == sorted(KINDS.index(s.kind) for s in found)
+    assert {s.rule for s in found} <= set(rules())
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rank(reverse: bool) -> None:
+    light = Suspicion("r", "holder", "a", "", 0, (), 1)
+    heavy = Suspicion("r", "holder", "b", "", 0, (), 2)
+    fault = Suspicion("q", "fault", "c", "", 0, (), -5)
+    again = Suspicion("q", "waiter", "b", "", 0, (), 99)
+    given = [light, heavy, fault, again]
+    assert rank(given[::-1] if reverse else given) == [fault, heavy, light]

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What tasks waited for, in traces made by hand."""
+
+from ends import PREEMPTED, D, S, Story
+import pytest
+
+from lkst.layout import HANDLERS
+from lkst.state.tables import ends_are_recorded
+from lkst.trace.facts import End, EndTask
+
+IDLE = ("swapper/0", 0)
+MUTEX, SPIN, READ = 0x20, 0x01, 0x02
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (0, ("runnable", "R")),
+        (PREEMPTED | S, ("runnable", "R+")),
+        (S, ("blocked", "S")),
+        (D, ("blocked", "D")),
+        (0x402, ("blocked", "I")),
+        (0x80, ("dead", "X")),
+    ],
+)
+def test_where_the_last_switch_has_left_it(state: int, told: tuple[str, str]) -> None:
+    story = Story()
+    story.switch(1, 0, ("cat", 7), IDLE, state)
+    task = story.state().tasks[7]
+    assert (task.state, task.letter) == told
+    assert task.since == 1_000_000_000
+
+
+def test_woken_and_not_yet_running() -> None:
+    story = Story()
+    story.switch(1, 0, ("cat", 7), IDLE, D)
+    story.record(2, 1, 5, "sched_wakeup", comm="cat", pid=7, target_cpu=1)
+    task = story.state().tasks[7]
+    assert (task.state, task.letter, task.since, task.cpu) == ("runnable", "", 2_000_000_000, 1)
+    story.switch(3, 1, ("sh", 5), ("cat", 7))
+    assert story.state().tasks[7].state == "running"
+
+
+def test_a_wakeup_before_it_went_to_sleep_does_not_count() -> None:
+    story = Story()
+    story.record(0.5, 1, 5, "sched_wakeup", comm="cat", pid=7)
+    story.switch(1, 0, ("cat", 7), IDLE, D)
+    assert story.state().tasks[7].state == "blocked"
+
+
+def test_gone() -> None:
+    story = Story()
+    story.record(1, 0, 7, "sys_enter", nr=1)
+    story.record(2, 0, 7, "sched_process_exit", comm="cat")
+    story.switch(3, 0, ("cat", 7), IDLE, 0x80)
+    task = story.state().tasks[7]
+    assert (task.state, task.contexts) == ("dead", [])
+
+
+def test_a_task_that_somebody_else_has_replaced_is_not_said_to_run() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("cat", 7))
+    story.record(2, 0, 9, "sys_enter", nr=1)
+    tasks = story.state().tasks
+    assert tasks[7].state == "unknown"
+    assert tasks[9].state == "running"
+
+
+def test_numbers_of_32_bit_programs_are_not_taken_for_others() -> None:
+    story = Story()
+    story.record(1, 0, 7, "sys_enter", nr=1, compat=1)
+    (call,) = story.state().tasks[7].contexts
+    assert call.name == "1"
+
+
+def test_what_was_before_all_cpus_have_records_is_doubtful() -> None:
+    story = Story(nr_slots=16)
+    story.switch(1, 0, ("cat", 7), IDLE, D)
+    for number in range(40):
+        story.record(5 + number / 100, 1, 9, "sys_exit", nr=number)
+    state = story.state()
+    assert not state.tasks[7].certain
+    assert state.begin > 5_000_000_000
+
+
+def waiting(story: Story, time: float, comm: str, pid: int, lock: str, **fields: object) -> None:
+    story.record(time, 0, pid, "contention_begin", lock=story.at(lock), flags=MUTEX, **fields)
+    story.switch(time + 0.001, 0, (comm, pid), IDLE, D)
+
+
+def test_the_owner_that_a_lock_names() -> None:
+    story = Story()
+    story.record(0.5, 1, 3, "contention_end", lock=story.at("door"))
+    waiting(story, 1, "a", 7, "door", owner=9, owner_comm="keeper")
+    waiting(story, 2, "b", 8, "door", owner=9, owner_comm="keeper")
+    (lock,) = story.state().locks
+    assert (lock.name, lock.kind, lock.owner, lock.named) == ("door", "mutex", 9, True)
+    assert list(lock.waiters) == [7, 8]
+
+
+def test_who_took_it_last() -> None:
+    story = Story()
+    waiting(story, 1, "a", 7, "door", owner=9, owner_comm="keeper")
+    story.record(1.5, 1, 8, "contention_begin", lock=story.at("door"), flags=MUTEX)
+    story.record(1.6, 1, 8, "contention_end", lock=story.at("door"), ret=0)
+    (lock,) = story.state().locks
+    assert (lock.owner, lock.named, list(lock.waiters)) == (8, False, [7])
+
+
+def test_a_wait_that_failed_takes_nothing() -> None:
+    story = Story()
+    waiting(story, 1, "a", 7, "door")
+    story.record(1.6, 1, 8, "contention_end", lock=story.at("door"), ret=-4)
+    (lock,) = story.state().locks
+    assert lock.owner is None
+
+
+def test_waits_that_are_over_are_not_told() -> None:
+    story = Story()
+    waiting(story, 1, "a", 7, "door")
+    story.record(2, 0, 7, "contention_end", lock=story.at("door"))
+    waiting(story, 1, "b", 8, "door")
+    story.record(2, 1, 8, "sched_process_exit", comm="b")
+    assert story.state().locks == []
+
+
+def test_the_dump_is_compared() -> None:
+    story = Story()
+    story.switch(1, 0, ("cat", 7), IDLE, D)
+    story.switch(1, 1, ("sh", 5), ("dd", 6))
+    story.panic(2, 1, 6, "so it is")
+    story.end = End(
+        panic_cpu=0,
+        current={0: EndTask(0, "swapper/0"), 1: EndTask(5, "sh")},
+        waiting=[EndTask(6, "dd", D)],
+    )
+    assert story.state().differences == [
+        "the panic is recorded on CPU 1, the dump says CPU 0",
+        "CPU 1: the trace ends with dd:6, the dump has sh:5",
+        "cat:7: blocked (D) in the trace, not in the dump",
+        "dd:6: running in the trace, D in the dump",
+    ]
+
+
+def test_in_flight() -> None:
+    story = Story()
+    dev = 8 << 20 | 1
+    story.record(1, 0, 7, "block_rq_issue", rq=0x10, dev=dev, bytes=512)
+    story.record(2, 0, 7, "block_rq_issue", rq=0x20, dev=dev, bytes=1024)
+    story.record(3, 0, 7, "block_rq_complete", rq=0x10, dev=dev)
+    story.record(4, 0, 7, "block_bio_queue", bio=0x30, dev=dev)
+    story.record(5, 0, 7, "block_bio_queue", bio=0x40, dev=9 << 20, bio_based=1)
+    story.record(5.5, 0, 7, "block_bio_queue", bio=0x50, dev=9 << 20, bio_based=1)
+    story.record(6, 0, 7, "block_bio_complete", bio=0x50, dev=9 << 20)
+    story.record(7, 0, 7, "workqueue_queue_work", work=0x60, function=story.at("later"))
+    state = story.state()
+    assert [(p.kind, p.name) for p in state.pending] == [("request", "8:1"), ("bio", "9:0")]
+    assert any("works are in flight" in note for note in state.notes)
+    story.record(8, 0, 3, "workqueue_execute_start", work=0x70, function=story.at("other"))
+    assert [(p.kind, p.name) for p in story.state().pending][-1] == ("work", "later")
+
+
+def test_ends_that_would_be_recorded_and_are_not_there() -> None:
+    story = Story()
+    story.record(1, 0, 7, "block_bio_queue", bio=0x40, dev=9 << 20, bio_based=1)
+    trace = story.made.trace()
+    assert not ends_are_recorded(trace, "block_bio_complete")
+    assert trace.control
+    trace.control.handler[0][story.made.id("block_bio_complete")] = HANDLERS.index("record")
+    assert ends_are_recorded(trace, "block_bio_complete")
+    assert not ends_are_recorded(trace, "no_such_event")
+
+
+def test_a_trace_without_any_record() -> None:
+    state = Story().state()
+    assert state.notes == ["there is no record: nothing is known"]
+    assert state.tasks == {}
