@@ -19,13 +19,18 @@ __all__ = ("MIRROR", "NotInArchiveError", "download", "extract", "package_names"
 
 MIRROR = "http://deb.debian.org/debian"
 
-SOURCES = (
-    (MIRROR, "bookworm"),
-    (MIRROR, "bookworm-updates"),
-    ("http://security.debian.org/debian-security", "bookworm-security"),
-    (MIRROR, "bookworm-backports"),
-    (MIRROR, "trixie-backports"),
-)
+#: Suites that are read together, by the name of the folder that keeps their lists.
+SOURCES = {
+    "apt": (
+        (MIRROR, "bookworm"),
+        (MIRROR, "bookworm-updates"),
+        ("http://security.debian.org/debian-security", "bookworm-security"),
+        (MIRROR, "bookworm-backports"),
+        (MIRROR, "trixie-backports"),
+    ),
+    # Apart, since it has kernels of its own.
+    "apt-trixie": ((MIRROR, "trixie"),),
+}
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 UPDATE_SECONDS = 24 * 3600
@@ -42,20 +47,24 @@ def package_names() -> list[str]:
     :raises LabError: if it was never read and cannot be
     """
     with cache.lock("apt"):
-        _update()
-        return call(["apt-cache", *_options(), "pkgnames"]).split()
+        _update("apt")
+        return call(["apt-cache", *_options("apt"), "pkgnames"]).split()
 
 
-def download(packages: Sequence[str], into: Path) -> list[Path]:
+def download(packages: Sequence[str], into: Path, sources: str = "apt") -> list[Path]:
     """
     Download packages.
 
+    :param sources: a key of SOURCES
     :return: the package files, in the order of their names
     :raises NotInArchiveError: if one of them cannot be had
     """
     into.mkdir(parents=True, exist_ok=True)
+    if sources != "apt":
+        with cache.lock(sources):
+            _update(sources)
     done = subprocess.run(
-        [require("apt-get"), *_options(), "-q", "download", *packages],
+        [require("apt-get"), *_options(sources), "-q", "download", *packages],
         cwd=into,  # where apt-get leaves what it downloads
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -87,15 +96,15 @@ def extract(package: Path, pattern: str, into: Path) -> None:
         raise LabError(f"{package.name} holds no {pattern}")
 
 
-def _folder() -> Path:
-    path = cache.folder() / "apt"
+def _folder(sources: str) -> Path:
+    path = cache.folder() / sources
     for name in ("lists/partial", "cache/archives/partial"):
         (path / name).mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _options() -> list[str]:
-    path = _folder()
+def _options(name: str) -> list[str]:
+    path = _folder(name)
     sources = path / "sources.list"
     return [
         "-oAPT::Architecture=amd64",
@@ -111,11 +120,12 @@ def _options() -> list[str]:
     ]
 
 
-def _update() -> None:
-    path = _folder()
+def _update(name: str) -> None:
+    path = _folder(name)
     sources, stamp = path / "sources.list", path / "updated"
     text = "".join(
-        f"deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n" for mirror, suite in SOURCES
+        f"deb [arch=amd64 signed-by={KEYRING}] {mirror} {suite} main\n"
+        for mirror, suite in SOURCES[name]
     )
     if not sources.exists() or sources.read_text() != text:
         sources.write_text(text)
@@ -123,7 +133,7 @@ def _update() -> None:
     if stamp.exists() and time.time() - stamp.stat().st_mtime < UPDATE_SECONDS:
         return
     try:
-        call(["apt-get", *_options(), "-q", "--error-on=any", "update"])
+        call(["apt-get", *_options(name), "-q", "--error-on=any", "update"])
     except LabError as error:
         why = str(error).splitlines()[0]
         raise LabError(f"cannot read Debian's archive: {why}") from None

@@ -19,6 +19,7 @@ __all__ = ("get_image",)
 
 SUITE = "bookworm"
 PACKAGES = (
+    "dmsetup",
     "e2fsprogs",
     "iproute2",
     "kexec-tools",

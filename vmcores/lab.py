@@ -9,28 +9,21 @@ scenario that ends in a panic, and leaves the dump.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+import shutil
 import signal
 import sys
+import tempfile
 from types import FrameType
 
 import click
 from image import get_image
 from kernels import SERIES, get_kernel
 from run import CRASHKERNEL_MIB, Options, run
+from scenario import scenarios
+from score import FIRST, score
 from tools import LabError
 
-SCENARIOS = Path(__file__).resolve().parent / "scenarios"
 TAIL_LINES = 30
-
-
-def scenarios() -> dict[str, str]:
-    """Return the scenarios: what each does (the first comment of its script)."""
-    found = {}
-    for path in sorted(SCENARIOS.glob("*.sh")):
-        lines = path.read_text().splitlines()
-        about = [line for line in lines if line.startswith("# ") and "SPDX" not in line]
-        found[path.stem] = about[0].removeprefix("# ") if about else ""
-    return found
 
 
 @click.group()
@@ -41,8 +34,8 @@ def main() -> None:
 @main.command("scenarios")
 def list_scenarios() -> None:
     """List the scenarios."""
-    for name, about in scenarios().items():
-        click.echo(f"{name:12} {about}")
+    for name, scenario in scenarios().items():
+        click.echo(f"{name:14} {scenario.about}")
 
 
 @main.command()
@@ -140,7 +133,7 @@ def run_command(
         scenario = scenario or "sysrq"
         if scenario not in scenarios():
             raise click.UsageError(f"no scenario {scenario!r}; there are: {', '.join(scenarios())}")
-        script = SCENARIOS / f"{scenario}.sh"
+        script = scenarios()[scenario].script
     kdump = capture == "kdump"
     if memory is None:
         memory = 640 if kdump else 256
@@ -170,6 +163,41 @@ def run_command(
         click.echo(f"{vmcore} ({vmcore.stat().st_size >> 20} MiB)")
     else:  # a guest that was held
         click.echo(f"{out}")
+
+
+@main.command("score")
+@click.option(
+    "--kernel", "kernels", type=click.Choice(SERIES), multiple=True, help="[default: all]"
+)
+@click.option("--scenario", "names", multiple=True, help="[default: all that know their culprit]")
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder to keep the dumps in, 256 MiB each.  [default: they are removed]",
+)
+def score_command(kernels: tuple[str, ...], names: tuple[str, ...], out: Path | None) -> None:
+    """
+    Tell whether `lkst state` names the culprit of each scenario, on each kernel.
+
+    The exit status is 1 if it does not, or a run fails.
+    """
+    known = {name: scenario for name, scenario in scenarios().items() if scenario.has_truth}
+    for name in names:
+        if name not in known:
+            raise click.UsageError(f"no scenario {name!r} with a truth: {', '.join(known)}")
+    results = []
+    with _told(), tempfile.TemporaryDirectory(prefix="lkst-score-") as temporary:
+        for kernel in kernels or SERIES:
+            for name in names or known:
+                folder = (out or Path(temporary)).resolve() / f"{kernel}-{name}"
+                results.append(score(kernel, known[name], folder, lambda text: None))
+                click.echo(str(results[-1]))
+                if out is None:
+                    shutil.rmtree(folder, ignore_errors=True)
+    right = sum(result.is_right for result in results)
+    click.echo(f"{right} of {len(results)} culprits are among the first {FIRST} suspicions")
+    if right < len(results):
+        sys.exit(1)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Sequence
 import compileall
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 import re
 import shlex
@@ -16,8 +16,10 @@ import disks
 import elf
 import guest as guests
 from guest import Disk, Exited, Guest, GuestOptions, Panicked, Said, StdinClosed
+from headers import crash_module
 from image import PYTHON_VERSION, get_image
 from kernels import Kernel, debug_vmlinux, get_kernel
+from scenario import SCENARIOS, needs_crash_module
 from tools import LabError, call
 
 __all__ = ("Options", "makedumpfile_command", "panic_message", "run")
@@ -99,6 +101,8 @@ def run(options: Options, say: Callable[[str], None] = print) -> None:
     say(f"kernel {kernel.version}")
     if options.debuginfo:
         _link(debug_vmlinux(kernel), out / "vmlinux")
+    if needs_crash_module(options.script):
+        options = replace(options, files=(*options.files, crash_module(kernel.version)))
     root = get_image()
     try:
         _run_once(options, kernel, root, say)
@@ -317,7 +321,7 @@ def _make_job(options: Options, temporary: Path) -> None:
     shutil.copyfile(HERE / "guest" / "init", tree / "init")
     (tree / "init").chmod(0o755)
     shutil.copyfile(options.script, tree / "script")
-    shutil.copytree(HERE / "scenarios", tree / "scenarios")
+    shutil.copytree(SCENARIOS, tree / "scenarios")
     (tree / "files").mkdir()
     for file in options.files:
         shutil.copy2(file, tree / "files" / file.name)

@@ -20,6 +20,7 @@ import lab
 import pytest
 from qmp import Framer, Qmp, QmpError
 import run
+from scenario import scenarios
 from tools import LabError
 
 LAB = Path(lab.__file__).resolve()
@@ -170,10 +171,14 @@ def test_cache_makes_an_entry_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_scenario_says_what_it_does() -> None:
-    found = lab.scenarios()
+    found = scenarios()
     assert "sysrq" in found
     assert "story" in found
-    assert all(found.values())
+    assert all(scenario.about for scenario in found.values())
+
+
+def test_at_least_fourteen_deaths_have_a_truth() -> None:
+    assert sum(scenario.has_truth for scenario in scenarios().values()) >= 14
 
 
 def lab_run(out: Path, script: str, *options: str) -> "subprocess.CompletedProcess[str]":

@@ -4,11 +4,17 @@
 # Signals from user space cannot kill it, so the code that it returns to from
 # its wait for this script is overwritten. Newer kernels let only a tracer do
 # that; the end of this program ends the tracing.
+. /lab/scenarios/common
+bystanders
+sleep 1
+truth task=meddler
 exec python3 - <<'PROGRAM'
 import ctypes
 import os
 
 PTRACE_ATTACH = 16
+with open("/proc/self/comm", "w") as comm:
+    comm.write("meddler")
 libc = ctypes.CDLL(None, use_errno=True)
 
 with open("/proc/1/syscall") as file:
