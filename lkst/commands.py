@@ -13,6 +13,7 @@ import click
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import read_counts
 from lkst.errors import Damaged, LkstError, NotFound, Usage
+from lkst.lists import split_list
 from lkst.output import paged, write
 from lkst.replay.clean import clean
 from lkst.replay.colour import use_colour
@@ -22,12 +23,15 @@ from lkst.replay.listing import list_json, list_text
 from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.options import filter_options
 from lkst.replay.text import replay_text
+from lkst.replay.timeline import timeline_jsonl, timeline_text
 from lkst.replay.times import TIMES
 from lkst.source import open_source
 from lkst.source.host import Host
 from lkst.source.saved import save_trace
 from lkst.source.source import is_source
 from lkst.trace.filters import Filters, apply, parse_patterns
+from lkst.trace.others import KINDS
+from lkst.trace.timeline import build_timeline
 from lkst.trace.trace import Trace
 
 __all__ = (
@@ -123,8 +127,19 @@ def list_command(source: str | None, form: str) -> int:
     show_default=True,
     help="Seconds before the panic, wall clock (UTC), or CLOCK_MONOTONIC.",
 )
-def replay_command(source: str | None, filters: Filters, form: str, time: str) -> int:
+@click.option(
+    "--with",
+    "others",
+    metavar="LIST",
+    multiple=True,
+    help="On the same clock: dmesg, ftrace, ringbuf (other programs' BPF ring buffers).",
+)
+def replay_command(
+    source: str | None, filters: Filters, form: str, time: str, others: tuple[str, ...]
+) -> int:
     """Print the sequence of events of SOURCE up to the panic."""
+    if others:
+        return _replay_timeline(source, filters, form, time, _kinds(",".join(others)))
     trace = newest(source)
     chosen = apply(trace, filters)
     with paged(at_end=True) as stream:
@@ -137,6 +152,32 @@ def replay_command(source: str | None, filters: Filters, form: str, time: str) -
     status = told_status(trace)
     if not len(chosen) and not status:
         raise NotFound("no record matched" if len(trace) else "the recorder has no record")
+    return status
+
+
+def _kinds(text: str) -> list[str]:
+    kinds = split_list(text, "name")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise Usage(f"--with: {kind!r} is none of {', '.join(KINDS)}")
+    return kinds
+
+
+def _replay_timeline(
+    source: str | None, filters: Filters, form: str, time: str, kinds: list[str]
+) -> int:
+    if form == "csv":
+        raise Usage("--with goes with the formats text and jsonl: CSV has no column for origins")
+    trace = newest(source)
+    line = build_timeline(trace, kinds, filters)
+    with paged(at_end=True) as stream:
+        if form == "jsonl":
+            write(stream, timeline_jsonl(line))
+        else:
+            write(stream, timeline_text(line, use_colour(sys.stdout), time))
+    status = told_status(trace)
+    if not len(line.trace) and not line.entries and not status:
+        raise NotFound("nothing matched")
     return status
 
 

@@ -28,6 +28,7 @@ PACKAGES = (
     "makedumpfile",
     "procps",
     "python3",
+    "trace-cmd",
 )
 # click and libbpf are enough to record; the others read a trace on the spot.
 PYTHON_PACKAGES = ("click", "drgn", "numpy", "tabulate")

@@ -27,10 +27,10 @@ from lkst.replay.times import stamps
 from lkst.replay.values import TEXT
 from lkst.trace.trace import Trace
 
-__all__ = ("replay_text", "text_lines")
+__all__ = ("EVENT_WIDTH", "TASK_WIDTH", "record_lines", "replay_text", "text_lines")
 
-_TASK_WIDTH = 22  # a name of 15 characters and a pid of 6 digits
-_EVENT_WIDTH = 20
+TASK_WIDTH = 22  # a name of 15 characters and a pid of 6 digits
+EVENT_WIDTH = 20
 _NO_NAME = "?"
 
 #: How flags are shown, by their bits.
@@ -65,6 +65,27 @@ def text_lines(trace: Trace, colour: bool = False, time: str = "relative") -> It
         yield writer.write(chunk)
 
 
+def record_lines(
+    trace: Trace, colour: bool = False, time: str = "relative"
+) -> Iterator[tuple[Trace, list[str]]]:
+    """
+    Write the records alone, each as a text of its own.
+
+    :param colour: whether it goes to a terminal that shows colours
+    :param time: one of :data:`lkst.replay.times.TIMES`
+    :return: pieces of the trace, and a text for each of their records
+    """
+    writer = _Writer(trace, colour, time)
+    for chunk in chunks(trace):
+        records: list[str] = []
+        for line in writer.write(chunk).splitlines(keepends=True):
+            if line.startswith(_FRAME):
+                records[-1] += line
+            else:
+                records.append(line)
+        yield chunk, records
+
+
 def _message(text: str) -> bytes:
     return clean(text.rstrip("\n")).encode()
 
@@ -78,7 +99,7 @@ class _Writer:
         self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message, quiet=True))
         width = len(str(trace.header.nr_cpus - 1))
         self._cpus = matrix([f" [{cpu:>{width}}] ".encode() for cpu in range(trace.header.nr_cpus)])
-        self._pads = matrix([b" " * (1 + count) for count in range(_TASK_WIDTH + 1)])
+        self._pads = matrix([b" " * (1 + count) for count in range(TASK_WIDTH + 1)])
         self._trouble = {
             event.id for event in self._events.values() if colour and event.category == "trouble"
         }
@@ -103,14 +124,14 @@ class _Writer:
         words = [word(names[code]) if names[code] else _NO_NAME for code in used]
         name = matrix([f"{word}:".encode() for word in words])[codes]
         pid = decimal(chunk.pid)
-        missing = np.maximum(_TASK_WIDTH - length((name, pid)), 0)
+        missing = np.maximum(TASK_WIDTH - length((name, pid)), 0)
         return [name, pid, self._pads[missing]]
 
     def _event_name(self, id_: int) -> bytes:
         event = self._events.get(id_)
         if event is None:
             return f"event#{id_}".encode()
-        name = f"{event.name:<{_EVENT_WIDTH}}" if event.fields else event.name
+        name = f"{event.name:<{EVENT_WIDTH}}" if event.fields else event.name
         if self._colour and id_ not in self._trouble and category_colour(event.category):
             name = category_colour(event.category) + name + RESET
         return name.encode() + b" " * bool(event.fields)

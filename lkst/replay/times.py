@@ -14,7 +14,7 @@ import numpy as np
 from lkst.replay.cells import Part, distinct, magnitude, nanoseconds, pick
 from lkst.trace.trace import Trace
 
-__all__ = ("TIMES", "Stamps", "relative", "stamps", "wall")
+__all__ = ("TIMES", "Stamps", "moment", "relative", "stamps", "wall")
 
 #: How times can be shown.
 TIMES = ("relative", "wall", "mono")
@@ -89,6 +89,19 @@ class _Relative(Stamps):
         keys, codes = distinct(seconds * 3 + np.sign(times) + 1)
         names = [f"{'- +'[key % 3]}{key // 3}".rjust(self._width).encode() for key in keys]
         return [pick(names, codes), b".", nanoseconds(sizes % np.uint64(_SECOND))]
+
+
+def moment(trace: Trace, time: str) -> Callable[[int], str]:
+    """
+    Prepare to show single moments as a replay shows those of its records.
+
+    :param time: one of TIMES
+    """
+    if time == "wall":
+        return lambda ts: wall(trace, ts)
+    if time == "mono":
+        return lambda ts: f"{ts // _SECOND}.{ts % _SECOND:09}"
+    return lambda ts: relative(trace, ts)
 
 
 def stamps(trace: Trace, time: str) -> Stamps:

@@ -10,6 +10,8 @@ has for numbers.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from lkst.trace.others import Other
+
 __all__ = ("End", "EndTask", "Facts", "Names")
 
 
@@ -80,3 +82,6 @@ class Facts:
     names: Names = field(default_factory=Names)
     #: Reads what memory says of the end, which takes a moment; None: nothing.
     end: Callable[[], End | None] = lambda: None
+    #: Reads what other recorders have left: one of ``lkst.trace.others.KINDS``; None: a source
+    #: like this has only the records.
+    others: Callable[[str], list[Other]] | None = None

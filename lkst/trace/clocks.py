@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Clocks
+------
+
+Ties local_clock(), which the kernel's log and ftrace use, to the CLOCK_MONOTONIC of
+the records. Lines of the log that are records as well have both times: the record is
+written right after the line has got its own, and before the same CPU's next line does.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from lkst.trace.others import Entry
+from lkst.trace.trace import Trace
+
+__all__ = ("Tie", "console_times", "tie_local")
+
+
+@dataclass(frozen=True)
+class Tie:
+    """How a clock goes with CLOCK_MONOTONIC."""
+
+    #: What is added to a time of it, in ns.
+    offset: int
+    #: The true one is that at most, and less by this at most, in ns; None: not known.
+    error: int | None
+    #: Lines that were found twice.
+    lines: int
+
+
+def console_times(trace: Trace) -> list[tuple[str, int, int]]:
+    """Give text, time and CPU of each line that was recorded, in order."""
+    event = next((e for e in trace.catalogue.events.values() if e.name == "console"), None)
+    field = event.field("text") if event else None
+    if event is None or field is None or not field.is_number:
+        return []
+    rows = trace.rows(event)
+    texts = [text.rstrip("\n") for text in trace.texts(field, rows)]
+    return list(zip(texts, trace.ts[rows].tolist(), trace.cpu[rows].tolist(), strict=True))
+
+
+def tie_local(trace: Trace, log: Sequence[Entry]) -> Tie | None:
+    """
+    Tie the clock of the kernel's log to that of the records.
+
+    The bounds hold for a clock that does not drift while records are in the trace.
+
+    :param trace: a whole trace
+    :param log: the kernel's log
+    :return: None if no line is in both
+    """
+    lines = {text: ts for text, ts in _once([(e.text, e.ts or 0) for e in log]).items() if text}
+    recorded = console_times(trace)
+    once = _once([(text, index) for index, (text, _, _) in enumerate(recorded)])
+    both = sorted((index, lines[text]) for text, index in once.items() if text in lines)
+    if not both:
+        return None
+    most = min(recorded[index][1] - local for index, local in both)
+    least = None
+    for (index, _), (after, local) in pairwise(both):
+        _, time, cpu = recorded[index]
+        if cpu == recorded[after][2]:
+            low = time - local
+            least = low if least is None else max(least, low)
+    if least is None or least > most:
+        # Nothing bounds it from below; or it has drifted, and neither bound holds for all lines.
+        return Tie(most, None, len(both))
+    return Tie(most, most - least, len(both))
+
+
+def _once(pairs: list[tuple[str, int]]) -> dict[str, int]:
+    """Leave out the texts that come more than once."""
+    found: dict[str, int | None] = {}
+    for text, value in pairs:
+        found[text] = None if text in found else value
+    return {text: value for text, value in found.items() if value is not None}

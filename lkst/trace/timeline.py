@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+One timeline
+------------
+
+The records and what others have left, on one clock.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+
+from lkst.errors import NotFound, Usage
+from lkst.trace.clocks import Tie, tie_local
+from lkst.trace.filters import AROUND, Filters, apply, match_events
+from lkst.trace.others import Entry, Other
+from lkst.trace.trace import Trace
+
+__all__ = ("Placed", "Source", "Timeline", "build_timeline")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """An entry where it belongs."""
+
+    #: CLOCK_MONOTONIC, in ns; None: it is not known.
+    ts: int | None
+    origin: str
+    entry: Entry
+    comm: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where entries come from, and how they were placed."""
+
+    origin: str
+    entries: int
+    how: str
+    #: Bound of the error of all times, in ns; None: not known.
+    error: int | None
+
+
+@dataclass
+class Timeline:
+    """Records and entries, each in the order of time."""
+
+    trace: Trace
+    entries: list[Placed]
+    sources: list[Source] = field(default_factory=list)
+    #: What could not be read.
+    notes: list[str] = field(default_factory=list)
+
+
+def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Timeline:
+    """
+    Put what others have left beside the records, and leave what is wanted.
+
+    Entries pass a filter for events by their event, origin, or kind of origin.
+
+    :param trace: a whole trace
+    :param kinds: of lkst.trace.others.KINDS
+    :raises NotFound: if the source has none but the records
+    """
+    read = trace.facts.others
+    if read is None:
+        raise NotFound(f"{trace.facts.source}: has only the records: name the vmcore for --with")
+    found: list[Placed] = []
+    line = Timeline(trace, found)
+    tie = None
+    wanted = list(dict.fromkeys(kinds))
+    for kind in wanted:
+        for other in read(kind):
+            offset: int | None = 0
+            how = "by CLOCK_MONOTONIC, as the records"
+            error: int | None = 0
+            if other.clock == "local":
+                tie = tie or tie_local(trace.whole, _log(trace))
+                offset, how, error = _by_tie(tie)
+            elif other.clock == "unknown":
+                offset, how, error = None, "by a clock that is not known: left without a time", None
+            if kind == "ringbuf":
+                how = "by a field that is named as a time, taken for CLOCK_MONOTONIC"
+                error = None
+            if error is not None:
+                error += other.error
+            placed = [_place(trace, other, entry, offset) for entry in other.entries]
+            line.sources.append(Source(other.origin, len(placed), how, error))
+            line.notes += other.notes
+            found += placed
+    if not line.sources:
+        line.notes.append(f"there is no {' and no '.join(wanted)} to be found")
+    tests = _tests(trace, filters)
+    line.entries = sorted(
+        (p for p in found if all(test(p) for test in tests)),
+        key=lambda p: (p.ts is None, p.ts or 0),
+    )
+    line.trace = apply(trace, _without_ends(trace, filters))
+    return _cut(line, filters)
+
+
+def _log(trace: Trace) -> list[Entry]:
+    read = trace.facts.others
+    return [entry for other in read("dmesg") for entry in other.entries] if read else []
+
+
+def _by_tie(tie: Tie | None) -> tuple[int | None, str, int | None]:
+    if tie is None:
+        return 0, "by local_clock(), which no line ties to the records: taken as the same", None
+    how = (
+        f"by local_clock() {tie.offset / 1e9:+.9f} s, as {tie.lines} lines of the kernel's log that"
+        " were recorded as well tell"
+    )
+    return tie.offset, how, tie.error
+
+
+def _place(trace: Trace, other: Other, entry: Entry, offset: int | None) -> Placed:
+    ts = None if entry.ts is None or offset is None else entry.ts + offset
+    comm = ""
+    if entry.pid:
+        comm = trace.task_names.last(entry.pid)
+    elif entry.pid == 0 and entry.cpu is not None:
+        comm = f"swapper/{entry.cpu}"
+    return Placed(ts, other.origin, entry, comm)
+
+
+def _tests(trace: Trace, filters: Filters) -> list[Callable[[Placed], bool]]:
+    """Give the filters as tests of an entry; what it does not tell does not pass."""
+    tests: list[Callable[[Placed], bool]] = []
+    if (since := filters.since) is not None:
+        begin = trace.end + since
+        tests.append(lambda placed: placed.ts is not None and placed.ts >= begin)
+    if (until := filters.until) is not None:
+        end = trace.end + until
+        tests.append(lambda placed: placed.ts is not None and placed.ts <= end)
+    if (cpus := filters.cpus) is not None:
+        tests.append(lambda placed: placed.entry.cpu in cpus)
+    if (pids := filters.pids) is not None:
+        tests.append(lambda placed: placed.entry.pid in pids)
+    if (comms := filters.comms) is not None:
+        tests.append(lambda placed: _matches(placed.comm, comms))
+    if (events := filters.events) is not None:
+        tests.append(
+            lambda placed: any(
+                _matches(name, events)
+                for name in (placed.entry.event, placed.origin, placed.origin.split(":")[0])
+            )
+        )
+    if filters.buffers is not None:
+        tests.append(lambda placed: False)
+    return tests
+
+
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _without_ends(trace: Trace, filters: Filters) -> Filters:
+    """Give the filters for the records alone: what counts entries as well comes later."""
+    events = filters.events
+    if events is not None:
+        # A pattern may be meant for the others.
+        events = tuple(pattern for pattern in events if _is_known(trace, pattern))
+    filters = replace(filters, around=None, last=None, events=events)
+    # Of no event there is no record.
+    return replace(filters, events=None, cpus=frozenset()) if events == () else filters
+
+
+def _is_known(trace: Trace, pattern: str) -> bool:
+    try:
+        return bool(match_events(trace.catalogue, (pattern,)))
+    except Usage:
+        return False
+
+
+def _cut(line: Timeline, filters: Filters) -> Timeline:
+    """Leave those around a moment, and the last ones, of records and entries together."""
+    if filters.around is None and filters.last is None:
+        return line
+    far = np.iinfo(np.int64).max
+    own = line.trace.ts
+    theirs = np.array([far if p.ts is None else p.ts for p in line.entries], np.int64)
+    order = np.argsort(np.concatenate((own, theirs)), kind="stable")
+    if filters.around is not None:
+        times = np.concatenate((own, theirs))[order]
+        place = int(np.searchsorted(times, line.trace.end + filters.around))
+        order = order[max(0, place - AROUND) : place + AROUND]
+    if filters.last is not None:
+        order = order[max(0, len(order) - filters.last) :]
+    rows = np.sort(order[order < len(own)])
+    kept = sorted((order[order >= len(own)] - len(own)).tolist())
+    line.trace = line.trace.select(rows)
+    line.entries = [line.entries[index] for index in kept]
+    return line

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What others have left, on the clock of the records; all made by hand."""
+
+import json
+
+import pytest
+from synthetic import Synthetic
+
+from lkst.errors import NotFound
+from lkst.replay.timeline import timeline_jsonl, timeline_text
+from lkst.trace.clocks import Tie, tie_local
+from lkst.trace.facts import Facts
+from lkst.trace.filters import Filters
+from lkst.trace.others import Entry, Other
+from lkst.trace.timeline import Timeline, build_timeline
+from lkst.trace.trace import Trace
+
+S = 10**9
+#: CLOCK_MONOTONIC - local_clock() of the machine that is made up.
+OFFSET = 3 * S + 5
+
+
+def line(text: str, ts: int) -> Entry:
+    return Entry(ts - OFFSET, "dmesg", text)
+
+
+LOG = [
+    line("long before the recorder", 1 * S),
+    line("one", 10 * S),
+    line("twice", 10 * S + 400),
+    line("two", 10 * S + 1000),
+    line("twice", 10 * S + 1200),
+    line("elsewhere", 10 * S + 1500),
+    line("three", 10 * S + 9000),
+]
+
+
+def recorded(log: list[Entry] | None = None, others: list[Other] | None = None) -> Trace:
+    made = Synthetic(nr_cpus=2)
+    made.record(0, 9 * S, 7, "sys_enter", nr=1)
+    for ts, text in ((700, "one"), (900, "twice"), (1010, "two"), (9900, "three")):
+        made.record(0, 10 * S + ts, 7, "console", text=text + "\n")
+    made.record(1, 10 * S + 1600, 8, "console", text="elsewhere")
+    made.record(0, 11 * S, 7, "panic", message="so it is")
+
+    def read(kind: str) -> list[Other]:
+        if kind == "dmesg":
+            return [Other("dmesg", "local", LOG if log is None else log)]
+        return [other for other in others or [] if other.origin.startswith(kind)]
+
+    return made.trace(Facts(source="made", others=read))
+
+
+def test_lines_that_are_records_as_well_tie_the_clocks() -> None:
+    tie = tie_local(recorded(), LOG)
+    assert tie
+    # "two" was recorded 10 ns after it got its time; "one" was recorded 300 ns before that.
+    assert tie.offset == OFFSET + 10
+    assert tie.offset - (tie.error or 0) == OFFSET - 300
+    assert tie.lines == 4
+
+
+def test_a_clock_that_drifts_has_no_bound() -> None:
+    drifted = [Entry((e.ts or 0) + (5000 if e.text == "three" else 0), "d", e.text) for e in LOG]
+    tie = tie_local(recorded(), drifted)
+    assert tie and tie.error is None
+    text = "".join(timeline_text(build_timeline(recorded(drifted), ["dmesg"], Filters())))
+    assert "how exactly is not known" in " ".join(text.split())
+
+
+def test_nothing_ties_them() -> None:
+    assert tie_local(recorded(), [line("x", S)]) is None
+    assert tie_local(recorded(), []) is None
+    assert tie_local(recorded(), [line("one", 10 * S)]) == Tie(OFFSET + 700, None, 1)
+
+
+def shown(line: Timeline) -> list[tuple[str, str]]:
+    records = [json.loads(text) for text in "".join(timeline_jsonl(line)).splitlines()]
+    return [(record["origin"], record["fields"].get("text", record["event"])) for record in records]
+
+
+def test_entries_stand_between_records() -> None:
+    timeline = build_timeline(recorded(), ["dmesg"], Filters())
+    assert shown(timeline) == [
+        ("dmesg", "long before the recorder"),
+        ("lkst", "sys_enter"),
+        ("dmesg", "one"),
+        ("dmesg", "twice"),
+        ("lkst", "one\n"),
+        ("lkst", "twice\n"),
+        ("lkst", "two\n"),
+        ("dmesg", "two"),
+        ("dmesg", "twice"),
+        ("dmesg", "elsewhere"),
+        ("lkst", "elsewhere"),
+        ("dmesg", "three"),
+        ("lkst", "three\n"),
+        ("lkst", "panic"),
+    ]
+    text = "".join(timeline_text(timeline))
+    assert "7 from dmesg" in text
+    assert "within 0.3 us" in text
+    body = text.split("\n\n")[1].splitlines()
+    assert len(body) == 14
+    # Times and events stand in the same columns.
+    assert {row.index("[") if "[" in row else None for row in body} == {
+        body[1].index("["),
+        None,
+    }
+    assert body[2].index("dmesg") == body[1].index("sys_enter")
+
+
+TRACE = Other(
+    "ftrace:mine",
+    "mono",
+    [
+        Entry(9 * S + 1, "sched_waking", fields={"comm": "a b", "pid": 3}, cpu=1, pid=7),
+        Entry(12 * S, "sched_waking", cpu=0, pid=0, flags=("lost-before",)),
+    ],
+    notes=["CPU 1 is damaged"],
+)
+RING = Other(
+    "ringbuf:events",
+    "mono",
+    [
+        Entry(None, "record", fields={"size": 2, "data": "6869"}),
+        Entry(9 * S + 2, "event", fields={"ts": 9 * S + 2}, flags=("in-flight",)),
+    ],
+)
+
+
+def test_marks_and_flags() -> None:
+    trace = recorded(others=[TRACE, RING])
+    text = "".join(timeline_text(build_timeline(trace, ["ftrace", "ringbuf"], Filters())))
+    body = text.split("\n\n")[1].splitlines()
+    assert body[1].split()[1:] == [
+        "[1]",
+        "?:7",
+        "ftrace:mine:sched_waking",
+        'comm="a',
+        'b"',
+        "pid=3",
+    ]
+    assert body[2].endswith("[in-flight]")
+    assert body[-2].split()[:4] == [
+        "+1.000000000",
+        "[0]",
+        "swapper/0:0",
+        "ftrace:mine:sched_waking",
+    ]
+    # What has no time comes last.
+    assert body[-1].split() == ["?", "ringbuf:events:record", "size=2", "data=6869"]
+    assert "2 from ftrace:mine, by CLOCK_MONOTONIC, as the records, exactly" in text
+    assert "CPU 1 is damaged" in text
+    records = [
+        json.loads(t)
+        for t in "".join(timeline_jsonl(build_timeline(trace, ["ringbuf"], Filters()))).splitlines()
+    ]
+    assert records[-1]["ts"] is None
+    assert records[1]["flags"] == ["in-flight"]
+
+
+@pytest.mark.parametrize(
+    ("filters", "origins"),
+    [
+        (Filters(cpus=frozenset({1})), ["ftrace:mine", "lkst"]),
+        (Filters(events=("sched_wak*",)), ["ftrace:mine", "ftrace:mine"]),
+        (Filters(events=("ftrace",)), ["ftrace:mine", "ftrace:mine"]),
+        (Filters(events=("sys_enter", "ftrace:mine")), ["lkst", "ftrace:mine", "ftrace:mine"]),
+        (Filters(pids=frozenset({7}), until=-S), ["lkst", "ftrace:mine"]),
+        (Filters(last=2), ["lkst", "ftrace:mine"]),
+        (Filters(since=0), ["lkst", "ftrace:mine"]),
+    ],
+)
+def test_filters_are_for_all(filters: Filters, origins: list[str]) -> None:
+    timeline = build_timeline(recorded(others=[TRACE]), ["ftrace"], filters)
+    until = filters.until is None
+    assert [origin for origin, _ in shown(timeline)][: None if until else 2] == origins
+
+
+def test_around_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lkst.trace.timeline.AROUND", 1)
+    timeline = build_timeline(recorded(others=[TRACE]), ["ftrace"], Filters(around=-2 * S + 1))
+    assert shown(timeline) == [("lkst", "sys_enter"), ("ftrace:mine", "sched_waking")]
+
+
+def test_a_source_with_nothing_but_records() -> None:
+    trace = recorded()
+    trace.facts.others = None
+    with pytest.raises(NotFound, match="only the records"):
+        build_timeline(trace, ["dmesg"], Filters())
