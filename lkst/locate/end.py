@@ -104,6 +104,13 @@ def _waiting(prog: Program) -> list[EndTask]:
     return found
 
 
+def _has_debug_info(prog: Program) -> bool:
+    try:
+        return prog.main_module().debug_file_path is not None
+    except (AttributeError, LookupError):
+        return False
+
+
 class _Stacks:
     """Walks stacks, by what there is: ORC in the dump, or debug info."""
 
@@ -126,7 +133,9 @@ class _Stacks:
             return ()
         orc = self._orc()
         if orc is None:
-            return tuple(frame.name or hex(frame.pc) for frame in trace if frame.pc)
+            # What drgn guesses without either is no more than the first.
+            known = trace if _has_debug_info(self._prog) else [trace[0]]
+            return tuple(frame.name or hex(frame.pc) for frame in known if frame.pc >> 63)
         registers = trace[0].registers()
         frames = orc.walk(
             Registers(

@@ -58,10 +58,12 @@ def find_cpus(trace: Trace, tasks: dict[int, Task], words: Words) -> list[CPU]:
     switches = table(trace, "sched_switch", "next_pid")
     last = last_by(trace.cpu[switches.rows], np.arange(len(switches)))
     found = []
+    order = np.argsort(trace.cpu, kind="stable")
+    bounds = np.searchsorted(trace.cpu[order], np.arange(trace.header.nr_cpus + 1))
     for number in range(trace.header.nr_cpus):
         cpu = CPU(number)
         found.append(cpu)
-        rows = np.flatnonzero(trace.cpu == number)
+        rows = order[bounds[number] : bounds[number + 1]]
         _warn(cpu, trace, rows)
         if not len(rows):
             continue
@@ -142,23 +144,33 @@ class _Finder:
         stack: list[tuple[str, int, int]] = []  # kind, which, row
         trace = self._trace
         chosen = rows[np.isin(trace.event[rows], list(self._events))]
-        for row, id_ in zip(chosen.tolist(), trace.event[chosen].tolist(), strict=True):
+        columns = chosen, trace.event[chosen], self._keys(chosen)
+        for row, id_, value in zip(*(column.tolist() for column in columns), strict=True):
             event = self._events[id_]
             if event.name in _BEGINS:
-                kind, which, _ = _BEGINS[event.name]
-                key = kind, self._value(event, which, row)
+                key = _BEGINS[event.name][0], value
                 _end(stack, key)  # the end of one before was lost
                 stack.append((*key, row))
             elif event.name in _ENDS:
-                kind, which = _ENDS[event.name]
-                _end(stack, (kind, self._value(event, which, row)))
+                _end(stack, (_ENDS[event.name][0], value))
             elif event.name == "cpu_idle":
-                state = self._value(event, "state", row)
-                stack = [("idle", state, row)] if state >= 0 else []
+                stack = [("idle", value, row)] if value >= 0 else []
             else:
                 stack = []
         contexts = [self._context(kind, row) for kind, _, row in stack]
         return self._with_fault(cpu, rows, contexts)
+
+    def _keys(self, rows: I64) -> I64:
+        """Give the field of each record that tells which of its kind it is about."""
+        keys = np.zeros(len(rows), np.int64)
+        ids = self._trace.event[rows]
+        for id_, event in self._events.items():
+            names = _BEGINS.get(event.name) or _ENDS.get(event.name) or ("idle", "state")
+            field = event.field(names[1])
+            own = np.flatnonzero(ids == id_)
+            if field and field.is_number and len(own):
+                keys[own] = self._trace.column(field, rows[own]).astype(np.int64)
+        return keys
 
     def _value(self, event: Event, name: str, row: int) -> int:
         field = event.field(name)

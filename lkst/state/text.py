@@ -106,7 +106,8 @@ def _tasks(state: State) -> Iterator[str]:
         ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
         ("could run, and waited for a CPU", _in_state(state, "runnable")),
     ):
-        chosen = [task for task in tasks if task.state != "dead"]
+        # Who could run once, and has no record since, has done so elsewhere.
+        chosen = [t for t in tasks if t.state == "blocked" or (t.state == "runnable" and t.certain)]
         chosen.sort(key=lambda task: task.since or 0)
         if chosen:
             yield f"\n{title}\n" + "".join(_task(state, task) for task in chosen[:_SHOWN])

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What dumps of real kernels say of their end, without debug info and with it."""
 
-from drgn import Program
+import itertools
+
+from drgn import Program, StackFrame
 from drgn.helpers.linux.pid import for_each_task
 from dumps import Dump
 
@@ -22,6 +24,13 @@ def end_of(dump: Dump) -> tuple[Program, End]:
 
 def functions(stack: tuple[str, ...]) -> list[str]:
     return [frame.split("+")[0] for frame in stack]
+
+
+def _name(frame: StackFrame) -> str:
+    try:
+        return str(frame.symbol().name)
+    except LookupError:
+        return ""
 
 
 def test_every_cpu_has_a_task_and_a_stack(story: Dump) -> None:
@@ -61,8 +70,14 @@ def test_the_stacks_are_those_that_debug_info_gives(story_6_1: Dump) -> None:
         pid = task.pid.value_()
         if pid in {t.pid for t in end.current.values()}:
             continue
-        pcs = [frame.symbol().name for frame in prog.stack_trace(task) if not frame.is_inline]
-        assert functions(end.task_stack(pid)) == pcs
+        frames = [f for f in prog.stack_trace(task) if not f.is_inline and f.pc >> 63]
+        named = [_name(frame) for frame in frames]
+        # drgn goes on beyond the end of some stacks, into what is no code.
+        code = list(itertools.takewhile(bool, named))
+        # The entry has two names, one inside of the other.
+        mine = [name.removesuffix("_after_hwframe") for name in functions(end.task_stack(pid))]
+        assert mine == [name.removesuffix("_after_hwframe") for name in code]
+        assert not any(named[len(code) :])
         compared += 1
     assert compared > 20
 

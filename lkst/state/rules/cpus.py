@@ -149,7 +149,7 @@ def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
     if length < _SILENCE or not len(others):
         return None
     # One that goes on must have done so for most of it: all stand still in a virtual machine.
-    return (int(own[place]), length) if int(others[-1] - others[0]) > length / 2 else None
+    return (int(own[place]), length) if int(others[-1]) - int(others[0]) > length / 2 else None
 
 
 def _kernel(cpu: CPU) -> Context | None:
