@@ -21,7 +21,9 @@ def test_sample(lkst: Run) -> None:
 
 def test_what_the_readme_shows_of_it(lkst: Run) -> None:
     text = (ROOT / "README.md").read_text()
-    blocks = re.findall(r"^```\n\$ lkst ([^\n]*vmcores/sample[^\n]*)\n\.\.\.\n(.*?)^```", text, re.M | re.S)
+    blocks = re.findall(
+        r"^```\n\$ lkst ([^\n]*vmcores/sample[^\n]*)\n\.\.\.\n(.*?)^```", text, re.M | re.S
+    )
     assert [words.split()[0] for words, _ in blocks] == ["state", "replay"]
     for words, shown in blocks:
         result = lkst(*words.split())

@@ -8,7 +8,7 @@ if exactly one of those that can write to a buffer has a record's size, it is th
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from drgn import FaultError, Object, Program
 from drgn.helpers.linux.bpf import bpf_prog_for_each
@@ -16,7 +16,7 @@ from drgn.helpers.linux.bpf import bpf_prog_for_each
 from drgn_plugins.lkst_btf import BTF, BTFError
 from lkst.trace.others import Value
 
-__all__ = ("Typed", "record_types")
+__all__ = ("Typed", "record_types", "typed_by")
 
 # enum btf_kind: include/uapi/linux/btf.h
 _INT, _ARRAY, _STRUCT, _ENUM, _ENUM64 = 1, 3, 4, 6, 19
@@ -49,7 +49,7 @@ def record_types(prog: Program) -> dict[int, Typed]:
                 found[program.aux.used_maps[index].value_()][address] = read[address]
     except _FAULTS:
         pass
-    return {address: _typed(list(btfs.values())) for address, btfs in found.items()}
+    return {address: typed_by(list(btfs.values())) for address, btfs in found.items()}
 
 
 def _read(prog: Program, btf: Object) -> BTF:
@@ -59,7 +59,12 @@ def _read(prog: Program, btf: Object) -> BTF:
     return BTF(prog.read(btf.data.value_(), size))
 
 
-def _typed(btfs: list[BTF]) -> Typed:
+def typed_by(btfs: Sequence[BTF]) -> Typed:
+    """
+    Give a function that types records.
+
+    :param btfs: of the programs that may have written them
+    """
     by_size: dict[int, dict[str, tuple[BTF, int]]] = defaultdict(dict)
     for btf in btfs:
         for type_id in range(1, len(btf)):

@@ -85,11 +85,10 @@ def _merged(
 def _sources(line: Timeline) -> str:
     lines = []
     for source in line.sources:
-        bound = ""
+        bound = ", how exactly is not known"
         if source.error is not None:
             bound = f", within {source.error / 1e3:.1f} us" if source.error else ", exactly"
-        elif "is not known" not in source.how:
-            bound = ", how exactly is not known"
+        bound *= source.timed
         text = f"{source.entries} from {clean(source.origin)}, {source.how}{bound}"
         lines.append(f"{'with':<{_INDENT - 1}} {wrap(text, _INDENT)}\n")
     lines += [f"{'note':<{_INDENT - 1}} {clean(note)}\n" for note in line.notes]

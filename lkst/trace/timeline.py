@@ -39,6 +39,8 @@ class Source:
     origin: str
     entries: int
     how: str
+    #: Whether it has times at all.
+    timed: bool
     #: Bound of the error of all times, in ns; None: not known.
     error: int | None
 
@@ -80,14 +82,17 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
                 tie = tie or tie_local(trace.whole, _log(trace))
                 offset, how, error = _by_tie(tie)
             elif other.clock == "unknown":
-                offset, how, error = None, "by a clock that is not known: left without a time", None
-            if kind == "ringbuf":
+                offset, how, error = None, "by a clock that is not known, so they come last", 0
+            if all(entry.ts is None for entry in other.entries):
+                how, error = "which tell no time, and come last", 0
+            elif kind == "ringbuf":
                 how = "by a field that is named as a time, taken for CLOCK_MONOTONIC"
                 error = None
             if error is not None:
                 error += other.error
             placed = [_place(trace, other, entry, offset) for entry in other.entries]
-            line.sources.append(Source(other.origin, len(placed), how, error))
+            timed = any(entry.ts is not None for entry in placed)
+            line.sources.append(Source(other.origin, len(placed), how, timed, error))
             line.notes += other.notes
             found += placed
     if not line.sources:

@@ -152,6 +152,21 @@ def test_marks_and_flags() -> None:
     assert body[-1].split() == ["?", "ringbuf:events:record", "size=2", "data=6869"]
     assert "2 from ftrace:mine, by CLOCK_MONOTONIC, as the records, exactly" in text
     assert "CPU 1 is damaged" in text
+    assert "2 from ringbuf:events, by a field that is named as a time" in text
+
+
+def test_what_tells_no_time() -> None:
+    ring = Other("ringbuf:raw", "mono", [Entry(None, "record")])
+    odd = Other("ftrace:odd", "unknown", [Entry(5, "print")])
+    timeline = build_timeline(recorded(others=[ring, odd]), ["ringbuf", "ftrace"], Filters())
+    text = " ".join("".join(timeline_text(timeline)).split())
+    assert "1 from ringbuf:raw, which tell no time, and come last with" in text
+    assert "1 from ftrace:odd, by a clock that is not known, so they come last -" in text
+    assert [origin for origin, _ in shown(timeline)][-2:] == ["ringbuf:raw", "ftrace:odd"]
+
+
+def test_marks_in_json() -> None:
+    trace = recorded(others=[TRACE, RING])
     records = [
         json.loads(t)
         for t in "".join(timeline_jsonl(build_timeline(trace, ["ringbuf"], Filters()))).splitlines()
