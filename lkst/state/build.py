@@ -11,6 +11,7 @@ from lkst.state.cpus import find_cpus
 from lkst.state.model import CPU, State
 from lkst.state.pending import find_pending
 from lkst.state.tasks import find_locks, find_tasks
+from lkst.state.timers import find_overdue
 from lkst.state.words import Words, who
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
@@ -30,14 +31,15 @@ def build_state(trace: Trace, end: End | None = None) -> State:
     words = Words(until)
     tasks = find_tasks(until, words)
     pending, notes = find_pending(until, words)
+    overdue, more = find_overdue(until, words)
     state = State(
         until,
         find_cpus(until, tasks, words),
         tasks,
         find_locks(until, words),
-        pending,
+        pending + overdue,
         end,
-        notes=notes,
+        notes=notes + more,
     )
     _run(state)
     _note(state)

@@ -160,6 +160,46 @@ def test_in_flight() -> None:
     assert [(p.kind, p.name) for p in story.state().pending][-1] == ("work", "later")
 
 
+def arm(story: Story, time: float, timer: int, expires: int, name: str = "f") -> None:
+    fields = {"timer": timer, "expires": expires, "function": story.at(name)}
+    story.record(time, 0, 0, "timer_start", **fields)
+
+
+def test_timers_that_are_overdue() -> None:
+    story = Story()
+    for number in range(4):  # 250 jiffies a second
+        arm(story, 1 + number, 0x10, 1000 + 250 * number + 25)
+        story.record(1.1 + number, 0, 0, "timer_expire_entry", timer=0x10)
+    arm(story, 2, 0x20, 1375, "forgotten")
+    arm(story, 2, 0x30, 1375, "cancelled")
+    story.record(2.1, 0, 0, "timer_cancel", timer=0x30)
+    arm(story, 4, 0x40, 9000, "later")
+    # It is armed for 900 jiffies, which may take 112 more.
+    arm(story, 1.1, 0x50, 1025 + 900, "slack")
+    story.panic(5, 0, 0, "x")
+    state = story.state()
+    assert [(p.kind, p.name) for p in state.pending] == [("timer", "forgotten")]
+    assert state.pending[0].since == 2_000_000_000
+
+
+def test_which_timers_are_overdue_may_not_be_known() -> None:
+    story = Story()
+    arm(story, 1, 0x10, 1000)
+    state = story.state()
+    assert state.pending == []
+    assert any("overdue is not known" in note for note in state.notes)
+
+
+def test_a_ring_that_was_frozen_is_told() -> None:
+    story = Story(nr_slots=16)
+    for number in range(12):
+        story.record(1 + number / 10, 0, 7, "sys_enter", nr=number)
+    story.record(3, 1, 8, "sys_enter", nr=0)
+    story.made.buffers[0].limits = [12, 12]
+    state = story.state()
+    assert any("frozen" in note for note in state.cpus[0].notes)
+
+
 def test_ends_that_would_be_recorded_and_are_not_there() -> None:
     story = Story()
     story.record(1, 0, 7, "block_bio_queue", bio=0x40, dev=9 << 20, bio_based=1)
