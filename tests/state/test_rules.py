@@ -249,6 +249,18 @@ def test_who_has_the_memory_when_it_runs_out() -> None:
     assert "50 pages" in found.text
 
 
+def test_many_small_tasks_of_one_name_together() -> None:
+    story = Story()
+    row = "[{:>7}]     0 {:>5}    40000 {:>8}    26  389120        0             0 {}"
+    bombs = [row.format(pid, pid, 2000, "bomb") for pid in range(100, 140)]
+    others = [row.format(pid, pid, 9000, f"other{pid}") for pid in range(200, 230)]
+    table_of_tasks(story, row.format(7, 7, 30000, "cache"), *others, *bombs)
+    story.panic(9, 0, 12, "Out of memory: compulsory panic_on_oom is enabled")
+    found = one(story, "memory-hog")
+    assert found.culprit == "bomb:100"
+    assert "39 more of that name have 312 MiB" in found.text
+
+
 def test_who_took_it_when_the_kernel_does_not_say() -> None:
     story = Story()
     for number in range(50):

@@ -25,6 +25,9 @@ _TASK = re.compile(r"^\[\s*(\d+)\]\s+\d+\s+\d+\s+\d+\s+(\d+)(?:\s+-?\d+)+\s(\S.*
 
 _PAGE = 4096
 
+#: Of one name, so that they are looked at together.
+_MANY_TASKS = 20
+
 #: Reclaims by tasks themselves that tell that memory is short.
 _MANY_RECLAIMS = 20
 
@@ -39,13 +42,13 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
     faults = _faults(state)
     sizes = _sizes(state)
     if sizes:
-        pid, (size, name) = max(sizes.items(), key=lambda item: item[1][0])
+        pid, size, about = _biggest(sizes)
         total = sum(size for size, _ in sizes.values())
+        culprit = who(sizes[pid][1], pid)
         text = (
-            f"memory ran out, and {who(name, pid)} has {size >> 20} MiB of it,"
+            f"memory ran out, and {culprit}{about} {size >> 20} MiB of it,"
             f" {100 * size // max(total, 1)}% of what {len(sizes)} tasks have"
         )
-        culprit = who(name, pid)
         weight = size / max(total, 1)
     elif faults:
         pid = max(faults, key=lambda pid: len(faults[pid]))
@@ -84,6 +87,27 @@ def _sizes(state: State) -> dict[int, tuple[int, str]]:
         elif found := _TASK.match(line.rstrip("\n")):
             sizes[int(found[1])] = int(found[2]) * _PAGE, found[3]
     return sizes
+
+
+def _biggest(sizes: dict[int, tuple[int, str]]) -> tuple[int, int, str]:
+    """
+    Find the task that has the most, or the first of many that together have more.
+
+    :return: its pid, the size in bytes, and words between name and size
+    """
+    pid, (size, _) = max(sizes.items(), key=lambda item: item[1][0])
+    names: dict[str, list[int]] = {}
+    for number, (_, name) in sizes.items():
+        names.setdefault(name, []).append(number)
+    for pids in names.values():
+        together = sum(sizes[number][0] for number in pids)
+        if len(pids) >= _MANY_TASKS and together > size:
+            pid, size = min(pids), together
+    others = len(names[sizes[pid][1]])
+    if size == sizes[pid][0]:
+        return pid, size, " has"
+    # What they share is counted in each.
+    return pid, size, f" and {others - 1} more of that name have"
 
 
 def _faults(state: State) -> dict[int, list[int]]:
