@@ -74,6 +74,19 @@ def test_an_oops_names_the_function_that_its_report_has() -> None:
     assert story.suspicions()[0] == found
 
 
+@pytest.mark.parametrize(
+    ("panic", "kind"), [("kernel: panic_on_warn set ...", "fault"), ("NMI", "oddity")]
+)
+def test_a_warning_is_a_fault_if_it_was_deadly(panic: str, kind: str) -> None:
+    story = Story()
+    story.record(1, 0, 7, "warn", message="WARNING: CPU: 0 PID: 7 at lib/refcount.c:25")
+    story.record(1.1, 0, 7, "console", text="RIP: 0010:refcount_warn_saturate+0x9b/0x110")
+    story.record(1.2, 0, 7, "console", text=" get_it+0x20/0x30 [card]")
+    story.panic(1.3, 0, 7, panic)
+    found = one(story, "fault")
+    assert (found.culprit, found.kind) == ("get_it", kind)
+
+
 def test_kfence_names_the_function_itself() -> None:
     story = Story()
     text = "BUG: KFENCE: use-after-free read in release_it+0x12/0x30"

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lkst.replay.clean import clean
 from lkst.state.cpus import contexts_at
 from lkst.state.model import State
-from lkst.state.reports import read_report, troubles
+from lkst.state.reports import message, read_report, troubles
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.words import Words, function_of, who
 
@@ -29,6 +29,8 @@ def find_faults(state: State) -> Iterator[Suspicion]:
     """Name the function in which the kernel found a fault, and in the middle of what."""
     trace = state.trace
     words = Words(trace)
+    # A WARN alone kills nobody: it may be a sign, or come of what has gone wrong before.
+    deadly = any("panic_on_warn" in message(trace, row) for row in troubles(trace, "panic"))
     for row in troubles(trace, *_EVENTS)[-_MAX:]:
         report = read_report(trace, row)
         contexts = contexts_at(trace, words, row, state.tasks)
@@ -41,7 +43,7 @@ def find_faults(state: State) -> Iterator[Suspicion]:
         text = f"{clean(report.message)}: in {function or 'an unknown function'},{where}"
         yield Suspicion(
             "fault",
-            "fault",
+            "oddity" if report.event == "warn" and not deadly else "fault",
             function or task,
             f"{text} of {task} on CPU {trace.cpu[row]}",
             int(trace.ts[row]),
