@@ -23,7 +23,7 @@ __all__ = ("Report", "console_lines", "is_helper", "message", "read_report", "tr
 _MAX_LINES = 250
 
 _RIP = re.compile(r"RIP: 0010:([\w.]+)\+0x")
-_CALL = re.compile(r"^\s*([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+")
+_CALL = re.compile(r"^\s*([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[([\w-]+))?")
 _COMM = re.compile(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Tainted|Not tainted|Kdump)")
 _IN = re.compile(r"BUG: (?:KFENCE|KASAN): .* in ([\w.]+)")
 
@@ -124,6 +124,8 @@ class Report:
     rip: str = ""
     #: Functions that led there, the innermost first.
     calls: list[str] = field(default_factory=list)
+    #: Modules of those that are in one.
+    modules: dict[str, str] = field(default_factory=dict)
     cpu: int | None = None
     pid: int | None = None
     comm: str = ""
@@ -186,6 +188,8 @@ def read_report(trace: Trace, row: int) -> Report:
             report.rip = found[1]
         elif found := _CALL.search(line):
             report.calls.append(found[1])
+            if found[2]:
+                report.modules[found[1]] = found[2]
         elif report.pid is None and (found := _COMM.search(line)):
             report.cpu, report.pid, report.comm = int(found[1]), int(found[2]), found[3]
     return report

@@ -312,6 +312,33 @@ def test_interrupts_without_end() -> None:
     assert "took 70% of" in found.text
 
 
+def test_softirqs_without_end() -> None:
+    story = Story()
+    for number in range(200):
+        story.record(1 + number / 200, 0, 0, "softirq_entry", vec=3)
+        story.record(1 + number / 200 + 0.0045, 0, 0, "softirq_exit", vec=3)
+    found = one(story, "irq-storm")
+    assert found.culprit == "NET_RX"
+    assert "took 90% of" in found.text
+
+
+def test_a_module_that_panics_itself() -> None:
+    story = Story()
+    story.panic(3, 0, 7, "I give up")
+    for text in ("Call Trace:", " dump_stack_lvl+0x1/0x2", " panic+0x1/0x2"):
+        story.record(3.1, 0, 7, "console", text=text)
+    story.record(3.1, 0, 7, "console", text=" give_up.cold+0x1/0x2 [card]")
+    assert one(story, "module-panic").culprit == "give_up"
+
+
+def test_the_kernel_s_own_detectors_are_not_to_blame() -> None:
+    story = Story()
+    story.panic(3, 0, 7, "hung_task: blocked tasks")
+    for text in (" panic+0x1/0x2", " watchdog+0x1/0x2", " later+0x1/0x2 [card]"):
+        story.record(3.1, 0, 7, "console", text=text)
+    assert story.suspicions() == []
+
+
 def test_signals_without_end() -> None:
     story = Story()
     for number in range(2500):
@@ -367,7 +394,7 @@ def test_a_work_item_that_never_ends() -> None:
     story.record(1.5, 1, 3, "workqueue_queue_work", work=2, function=story.at("other"))
     story.record(3, 1, 3, "softirq_raise", vec=1)
     found = one(story, "endless-work")
-    assert found.culprit == "flush_all"
+    assert (found.culprit, found.kind) == ("flush_all", "holder")
     assert "1 work items have been queued since" in found.text
 
 

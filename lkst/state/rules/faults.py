@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from lkst.replay.clean import clean
 from lkst.state.cpus import contexts_at
 from lkst.state.model import State
-from lkst.state.reports import message, read_report, troubles
+from lkst.state.reports import is_helper, message, read_report, troubles
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.words import Words, function_of, who
 
@@ -50,3 +50,23 @@ def find_faults(state: State) -> Iterator[Suspicion]:
             (*(c.row for c in faults), row),
             -float(state.when - int(trace.ts[row])),
         )
+
+
+@rule("module-panic")
+def find_panicking_modules(state: State) -> Iterator[Suspicion]:
+    """Name the function of a module that has called panic() itself."""
+    trace = state.trace
+    for row in troubles(trace, "panic")[-1:]:
+        report = read_report(trace, row)
+        function = next((name for name in report.calls if not is_helper(name)), "")
+        module = report.modules.get(function)
+        if module:
+            yield Suspicion(
+                "module-panic",
+                "fault",
+                function_of(function),
+                f"{clean(report.message)}: {function_of(function)} of module {module} panicked",
+                int(trace.ts[row]),
+                (row,),
+                0.0,
+            )

@@ -31,6 +31,14 @@ _SHARE = 0.5
 
 _SECOND = 10**9
 
+#: kind; events that begin and end it; field that tells which, field that names it and its type.
+_HANDLERS = (
+    ("irq", "irq_handler_entry", "irq_handler_exit", "irq", "handler", "ksym"),
+    ("softirq", "softirq_entry", "softirq_exit", "vec", "vec", "softirq"),
+    ("timer", "timer_expire_entry", "timer_expire_exit", "timer", "function", "ksym"),
+    ("hrtimer", "hrtimer_expire_entry", "hrtimer_expire_exit", "hrtimer", "function", "ksym"),
+)
+
 
 @rule("fork-storm")
 def find_forks(state: State) -> Iterator[Suspicion]:
@@ -75,30 +83,36 @@ def find_forks(state: State) -> Iterator[Suspicion]:
 
 @rule("irq-storm")
 def find_interrupts(state: State) -> Iterator[Suspicion]:
-    """Name interrupts that come too often, or take most of a CPU's time."""
+    """Name interrupts, softirqs and timers that come too often, or take most of a CPU's time."""
+    for kind, begin, end, key, name, type_ in _HANDLERS:
+        yield from _find_storms(state, kind, (begin, key, name), (end, key), type_)
+
+
+def _find_storms(
+    state: State, kind: str, begins: tuple[str, str, str], ends: tuple[str, str], type_: str
+) -> Iterator[Suspicion]:
     trace = state.trace
     words = Words(trace)
-    entries = table(trace, "irq_handler_entry", "irq", "handler")
-    exits = table(trace, "irq_handler_exit", "irq")
+    _, key, naming = begins
+    entries, exits = table(trace, *begins), table(trace, *ends)
     recent = entries.select(trace.ts[entries.rows] > state.when - _SECOND)
-    for irq in np.unique(recent["irq"]).tolist():
-        own = recent.select(recent["irq"] == irq)
+    for which in np.unique(recent[key]).tolist():
+        own = recent.select(recent[key] == which)
         rows = own.rows
         first = int(trace.ts[rows[0]])
         span = max(state.when - first, 1)
-        ends = exits.rows[exits["irq"] == irq]
-        busy = _time_between(trace.ts, trace.cpu, rows, ends)
+        busy = _time_between(trace.ts, trace.cpu, rows, exits.rows[exits[key] == which])
         # Of the time in which it came at all, which must not be too short to tell.
         rate, share = len(rows) * _SECOND / span, busy / span
         if span < _SECOND / 20 or (rate < _INTERRUPTS and share < _SHARE):
             continue
-        name = function_of(words.address(int(own["handler"][-1])))
+        value = int(own[naming][-1])
+        name = words.named(type_, value) if type_ != "ksym" else function_of(words.address(value))
         yield Suspicion(
             "irq-storm",
             "hog",
             name,
-            f"irq {irq} ({name}) came {rate:.0f} times a second, and took {100 * share:.0f}% of a"
-            " CPU",
+            f"{kind} {name} came {rate:.0f} times a second, and took {100 * share:.0f}% of a CPU",
             first,
             (int(rows[0]), int(rows[-1])),
             share,

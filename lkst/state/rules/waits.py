@@ -83,12 +83,18 @@ def find_starved(state: State) -> Iterator[Suspicion]:
 @rule("endless-work")
 def find_work(state: State) -> Iterator[Suspicion]:
     """Name work items that have begun long ago and not ended."""
+    blocked = {
+        task.pid
+        for task in state.tasks.values()
+        if task.state == "blocked" and task.letter == "D" and _age(state, task) >= LONG
+    }
     for task in state.tasks.values():
         for context in task.contexts:
             age = state.when - context.since
             if context.kind != "work" or age < LONG or not context.certain:
                 continue
             behind = sum(p.kind == "work" and p.since > context.since for p in state.pending)
+            others = blocked - {task.pid}
             text = (
                 f"work item {context.name} has gone on for {seconds(age)} in"
                 f" {who(task.comm, task.pid)}, which is {task.state}"
@@ -97,7 +103,7 @@ def find_work(state: State) -> Iterator[Suspicion]:
                 text += f"; {behind} work items have been queued since and not begun"
             yield Suspicion(
                 "endless-work",
-                "waiter",
+                "holder" if behind or others else "waiter",
                 function_of(context.name),
                 text,
                 context.since,
