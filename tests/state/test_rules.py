@@ -312,6 +312,15 @@ def test_interrupts_without_end() -> None:
     assert "took 70% of" in found.text
 
 
+def test_one_slow_interrupt_is_no_storm() -> None:
+    story = Story()
+    story.record(1, 1, 0, "softirq_raise", vec=1)
+    story.record(4.85, 0, 0, "irq_handler_entry", irq=3, handler=story.at("slow"))
+    story.record(4.95, 0, 0, "irq_handler_exit", irq=3)
+    story.panic(5, 1, 0, "x")
+    assert story.suspicions() == []
+
+
 def test_softirqs_without_end() -> None:
     story = Story()
     for number in range(200):

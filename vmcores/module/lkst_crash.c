@@ -7,6 +7,9 @@
 #include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/interrupt.h>
+#include <linux/irq.h>
+#include <linux/irq_work.h>
+#include <linux/irqdesc.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
@@ -18,10 +21,6 @@
 #include <linux/timer.h>
 #include <linux/uaccess.h>
 #include <linux/workqueue.h>
-
-static int irq = 4;
-module_param(irq, int, 0444);
-MODULE_PARM_DESC(irq, "interrupt line to share");
 
 static DEFINE_SPINLOCK(kept_spinlock);
 static DEFINE_MUTEX(kept_mutex);
@@ -42,13 +41,26 @@ static irqreturn_t handle_badly(int line, void *data)
 	return IRQ_NONE;
 }
 
-static void break_next_irq(void)
-{
-	int error = request_irq(irq, handle_badly, IRQF_SHARED, "lkst_crash",
-				(void *)&nowhere);
+static int line;
 
-	if (error)
-		pr_err("lkst_crash: irq %d: %d\n", irq, error);
+/* As the driver of a chip that bundles interrupts does it, from its own. */
+static void pass_irq_on(struct irq_work *work)
+{
+	generic_handle_irq(line);
+}
+static DEFINE_IRQ_WORK(bundled, pass_irq_on);
+
+static void break_irq(void)
+{
+	int error;
+
+	line = irq_alloc_desc(NUMA_NO_NODE);
+	if (line < 0)
+		return;
+	irq_set_chip_and_handler(line, &dummy_irq_chip, handle_simple_irq);
+	error = request_irq(line, handle_badly, 0, "lkst_crash", NULL);
+	if (!error)
+		irq_work_queue(&bundled);
 }
 
 static void expire_badly(struct timer_list *timer)
@@ -160,19 +172,19 @@ static const struct {
 	const char *name;
 	void (*function)(void);
 } ways[] = {
-	{ "null", write_nowhere },
-	{ "irq", break_next_irq },
-	{ "timer", break_timer },
-	{ "work", break_work },
-	{ "keep-spinlock", keep_spinlock },
-	{ "want-spinlock", want_spinlock },
-	{ "keep-mutex", keep_mutex },
-	{ "want-mutex", want_mutex },
-	{ "first-second", lock_first_then_second },
-	{ "second-first", lock_second_then_first },
-	{ "rcu", read_forever },
-	{ "irqs-off", mask_irqs_forever },
-	{ "freed", use_freed_thing },
+	{"null", write_nowhere},
+	{"irq", break_irq},
+	{"timer", break_timer},
+	{"work", break_work},
+	{"keep-spinlock", keep_spinlock},
+	{"want-spinlock", want_spinlock},
+	{"keep-mutex", keep_mutex},
+	{"want-mutex", want_mutex},
+	{"first-second", lock_first_then_second},
+	{"second-first", lock_second_then_first},
+	{"rcu", read_forever},
+	{"irqs-off", mask_irqs_forever},
+	{"freed", use_freed_thing},
 };
 
 static ssize_t choose_way(struct file *file, const char __user *from, size_t size, loff_t *where)

@@ -96,15 +96,15 @@ def _find_storms(
     _, key, naming = begins
     entries, exits = table(trace, *begins), table(trace, *ends)
     recent = entries.select(trace.ts[entries.rows] > state.when - _SECOND)
+    # A trace of less than this is too short to tell.
+    span = min(_SECOND, max(state.when - int(trace.ts[0]), _SECOND // 2)) if len(trace) else 1
     for which in np.unique(recent[key]).tolist():
         own = recent.select(recent[key] == which)
         rows = own.rows
         first = int(trace.ts[rows[0]])
-        span = max(state.when - first, 1)
         busy = _time_between(trace.ts, trace.cpu, rows, exits.rows[exits[key] == which])
-        # Of the time in which it came at all, which must not be too short to tell.
         rate, share = len(rows) * _SECOND / span, busy / span
-        if span < _SECOND / 20 or (rate < _INTERRUPTS and share < _SHARE):
+        if rate < _INTERRUPTS and share < _SHARE:
             continue
         value = int(own[naming][-1])
         name = words.named(type_, value) if type_ != "ksym" else function_of(words.address(value))
