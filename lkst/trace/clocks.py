@@ -53,6 +53,14 @@ def tie_local(trace: Trace, log: Sequence[Entry]) -> Tie | None:
     """
     lines = {text: ts for text, ts in _once([(e.text, e.ts or 0) for e in log]).items() if text}
     recorded = console_times(trace)
+    tie = _tie(lines, recorded)
+    if tie and tie.error is None and trace.panic_row is not None:
+        # After a panic there are no ticks, and some clocks stand still.
+        tie = _tie(lines, [line for line in recorded if line[1] <= trace.end]) or tie
+    return tie
+
+
+def _tie(lines: dict[str, int], recorded: list[tuple[str, int, int]]) -> Tie | None:
     once = _once([(text, index) for index, (text, _, _) in enumerate(recorded)])
     both = sorted((index, lines[text]) for text, index in once.items() if text in lines)
     if not both:

@@ -60,6 +60,16 @@ def test_lines_that_are_records_as_well_tie_the_clocks() -> None:
     assert tie.lines == 4
 
 
+def test_lines_after_the_panic_tie_nothing() -> None:
+    # The clock of the log stands still then.
+    stopped = [*LOG, Entry(9 * S - OFFSET, "dmesg", "Call Trace:")]
+    made = Synthetic(nr_cpus=1)
+    made.record(0, 10 * S + 300, 7, "console", text="one")
+    made.record(0, 10 * S + 500, 7, "panic", message="so it is")
+    made.record(0, 10 * S + 600, 7, "console", text="Call Trace:")
+    assert tie_local(made.trace(), stopped) == Tie(OFFSET + 300, None, 1)
+
+
 def test_a_clock_that_drifts_has_no_bound() -> None:
     drifted = [Entry((e.ts or 0) + (5000 if e.text == "three" else 0), "d", e.text) for e in LOG]
     tie = tie_local(recorded(), drifted)
