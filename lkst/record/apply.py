@@ -20,9 +20,10 @@ from lkst.record.config import Config
 from lkst.record.expression import compile_expression
 from lkst.record.mask_commands import open_store
 from lkst.record.masktext import Maskset
+from lkst.record.pages import refresh_list
 from lkst.record.pins import PINS, Recorder
 from lkst.record.recorder import Started, start
-from lkst.record.steering import steer
+from lkst.record.steering import locked, steer
 from lkst.record.triggers import add_trigger
 from lkst.record.units import Rate
 from lkst.record.userhandlers import load_handler, loaded_handlers, register_handlers
@@ -73,7 +74,13 @@ def start_recorder(
         except (LkstError, OSError) as error:
             report(f"what the old recorder held could not be saved: {error}")
 
-    return start(size, maskset, replace=keep if replace else None, prepare=register_handlers)
+    started = start(size, maskset, replace=keep if replace else None, prepare=register_handlers)
+    try:
+        with locked(), Recorder() as recorder:
+            refresh_list(recorder)
+    except LkstError as error:
+        report(str(error))
+    return started
 
 
 def _save(pins: Path, folder: Path) -> Path:

@@ -92,6 +92,10 @@ class Recorder:
             with contextlib.suppress(BufferError):
                 map_.close()
 
+    def mappings(self) -> dict[str, mmap.mmap]:
+        """Give the maps that are not rings, by name, for those who look at their pages."""
+        return dict(self._maps)
+
     def buffers(self) -> list[BufferMap]:
         """Map all buffers."""
         found = []

@@ -21,6 +21,7 @@ from lkst.record.buffers import MAIN, new_buffer, nr_slots_of, use_buffer
 from lkst.record.built import built_catalogue, fill_header
 from lkst.record.masks import follow, load_maskset
 from lkst.record.masktext import Maskset
+from lkst.record.pages import remove_list
 from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import RUN, load, object_path, programs_for, wire
 from lkst.record.steering import locked
@@ -196,3 +197,5 @@ def stop(pins: Path = PINS) -> None:
             # The timers end by themselves.
             recorder.live.period = 0
         remove_pins(pins)
+        if pins == PINS:
+            remove_list()

@@ -32,6 +32,7 @@ from lkst.record.masks import (
     unload,
 )
 from lkst.record.masktext import Maskset
+from lkst.record.pages import refresh_list
 from lkst.record.pins import PINS, Recorder
 from lkst.record.programs import Wired, wire
 from lkst.record.userhandlers import wire_handlers
@@ -93,7 +94,13 @@ def steer(pins: Path = PINS) -> Iterator[Recorder]:
     :raises LkstError: if it must not be changed now
     """
     with locked(), open_to_steer(pins) as recorder:
-        yield recorder
+        try:
+            yield recorder
+        finally:
+            # Buffers may have come or gone; a command does not fail for it.
+            if pins == PINS:
+                with contextlib.suppress(LkstError):
+                    refresh_list(recorder)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Settings
+--------
+
+``/etc/lkst/hook.conf``: what the hooks around a crash and the service of the next
+boot do. One ``NAME=value`` a line, as systemd's EnvironmentFile= and a shell read
+it, since the hooks run where there is no Python.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+import re
+import shlex
+
+from lkst.errors import Usage
+
+__all__ = ("CONFIG", "Settings", "page_list", "read_settings", "settings_text")
+
+CONFIG = Path("/etc/lkst/hook.conf")
+
+_SIZE = re.compile(r"(\d+)([KMG]?)")
+_FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set, and what it is unless it is."""
+
+    #: Folder in which dumps arrive.
+    DUMPS: str = "/var/crash"
+    #: Seconds that the hook may take before the dump.
+    SECONDS: int = 20
+    #: Seconds before the end that are printed as text.
+    LAST: int = 10
+    #: Results that are kept: how many, and how large together; 0: all.
+    KEEP: int = 20
+    KEEP_SIZE: str = "1G"
+    #: Command that is run with the folder of each new result, or nothing.
+    EXEC: str = ""
+
+    @property
+    def keep_bytes(self) -> int:
+        """Give KEEP_SIZE in bytes."""
+        match = _SIZE.fullmatch(self.KEEP_SIZE)
+        assert match
+        return int(match[1]) * _FACTORS[match[2]]
+
+
+_COMMENTS = {
+    "DUMPS": "Where dumps arrive. The list of the recorder's pages lies there, too.",
+    "SECONDS": "So long the hook may take, in seconds, before it is killed and the dump begins.",
+    "LAST": "So many seconds before the end are printed as text.",
+    "KEEP": "Results that are kept, and their size in all (K, M, G); 0: all.",
+    "KEEP_SIZE": "",
+    "EXEC": "Command to run for each new result, with its folder as the last argument.",
+}
+
+
+def settings_text(settings: Settings | None = None) -> str:
+    """Write settings down, with a comment at each."""
+    settings = settings or Settings()
+    lines = ["# Settings of lkst's hooks around a crash: 'lkst hook install' takes them over."]
+    for name, comment in _COMMENTS.items():
+        lines += [f"\n# {comment}"] if comment else []
+        lines.append(f"{name}={shlex.quote(str(getattr(settings, name)))}")
+    return "\n".join(lines) + "\n"
+
+
+def read_settings(path: Path = CONFIG) -> Settings:
+    """
+    Read the file; what it does not say is as usual.
+
+    :raises Usage: if it has what makes no sense
+    :raises OSError: if it is there and cannot be read
+    """
+    try:
+        lines = path.read_text(errors="replace").splitlines()
+    except FileNotFoundError:
+        return Settings()
+    types = {field.name: field.type for field in fields(Settings)}
+    values: dict[str, str | int] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError as error:
+            raise Usage(f"{path}:{number}: {error}") from None
+        if not words:
+            continue
+        name, equals, value = words[0].partition("=")
+        if len(words) > 1 or not equals or name not in types:
+            raise Usage(f"{path}:{number}: {line.strip()!r} is no setting")
+        values[name] = _value(name, value, types[name], f"{path}:{number}")
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _value(name: str, value: str, type_: object, where: str) -> str | int:
+    if type_ is int:
+        if not re.fullmatch(r"\d{1,9}", value):
+            raise Usage(f"{where}: {name} is a whole number")
+        return int(value)
+    if name == "KEEP_SIZE" and not _SIZE.fullmatch(value):
+        raise Usage(f"{where}: {value!r} is no size: say 512M, 1G")
+    if name == "DUMPS" and not re.fullmatch(r"(/[\w.+@:-]+)+", value):
+        raise Usage(f"{where}: DUMPS is the absolute path of a folder, without blanks")
+    return value
+
+
+def page_list(settings: Settings) -> Path:
+    """Tell where the list of the recorder's pages lies."""
+    return Path(settings.DUMPS) / "lkst" / "pages"

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The list of pages
+-----------------
+
+Where the recorder's maps lie in physical memory, written to the disk, so that a
+capture kernel finds them at once. Lines of words; ``end`` tells how many there are
+before it::
+
+    lkst-pages 1
+    boot 0f0a1c9e-...
+    catalogue 1234000 21
+    control ADDRESS PAGES
+    cpus ADDRESS PAGES
+    counts ADDRESS PAGES
+    ring BUFFER ADDRESS PAGES
+    kernel ADDRESS PAGES
+    end 8
+
+A map has as many lines as it has stretches, in order; ``kernel`` are the kernel's
+variables, of which readers need the list of modules. Memory of the kernel does
+not move: the list is good until buffers come or go.
+"""
+
+from collections.abc import Iterator
+import contextlib
+import ctypes
+import mmap
+import os
+from pathlib import Path
+import re
+import struct
+
+from lkst.errors import LkstError
+from lkst.files import replacing
+from lkst.hook.settings import page_list, read_settings
+from lkst.record.pins import Recorder
+
+__all__ = ("list_pages", "refresh_list", "remove_list")
+
+_PAGE = mmap.PAGESIZE
+# Documentation/admin-guide/mm/pagemap.rst: of each page 64 bits.
+_PRESENT = 1 << 63
+_FRAME = (1 << 55) - 1
+
+
+class _Buffer(ctypes.Structure):
+    # Py_buffer, of the stable ABI (PEP 3118).
+    _fields_ = (
+        ("buf", ctypes.c_void_p),
+        ("obj", ctypes.py_object),
+        ("len", ctypes.c_ssize_t),
+        ("itemsize", ctypes.c_ssize_t),
+        ("readonly", ctypes.c_int),
+        ("ndim", ctypes.c_int),
+        ("format", ctypes.c_char_p),
+        ("shape", ctypes.c_void_p),
+        ("strides", ctypes.c_void_p),
+        ("suboffsets", ctypes.c_void_p),
+        ("internal", ctypes.c_void_p),
+    )
+
+
+@contextlib.contextmanager
+def _address(map_: mmap.mmap) -> Iterator[int]:
+    """Tell where a mapping is; ctypes itself does not for one that is read-only."""
+    buffer = _Buffer()
+    ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(map_), ctypes.byref(buffer), 0)
+    try:
+        yield int(buffer.buf)
+    finally:
+        ctypes.pythonapi.PyBuffer_Release(ctypes.byref(buffer))
+
+
+def _runs(map_: mmap.mmap) -> Iterator[tuple[int, int]]:
+    """Give the physically contiguous stretches of a mapping: address, pages."""
+    with _address(map_) as address, Path("/proc/self/pagemap").open("rb", 0) as pagemap:
+        data = os.pread(pagemap.fileno(), len(map_) // _PAGE * 8, address // _PAGE * 8)
+    first = count = 0
+    for (entry,) in struct.iter_unpack("<Q", data):
+        frame = entry & _FRAME if entry & _PRESENT else 0
+        if not frame:
+            raise LkstError("this kernel does not tell where the recorder's pages are")
+        if count and frame == first + count:
+            count += 1
+            continue
+        if count:
+            yield first * _PAGE, count
+        first, count = frame, 1
+    if count:
+        yield first * _PAGE, count
+
+
+def _kernel_data() -> Iterator[tuple[int, int]]:
+    """Tell where the kernel's variables are, but for those that were zero at its start."""
+    for line in Path("/proc/iomem").read_text().splitlines():
+        match = re.fullmatch(r"\s*([0-9a-f]+)-([0-9a-f]+) : Kernel data", line)
+        if match:
+            first, last = (int(text, 16) // _PAGE for text in match.groups())
+            yield first * _PAGE, last - first + 1
+
+
+def list_pages(recorder: Recorder) -> str:
+    """
+    Write the list.
+
+    :raises LkstError: if the kernel does not tell
+    """
+    lines = ["lkst-pages 1", f"boot {recorder.header.boot_id}"]
+    for name, map_ in recorder.mappings().items():
+        lines += [f"{name} {start:x} {count}" for start, count in _runs(map_)]
+    for buffer in recorder.buffers():
+        lines += [f"ring {buffer.number} {start:x} {count}" for start, count in _runs(buffer.map)]
+    lines += [f"kernel {start:x} {count}" for start, count in _kernel_data()]
+    return "\n".join([*lines, f"end {len(lines)}"]) + "\n"
+
+
+def refresh_list(recorder: Recorder) -> None:
+    """
+    Bring the list on the disk up to date, where dumps are taken at all.
+
+    :raises LkstError: if it cannot be written; then there is none, for one that is not
+        true is worse
+    """
+    path = page_list(read_settings())
+    if not path.parents[1].is_dir():
+        return
+    try:
+        text = list_pages(recorder)
+        if path.is_file() and path.read_text(errors="replace") == text:
+            return
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with replacing(path) as file:
+            file.write(text.encode())
+        _sync(path.parent)
+    except (LkstError, OSError) as error:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        raise LkstError(f"there is no list of pages for a crash: {error}") from None
+
+
+def remove_list() -> None:
+    """Forget the list of a recorder that has ended."""
+    with contextlib.suppress(LkstError, OSError):
+        page_list(read_settings()).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """See to it that a new name survives a crash that comes at once."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
