@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Compile the BPF programs when the package is built. All else is in pyproject.toml."""
+"""
+Compile what runs outside Python when the package is built: the BPF programs, and
+the program of the capture kernel. All else is in pyproject.toml.
+"""
 
 from pathlib import Path
 import platform
@@ -15,11 +18,21 @@ SOURCE = ROOT / "recorder" / "lkst.bpf.c"
 OBJECT = Path("lkst", "record", "lkst.bpf.o")
 #: What users' handlers are compiled against.
 HEADERS = Path("lkst", "record", "include")
+KDUMP = ROOT / "kdump"
+#: The program of the capture kernel, and the files that are installed with it.
+GRAB = Path("lkst", "hook", "lkst-grab")
+HOOKS = Path("lkst", "hook", "files")
 
 FLAGS = (
     "-O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86"
     # BPF_PROG() makes parameters of all of a tracepoint's arguments.
     " -Wall -Wextra -Werror -Wno-unused-parameter"
+).split()
+
+GRAB_FLAGS = (
+    "-static -s -Os -Wall -Wextra -Werror -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64"
+    # Nothing that a dump holds may lead astray what reads it.
+    " -fstack-protector-strong -D_FORTIFY_SOURCE=2"
 ).split()
 
 
@@ -49,13 +62,37 @@ def copy_headers(target: Path) -> None:
         shutil.copy(header, target)
 
 
+def compile_grab(target: Path) -> None:
+    """Compile lkst-grab, unless there is no compiler: then there are no hooks."""
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if not compiler or platform.machine() != "x86_64":
+        print("no C compiler: lkst-grab is left out, and 'lkst hook install' will say so")
+        return
+    new = target.with_suffix(".new")
+    sources = sorted(map(str, KDUMP.glob("*.c")))
+    result = subprocess.run([compiler, *GRAB_FLAGS, *sources, "-o", str(new)])
+    if result.returncode:
+        sys.exit("lkst-grab does not compile: is the static C library there (libc6-dev)?")
+    new.replace(target)
+
+
+def copy_hooks(target: Path) -> None:
+    """Take along what 'lkst hook install' installs."""
+    target.mkdir(parents=True, exist_ok=True)
+    for path in KDUMP.iterdir():
+        if path.suffix not in (".c", ".h"):
+            shutil.copy(path, target)
+
+
 class Build(build_py):
-    """build_py, and the BPF programs."""
+    """build_py, and what runs outside Python."""
 
     def run(self) -> None:
         """Compile and copy, then go on as usual."""
         compile_programs(ROOT / OBJECT)
         copy_headers(ROOT / HEADERS)
+        compile_grab(ROOT / GRAB)
+        copy_hooks(ROOT / HOOKS)
         super().run()
 
 

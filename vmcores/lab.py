@@ -62,7 +62,7 @@ def prepare(series: tuple[str, ...]) -> None:
     type=click.Choice(["memory", "kdump"]),
     default="memory",
     show_default=True,
-    help="Who dumps: QEMU, or a capture kernel.",
+    help="Who dumps: QEMU, or a capture kernel, which leaves DIR/grab, too.",
 )
 @click.option("--cpus", type=click.IntRange(1, 64), default=2, show_default=True)
 @click.option(

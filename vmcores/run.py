@@ -28,6 +28,7 @@ HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 # The parts of the checkout that run in the guest.
 PROJECT_FOLDERS = ("lkst", "drgn_plugins", "kdump")
+GRAB = "lkst/hook/lkst-grab"
 
 OUT_MIB = 256
 CRASHKERNEL_MIB = 256
@@ -91,7 +92,7 @@ def run(options: Options, say: Callable[[str], None] = print) -> None:
     """
     out = options.out
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("vmcore", "console.log", "vmlinux"):
+    for name in ("vmcore", "grab", "console.log", "vmlinux"):
         (out / name).unlink(missing_ok=True)
     # The latter is what a run that was killed leaves.
     for folder in (out / "out", *out.glob(".lab-*")):
@@ -148,6 +149,8 @@ def _run_once(options: Options, kernel: Kernel, root: Path, say: Callable[[str],
                 disks.copy_tree(temporary / "out", out / "out")
         if options.capture == "kdump" and (course.captured or not options.hold):
             disks.copy_file(temporary / "dump", "/vmcore", out / "vmcore")
+            if options.record is not None:
+                disks.copy_file(temporary / "dump", "/grab", out / "grab")
 
 
 class _Course:
@@ -327,7 +330,8 @@ def _make_job(options: Options, temporary: Path) -> None:
         shutil.copy2(file, tree / "files" / file.name)
     if options.record is not None:
         words = shlex.join(shlex.split(options.record))
-        (tree / "record").write_text(f"exec lkst start {words}\n")
+        # Where there are dumps, the recorder leaves a list of its pages.
+        (tree / "record").write_text(f"mkdir -p /var/crash\nexec lkst start {words}\n")
     if options.capture == "kdump":
         (tree / "kexec").write_text(
             "exec kexec -p /kernel/vmlinuz --initrd=/kernel/initrd "
@@ -336,7 +340,12 @@ def _make_job(options: Options, temporary: Path) -> None:
         command = makedumpfile_command(
             options.dump_format, options.dump_level, "/proc/vmcore", "/dump/vmcore"
         )
-        (tree / "capture").write_text(f"exec {command}\n")
+        grab = ""
+        if options.record is not None:
+            if not (PROJECT / GRAB).exists():
+                raise LabError("lkst-grab is not there: 'pip install -e .' compiles it")
+            grab = f"/lab/project/{GRAB} -l /var/crash/lkst/pages -o /dump/grab\n"
+        (tree / "capture").write_text(f"{grab}exec {command}\n")
     for name in PROJECT_FOLDERS:
         if (PROJECT / name).is_dir():
             shutil.copytree(PROJECT / name, tree / "project" / name)

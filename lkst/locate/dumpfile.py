@@ -17,7 +17,19 @@ from collections.abc import Callable, Iterator
 import struct
 from typing import IO, Literal, NamedTuple
 
-__all__ = ("ByteOrder", "Read", "Segment", "elf_segments", "open_dump")
+__all__ = (
+    "PT_LOAD",
+    "PT_NOTE",
+    "ByteOrder",
+    "Read",
+    "Segment",
+    "elf_notes",
+    "elf_segments",
+    "open_dump",
+)
+
+PT_LOAD = 1
+PT_NOTE = 4
 
 ByteOrder = Literal["<", ">"]
 
@@ -112,3 +124,22 @@ def elf_segments(read: Read, byte_order: ByteOrder = "<") -> Iterator[Segment]:
         entry = read(table + index * size, 56)
         kind, offset, physical, length = struct.unpack(byte_order + "I4xQ8xQQ16x", entry)
         yield Segment(kind, offset, physical, length)
+
+
+def elf_notes(section: bytes, byte_order: ByteOrder = "<") -> Iterator[tuple[bytes, int, bytes]]:
+    """
+    Take a section of notes apart, as far as it is good.
+
+    :return: name, type and content of each
+    """
+    header = struct.Struct(byte_order + "III")
+    offset = 0
+    while offset + header.size <= len(section):
+        name_size, size, kind = header.unpack_from(section, offset)
+        start = offset + header.size + (name_size + 3) // 4 * 4
+        end = start + size
+        if not name_size or end > len(section):
+            break
+        name = section[offset + header.size : offset + header.size + name_size].rstrip(b"\0")
+        yield name, kind, section[start:end]
+        offset = start + (size + 3) // 4 * 4

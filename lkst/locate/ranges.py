@@ -17,11 +17,10 @@ import struct
 from drgn import Program
 import numpy as np
 
-from lkst.locate.dumpfile import Read, elf_segments, open_dump
+from lkst.locate.dumpfile import PT_LOAD, Read, elf_segments, open_dump
 
 __all__ = ("dump_path", "dumped_ranges", "memory_size", "program_ranges", "set_dump")
 
-_PT_LOAD = 1
 _MAX_BITMAP = 1 << 32
 #: Of a machine that does not tell how much it has.
 _MAX_MEMORY = 1 << 46
@@ -81,7 +80,7 @@ def dumped_ranges(path: Path) -> list[tuple[int, int]]:
 
 def _elf_ranges(read: Read) -> Iterator[tuple[int, int]]:
     for kind, _, physical, size in elf_segments(read):
-        if kind == _PT_LOAD and size and physical + size <= 1 << 64:
+        if kind == PT_LOAD and size and physical + size <= 1 << 64:
             yield physical, physical + size - 1
 
 

@@ -15,12 +15,11 @@ from pathlib import Path
 import struct
 from typing import IO, NamedTuple
 
-from lkst.locate.dumpfile import ByteOrder, Read, elf_segments, open_dump
+from lkst.locate.dumpfile import PT_NOTE, ByteOrder, Read, elf_notes, elf_segments, open_dump
 from lkst.slice.kdump import elf_note
 
 __all__ = ("Note", "parse_notes", "read_notes")
 
-_PT_NOTE = 4
 _MAX_NOTES = 1 << 26
 #: Whose notes are kept. Those of QEMU would make libkdumpfile translate addresses by the
 #: page tables of the process that was running, which are not in a slice.
@@ -56,19 +55,10 @@ def read_notes(path: Path, byte_order: ByteOrder) -> list[Note]:
 
 
 def parse_notes(section: bytes, byte_order: ByteOrder) -> Iterator[Note]:
-    """Take a section of notes apart, as far as it is good."""
-    header = struct.Struct(byte_order + "III")
-    offset = 0
-    while offset + header.size <= len(section):
-        name_size, size, kind = header.unpack_from(section, offset)
-        start = offset + header.size + (name_size + 3) // 4 * 4
-        end = start + size
-        if not name_size or end > len(section):
-            break
-        name = section[offset + header.size : offset + header.size + name_size].rstrip(b"\0")
-        if name in _NAMES and size <= _MAX_NOTE:
-            yield Note(name, kind, section[start:end])
-        offset = start + (size + 3) // 4 * 4
+    """Take a section of notes apart, as far as it is good; give those that are kept."""
+    for name, kind, data in elf_notes(section, byte_order):
+        if name in _NAMES and len(data) <= _MAX_NOTE:
+            yield Note(name, kind, data)
 
 
 def _read_section(file: IO[bytes], byte_order: ByteOrder) -> bytes:
@@ -78,7 +68,7 @@ def _read_section(file: IO[bytes], byte_order: ByteOrder) -> bytes:
     return b"".join(
         read(segment.offset, segment.size)
         for segment in elf_segments(read, byte_order)
-        if segment.kind == _PT_NOTE and segment.size <= _MAX_NOTES
+        if segment.kind == PT_NOTE and segment.size <= _MAX_NOTES
     )
 
 

@@ -16,13 +16,16 @@ from lkst.decode.image import Image
 from lkst.errors import Damaged
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
+from lkst.locate.grab import grab_list, read_listed
 from lkst.locate.maps import find_recorders
-from lkst.locate.ranges import memory_size, program_ranges
+from lkst.locate.ranges import dump_path, memory_size, program_ranges
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
 __all__ = ("open_program", "read_traces")
+
+Ranges = list[tuple[int, int]]
 
 
 def open_program(source: str) -> Program:
@@ -59,19 +62,42 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     """
     notes: list[str] = []
     ranges = program_ranges(prog)
-    try:
-        attach_btf(prog)
-        images = list(find_recorders(prog, memory_size(ranges), notes))
-    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
-        notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
-        images = []
-    if not images and (notes or not prog.flags & ProgramFlags.IS_LIVE):
+    grabbed = _grab_list(prog)
+    images = _read_grab(prog, grabbed, ranges, notes) if grabbed else _find(prog, ranges, notes)
+    if not images and (grabbed or notes or not prog.flags & ProgramFlags.IS_LIVE):
         images = list(carve_recorders(prog, ranges))
     facts = _facts(prog, source, notes)
     traces = _build(images, facts)
     if not traces and notes:
         raise Damaged(f"{source}: no recorder was found, and {notes[0]}")
     return sorted(traces, key=lambda trace: trace.header.start, reverse=True)
+
+
+def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
+    try:
+        attach_btf(prog)
+        return list(find_recorders(prog, memory_size(ranges), notes))
+    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
+        notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
+        return []
+
+
+def _grab_list(prog: Program) -> str | None:
+    path = dump_path(prog)
+    return grab_list(path) if path else None
+
+
+def _read_grab(prog: Program, listed: str, ranges: Ranges, notes: list[str]) -> list[Image]:
+    try:
+        attach_btf(prog)
+    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
+        notes.append(f"the kernel's names are not in this grab: {_reason(error)}")
+    try:
+        image = read_listed(prog, listed, memory_size(ranges))
+    except (Damaged, FaultError) as error:
+        notes.append(f"its list of pages cannot be used: {_reason(error)}")
+        return []
+    return [] if image is None else [image]
 
 
 def _facts(prog: Program, source: str, notes: list[str]) -> Facts:

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Grabs
+-----
+
+A grab is an ELF core with little else in it than a recorder (``kdump/``). The
+lists by which the kernel finds its maps are not in it, but the list of pages by
+which it was taken is (:mod:`lkst.record.pages`), in a note of the name LKST.
+"""
+
+from collections import defaultdict
+import contextlib
+from pathlib import Path
+import re
+import struct
+
+from drgn import Program
+
+from lkst import layout
+from lkst.control import read_control
+from lkst.decode.catalogue import Header, parse_header
+from lkst.decode.image import Buffer, Image
+from lkst.errors import Damaged
+from lkst.locate.buffers import Told, told_buffers
+from lkst.locate.dumpfile import PT_NOTE, elf_notes, elf_segments, open_dump
+from lkst.locate.memory import read_pages
+
+__all__ = ("grab_list", "read_listed")
+
+_PAGE = 4096
+_NAME = b"LKST"
+_LISTED = "lkst-pages 1"
+_MAX_NOTES = 1 << 27
+_LINE = re.compile(r"(catalogue|control|cpus|counts|ring (\d{1,4})) ([0-9a-f]{1,16}) (\d{1,9})")
+
+#: By name of the map, rings by the number of their buffer: address and size of each stretch.
+_Runs = dict[str | int, list[tuple[int, int]]]
+
+
+def grab_list(path: Path) -> str | None:
+    """
+    Read the list of a grab.
+
+    :return: None: the file is no grab
+    """
+    wrong = (OSError, ValueError, OverflowError, struct.error)
+    with contextlib.suppress(*wrong), path.open("rb") as file:
+        kind, read = open_dump(file)
+        for segment in elf_segments(read) if kind == "elf" else ():
+            if segment.kind != PT_NOTE or segment.size > _MAX_NOTES:
+                continue
+            for name, _, data in elf_notes(read(segment.offset, segment.size)):
+                if name == _NAME:
+                    return data.decode("ascii", "replace")
+    return None
+
+
+def read_listed(prog: Program, text: str, most: int) -> Image | None:
+    """
+    Read a recorder's maps where a list says that they are.
+
+    :param text: the list
+    :param most: what they can take, in bytes: more than that is damage
+    :return: None: it lists none, for it was not taken by a list
+    :raises Damaged: if there is no recorder there
+    """
+    if not text.startswith(_LISTED + "\n"):
+        return None
+    runs = _parse(text, most)
+    raw, missing = _read(prog, runs["catalogue"], most)
+    header = parse_header(raw)
+    faults = ["a part of the catalogue is missing"] if missing else []
+    if header.nr_cpus * max(header.cpu_size, header.counts_size) > most:
+        raise Damaged("the recorder's header is damaged: more CPUs than memory has room for")
+
+    def whole(name: str, size: int) -> bytes:
+        data, missing = _read(prog, runs[name], size)
+        return b"" if missing or len(data) < size else data
+
+    cpus = whole("cpus", header.cpu_size * header.nr_cpus)
+    raw_control = whole("control", header.control_size)
+    control = read_control(raw_control)
+    if control is None or control.tag != header.tag:
+        raise Damaged("the control map is damaged")
+    if not cpus:
+        faults.append("the counters of the CPUs cannot be read")
+    return Image(
+        catalogue=raw,
+        buffers=[
+            _buffer(prog, told, header, cpus, runs[told.number])
+            for told in told_buffers(control, header, most, faults)
+        ],
+        cpus=cpus,
+        control=raw_control,
+        counts=whole("counts", header.counts_size * header.nr_cpus),
+        faults=faults,
+    )
+
+
+def _parse(text: str, most: int) -> _Runs:
+    runs: _Runs = defaultdict(list)
+    total = 0
+    for line in text.splitlines():
+        match = _LINE.fullmatch(line)
+        if not match:
+            continue
+        start, size = int(match[3], 16), int(match[4]) * _PAGE
+        total += size
+        if total > most:
+            raise Damaged("the list of pages is damaged: more than there is memory")
+        runs[int(match[2]) if match[2] else match[1]].append((start, size))
+    return runs
+
+
+def _read(
+    prog: Program, runs: list[tuple[int, int]], most: int
+) -> tuple[bytes, list[tuple[int, int]]]:
+    """Read stretches one after the other, up to a size; also tell what is missing of them."""
+    data = bytearray()
+    missing = []
+    for start, size in runs:
+        size = min(size, most - len(data))
+        part, gone = read_pages(prog, start, size, physical=True)
+        missing += [(len(data) + offset, length) for offset, length in gone]
+        data += part
+    return bytes(data), missing
+
+
+def _buffer(
+    prog: Program, told: Told, header: Header, cpus: bytes, runs: list[tuple[int, int]]
+) -> Buffer:
+    size = told.size(header)
+    rings, missing = _read(prog, runs, size)
+    if len(rings) < size:
+        missing.append((len(rings), size - len(rings)))
+    return Buffer(
+        number=told.number,
+        name=told.name,
+        state=told.state,
+        nr_slots=told.nr_slots,
+        rings=rings.ljust(size, b"\0"),
+        places=layout.places(cpus, header.cpu_size, told.number),
+        unreadable=missing,
+    )

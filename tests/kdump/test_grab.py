@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The recorder copied out of real dumps, by the list of its pages and by looking for it."""
+
+import os
+from pathlib import Path
+import re
+import shutil
+import struct
+import subprocess
+import time
+
+from dumps import Dump, Lab, Run
+from grabs import GRAB, run_grab
+import pytest
+
+from lkst.locate.dumpfile import PT_LOAD, elf_segments, open_dump
+from lkst.locate.ranges import dumped_ranges
+
+
+@pytest.fixture
+def pages(story_6_1: Dump, tmp_path: Path) -> Path:
+    """Give a list of pages to spoil."""
+    return Path(shutil.copy(story_6_1.out / "pages", tmp_path / "pages"))
+
+
+def _records(lkst: Run, source: Path, status: int = 0) -> str:
+    result = lkst("replay", source, "--format", "jsonl")
+    assert result.status == status, result.stderr
+    return result.stdout
+
+
+def _without_source(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("source")]
+
+
+def test_by_its_list_it_is_read_as_the_dump_is(story: Dump, lkst: Run, tmp_path: Path) -> None:
+    target = tmp_path / "grab"
+    done = run_grab("-i", story.vmcore, "-l", story.out / "pages", "-o", target)
+    assert done.status == 0
+    assert not done.stderr
+    assert "by the list of its pages" in done.stdout
+    assert target.stat().st_size < story.vmcore.stat().st_size / 10
+    assert target.stat().st_mode & 0o777 == 0o600
+    for words in (["replay"], ["list"], ["events"], ["replay", "--format", "jsonl"]):
+        whole, small = (lkst(words[0], path, *words[1:]) for path in (story.vmcore, target))
+        assert (whole.status, small.status) == (0, 0), small.stderr
+        assert _without_source(whole.stdout) == _without_source(small.stdout)
+
+
+def test_without_a_list_it_is_found_by_its_tags(story: Dump, lkst: Run, tmp_path: Path) -> None:
+    target = tmp_path / "grab"
+    done = run_grab("-i", story.vmcore, "-o", target)
+    assert done.status == 0
+    assert "by looking at all memory" in done.stdout
+    # It was carved, which is said.
+    assert _records(lkst, target, status=3) == _records(lkst, story.vmcore)
+
+
+def test_in_the_capture_kernel(lab: Lab, lkst: Run) -> None:
+    dump = lab("6.12", "--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
+    result = lkst("replay", dump.folder / "grab", "--format", "jsonl")
+    assert result.status == 0, result.stderr
+    assert '"event": "panic"' in result.stdout
+    # Of this kernel, makedumpfile leaves out more than it should.
+    whole = lkst("replay", dump.vmcore, "--format", "jsonl").stdout
+    assert set(whole.splitlines()) <= set(result.stdout.splitlines())
+
+
+def _spoil_boot(text: str) -> str:
+    boot = text.split("boot ")[1][:8]
+    return text.replace(boot, "00000000")
+
+
+def _give_away(text: str) -> str:
+    """Let the rings lie where the kernel's variables are."""
+    others = re.search(r"^kernel (\w+)", text, re.MULTILINE)
+    assert others
+    return re.sub(r"^(ring 0) \w+", rf"\1 {others[1]}", text, flags=re.MULTILINE)
+
+
+SPOILED = {
+    "of another boot": (_spoil_boot, "not of the kernel that has died"),
+    "cut off": (lambda text: text[: len(text) // 2], "is damaged"),
+    "empty": (lambda text: "", "cannot be read"),
+    "not a list": (lambda text: "\x7fELF" * 100, "is damaged"),
+    "of pages that are others' now": (
+        _give_away,
+        "are no longer that",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", SPOILED)
+def test_a_list_that_is_not_true_is_not_believed(
+    how: str, story_6_1: Dump, pages: Path, lkst: Run, tmp_path: Path
+) -> None:
+    spoil, said = SPOILED[how]
+    pages.write_text(spoil(pages.read_text()))
+    done = run_grab("-i", story_6_1.vmcore, "-l", pages, "-o", tmp_path / "grab")
+    assert done.status == 0
+    assert said in done.stderr
+    assert "by looking at all memory" in done.stdout
+    assert _records(lkst, tmp_path / "grab", status=3) == _records(lkst, story_6_1.vmcore)
+
+
+def test_a_list_that_is_missing_is_said(story_6_1: Dump, tmp_path: Path) -> None:
+    done = run_grab("-i", story_6_1.vmcore, "-l", tmp_path / "none", "-o", tmp_path / "grab")
+    assert done.status == 0
+    assert "No such file" in done.stderr
+
+
+def test_some_pages_of_a_ring_that_are_not_its_own_are_left_out(
+    story_6_1: Dump, pages: Path, lkst: Run, tmp_path: Path
+) -> None:
+    """Their records are missing, and counted as such; the others are there."""
+    lines = pages.read_text().split("\n")
+    rings = [index for index, line in enumerate(lines) if line.startswith("ring")]
+    *_, size = lines[rings[0]].split()
+    others = next(line for line in lines if line.startswith("kernel")).split()[1]
+    lines[rings[0]] = f"ring 0 {others} {size}"
+    pages.write_text("\n".join(lines))
+    done = run_grab("-i", story_6_1.vmcore, "-l", pages, "-o", tmp_path / "grab")
+    assert f"{size} of " in done.stderr
+    assert "by the list of its pages" in done.stdout
+    some = _records(lkst, tmp_path / "grab", status=3).splitlines()
+    whole = _records(lkst, story_6_1.vmcore).splitlines()
+    assert len(whole) - int(size) * 64 <= len(some) < len(whole)
+    assert set(some) < set(whole)
+
+
+def test_without_the_kernels_names_the_records_are_there(
+    story_6_1: Dump, lkst: Run, tmp_path: Path
+) -> None:
+    target = tmp_path / "grab"
+    run_grab("-n", "-i", story_6_1.vmcore, "-l", story_6_1.out / "pages", "-o", target)
+    result = lkst("replay", target, "--format", "jsonl")
+    assert result.status == 3
+    assert "the kernel's names are not in this grab" in result.stderr
+    assert len(result.stdout.splitlines()) == len(_records(lkst, story_6_1.vmcore).splitlines())
+
+
+def test_a_target_without_room_for_the_names(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
+    """No file may be larger than that: what matters most is written all the same."""
+    done = _grab_in(8000, story_6_1, tmp_path / "g")
+    assert done.returncode == 0, done.stderr
+    assert "the kernel's names are left out" in done.stderr
+    assert lkst("list", tmp_path / "g").status == 3
+    assert len(_records(lkst, tmp_path / "g", status=3)) > 1 << 20
+
+
+def test_a_failure_leaves_the_old_file(story_6_1: Dump, tmp_path: Path) -> None:
+    (tmp_path / "g").write_text("old")
+    done = _grab_in(1000, story_6_1, tmp_path / "g")
+    assert done.returncode == 1
+    assert "File too large" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["g"]
+    assert (tmp_path / "g").read_text() == "old"
+
+
+def _grab_in(kib: int, dump: Dump, target: Path) -> "subprocess.CompletedProcess[str]":
+    """Run it where no file may be larger than that."""
+    script = f'ulimit -f {kib}; trap "" XFSZ; exec {GRAB} "$@"'
+    words = map(str, ("-i", dump.vmcore, "-l", dump.out / "pages", "-o", target))
+    return subprocess.run(["bash", "-c", script, "-", *words], capture_output=True, text=True)
+
+
+def test_damaged_cores_are_refused_or_read_as_far_as_they_go(
+    story_6_1: Dump, lkst: Run, tmp_path: Path
+) -> None:
+    whole = story_6_1.vmcore.read_bytes()
+    core = tmp_path / "core"
+    for data in (b"", b"\x7fELF", b"no core" * 100, whole[:64], whole[:4000]):
+        core.write_bytes(data)
+        done = run_grab("-i", core, "-o", tmp_path / "g")
+        assert done.status == 1, data[:10]
+        assert done.stderr.startswith(f"lkst-grab: {core}: ")
+        assert not (tmp_path / "g").exists()
+    # Offsets and sizes that lead nowhere.
+    table = struct.unpack_from("<Q", whole, 32)[0]
+    (count,) = struct.unpack_from("<H", whole, 56)
+    for index in range(count):
+        for member in (8, 24, 32):
+            damaged = bytearray(whole[:200_000_000])
+            struct.pack_into("<Q", damaged, table + 56 * index + member, (1 << 64) - 4096)
+            core.write_bytes(damaged)
+            done = run_grab("-i", core, "-l", story_6_1.out / "pages", "-o", tmp_path / "g")
+            assert done.status in (0, 1)
+            assert "signal" not in done.stderr
+
+
+def test_a_core_without_a_recorder(tmp_path: Path) -> None:
+    core = tmp_path / "core"
+    numbers = (4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)  # one program header, at 64
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", *numbers)
+    segment = struct.pack("<IIQQQQQQ", PT_LOAD, 4, 4096, 0, 0, 1 << 20, 1 << 20, 0)
+    core.write_bytes((header + segment).ljust(4096 + (1 << 20), b"\0"))
+    done = run_grab("-i", core, "-o", tmp_path / "g")
+    assert done.status == 1
+    assert "no recorder in it" in done.stderr
+
+
+def test_its_own_timer_ends_it(tmp_path: Path) -> None:
+    """A pipe that nobody writes to is opened for ever."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    begin = time.monotonic()
+    done = run_grab("-t", "1", "-i", fifo, "-o", tmp_path / "g")
+    assert done.status == 1
+    assert "not done after 1 s" in done.stderr
+    assert time.monotonic() - begin < 15
+
+
+def test_wrong_words() -> None:
+    for words in ((), ("-o", "a", "-d", "b"), ("-o", "a", "-t", "x"), ("-o", "a", "b"), ("-z",)):
+        done = run_grab(*words)
+        assert done.status == 2
+        assert "usage" in done.stderr
+
+
+def test_it_is_small_and_needs_no_library() -> None:
+    data = GRAB.read_bytes()
+    assert len(data) < 1_000_000
+    with GRAB.open("rb") as file:
+        _, read = open_dump(file)
+        # PT_INTERP names what loads libraries.
+        assert 3 not in {segment.kind for segment in elf_segments(read)}
+
+
+def test_what_a_grab_holds(story_6_1: Dump, tmp_path: Path) -> None:
+    run_grab("-i", story_6_1.vmcore, "-l", story_6_1.out / "pages", "-o", tmp_path / "g")
+    there = dumped_ranges(tmp_path / "g")
+    for line in (story_6_1.out / "pages").read_text().splitlines():
+        if line.startswith(("catalogue", "control", "cpus", "counts", "ring")):
+            address, size = int(line.split()[-2], 16), int(line.split()[-1]) * 4096
+            assert any(first <= address and address + size - 1 <= last for first, last in there)
