@@ -27,6 +27,7 @@ COMMANDS = {
     "status": ("lkst.record.commands", "Show the recorder that runs."),
     "install": ("lkst.record.install_commands", "Have the recorder started at each boot."),
     "uninstall": ("lkst.record.install_commands", "Have it no longer started at boot."),
+    "hook": ("lkst.hook.commands", "Save the recorder before the dump after a crash."),
     "mask": ("lkst.record.mask_commands", "Choose what is recorded."),
     "handler": ("lkst.record.steer_commands", "Say what happens when an event fires."),
     "trigger": ("lkst.record.steer_commands", "Have the kernel act when a condition holds."),

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Installing the hooks
+--------------------
+
+Writes what a distribution's kdump service calls, and puts it back as it was.
+"""
+
+from collections.abc import Iterator
+import difflib
+from pathlib import Path
+import shutil
+import subprocess
+
+from lkst.errors import LkstError, NotFound
+from lkst.hook.distros import DISTROS, Distro, changes_for, detect
+from lkst.hook.files import apply_changes, read_about, undo_changes
+from lkst.hook.settings import CONFIG, page_list, read_settings
+
+__all__ = ("install_hooks", "installed_distro", "show_changes", "uninstall_hooks")
+
+#: What an installation has changed, and for which distribution.
+_MANIFEST = Path("var/lib/lkst/hook.json")
+
+
+def _choose(root: Path, name: str | None) -> Distro:
+    return DISTROS[name] if name else detect(root)
+
+
+def show_changes(root: Path, name: str | None) -> Iterator[str]:
+    """
+    Show what :func:`install_hooks` would write, as diff(1) does.
+
+    :raises LkstError: if it cannot be installed
+    """
+    distro = _choose(root, name)
+    for change in changes_for(distro, root, read_settings(_config(root))):
+        path = root / change.path
+        if change.link:
+            if not path.is_symlink():
+                yield f"link {path} -> {change.link}\n"
+            continue
+        old = path.read_bytes() if path.is_file() else None
+        if old == change.content:
+            continue
+        if b"\0" in change.content:
+            yield f"program {path}, {len(change.content) >> 10} KiB\n"
+            continue
+        before = old.decode(errors="replace").splitlines(keepends=True) if old else []
+        after = change.content.decode(errors="replace").splitlines(keepends=True)
+        name_before = "/dev/null" if old is None else str(path)
+        yield from difflib.unified_diff(before, after, name_before, str(path))
+
+
+def _config(root: Path) -> Path:
+    return root / str(CONFIG).lstrip("/")
+
+
+def install_hooks(root: Path, name: str | None) -> Iterator[str]:
+    """
+    Install them; what is there already stays.
+
+    :param root: of the system to install into
+    :param name: the distribution; None: that of the system
+    :return: what was done, line by line
+    :raises LkstError: if it cannot be done
+    """
+    distro = _choose(root, name)
+    settings = read_settings(_config(root))
+    other = installed_distro(root)
+    if other and other != distro.name:
+        raise LkstError(f"the hooks are installed for {other}: 'lkst hook uninstall' first")
+    changes = changes_for(distro, root, settings)
+    done = list(apply_changes(root, changes, root / _MANIFEST, distro.name))
+    yield from done
+    folder = root / settings.DUMPS.lstrip("/")
+    if not folder.is_dir():
+        folder.mkdir(parents=True)
+        yield f"made {folder}"
+    if root == Path("/"):
+        _reload()
+        yield from _list_pages()
+    if done and distro.rebuild:
+        yield f"now bring it into the capture image: {distro.rebuild}"
+
+
+def _reload() -> None:
+    if Path("/run/systemd/system").is_dir() and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "daemon-reload"], check=False)
+
+
+def _list_pages() -> Iterator[str]:
+    """Write the list of pages if the recorder runs."""
+    from lkst.record.pages import refresh_list
+    from lkst.record.pins import Recorder
+    from lkst.record.steering import locked
+
+    try:
+        with locked(), Recorder() as recorder:
+            refresh_list(recorder)
+        yield f"the recorder's pages are listed in {page_list(read_settings())}"
+    except NotFound:
+        yield "no recorder runs: 'lkst start', or 'lkst install' for each boot"
+
+
+def installed_distro(root: Path) -> str | None:
+    """Tell for which distribution the hooks are installed; None: they are not."""
+    return read_about(root / _MANIFEST)
+
+
+def uninstall_hooks(root: Path) -> Iterator[str]:
+    """
+    Put everything back as it was.
+
+    :return: what was done, line by line
+    :raises NotFound: if they are not installed
+    """
+    name = installed_distro(root)
+    if name is None:
+        raise NotFound("the hooks are not installed")
+    done = list(undo_changes(root, root / _MANIFEST))
+    yield from done
+    if root == Path("/"):
+        _reload()
+    if name in DISTROS and DISTROS[name].rebuild and done:
+        yield f"now take it out of the capture image: {DISTROS[name].rebuild}"

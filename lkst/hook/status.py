@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Whether the hooks would work
+----------------------------
+
+What has to be true for a crash of this machine to leave a grab.
+"""
+
+from collections.abc import Iterator
+import os
+from pathlib import Path
+import subprocess
+import tempfile
+from typing import NamedTuple
+
+from lkst.errors import LkstError, NotFound
+from lkst.hook.distros import DISTROS, GRAB, image_has_hook
+from lkst.hook.install import installed_distro
+from lkst.hook.settings import Settings, page_list, read_settings
+
+__all__ = ("Check", "check_hooks", "run_hook")
+
+_LOADED = Path("/sys/kernel/kexec_crash_loaded")
+_RESERVED = Path("/sys/kernel/kexec_crash_size")
+
+
+class Check(NamedTuple):
+    """One thing that has to be true."""
+
+    what: str
+    #: None: it cannot be told.
+    good: bool | None
+    text: str
+
+
+def check_hooks() -> Iterator[Check]:
+    """Look at all that a grab needs, in the order in which it is needed."""
+    settings = read_settings()
+    yield _capture_kernel()
+    yield from _hook()
+    yield _pages(settings)
+    folder = Path(settings.DUMPS)
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize if folder.is_dir() else 0
+    yield Check("room", free > 64 << 20, f"{free >> 20} MiB free in {folder}")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _capture_kernel() -> Check:
+    reserved = int(_read(_RESERVED) or 0) >> 20
+    if _read(_LOADED) == "1":
+        return Check("kdump", True, f"a capture kernel is loaded, {reserved} MiB are reserved")
+    if not reserved:
+        return Check("kdump", False, "no memory is reserved for a capture kernel (crashkernel=)")
+    return Check("kdump", False, "no capture kernel is loaded: does the kdump service run?")
+
+
+def _hook() -> Iterator[Check]:
+    name = installed_distro(Path("/"))
+    if name not in DISTROS:
+        yield Check("hook", False, "not installed: 'lkst hook install'")
+        return
+    if not os.access(GRAB, os.X_OK):
+        yield Check("hook", False, f"{GRAB} is missing: 'lkst hook install'")
+        return
+    yield Check("hook", True, f"installed for {name}")
+    release = os.uname().release
+    for image in DISTROS[name].images:
+        path = Path("/boot", image.format(release=release))
+        has = image_has_hook(path) if path.exists() else False
+        text = {True: f"has the hook: {path}", None: f"{path} cannot be looked into: no lsinitrd"}
+        yield Check(
+            "image", has, text.get(has, f"{path} is without the hook: {DISTROS[name].rebuild}")
+        )
+
+
+def _pages(settings: Settings) -> Check:
+    from lkst.record.pages import list_pages
+    from lkst.record.pins import Recorder
+
+    path = page_list(settings)
+    try:
+        with Recorder() as recorder:
+            text = list_pages(recorder)
+    except NotFound:
+        return Check("pages", False, "no recorder runs: 'lkst start'")
+    except LkstError as error:
+        return Check("pages", None, str(error))
+    if _read(path) == text.strip():
+        return Check("pages", True, f"{path} is up to date")
+    return Check("pages", False, f"{path} is missing or old: 'lkst hook install' writes it")
+
+
+def run_hook() -> Iterator[str]:
+    """
+    Do on the running system what the hook does after a crash, and read the result.
+
+    :return: what came of it, line by line
+    :raises LkstError: if it would not have worked
+    """
+    from lkst.source import open_source
+
+    settings = read_settings()
+    if not os.access(GRAB, os.X_OK):
+        raise LkstError(f"{GRAB} is missing: 'lkst hook install'")
+    if not Path("/proc/kcore").exists():
+        raise LkstError("this kernel has no /proc/kcore to take the rings from")
+    with tempfile.TemporaryDirectory(prefix="lkst-test-", dir=settings.DUMPS) as name:
+        target = Path(name, "grab")
+        words = ["-t", settings.SECONDS, "-i", "/proc/kcore", "-l", page_list(settings)]
+        command = [GRAB, *map(str, words), "-o", str(target)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        yield from done.stderr.splitlines()
+        if done.returncode:
+            raise LkstError("the hook has failed")
+        yield done.stdout.strip()
+        if "by the list" not in done.stdout:
+            raise LkstError("the list of the recorder's pages could not be used")
+        trace = open_source(str(target))[0]
+        yield f"{len(trace)} records in {trace.header.nr_cpus} rings"
