@@ -44,6 +44,8 @@ class Unit(NamedTuple):
 _RECORDER = """\
 [Unit]
 Description=LKST, the Linux Kernel State Tracer
+# Not in the capture kernel of a dump, which has little memory.
+ConditionPathExists=!/proc/vmcore
 DefaultDependencies=no
 RequiresMountsFor=/sys/fs/bpf /etc /run
 After=local-fs.target systemd-modules-load.service

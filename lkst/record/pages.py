@@ -123,7 +123,8 @@ def refresh_list(recorder: Recorder) -> None:
         true is worse
     """
     path = page_list(read_settings())
-    if not path.parents[1].is_dir():
+    # The list of the kernel that has died must not be overwritten by its capture kernel.
+    if not path.parents[1].is_dir() or Path("/proc/vmcore").exists():
         return
     try:
         text = list_pages(recorder)
