@@ -18,7 +18,7 @@ import subprocess
 import sys
 
 from lkst.cli import COMMANDS
-from lkst.errors import LkstError
+from lkst.errors import Damaged, LkstError
 from lkst.hook.settings import Settings
 
 __all__ = ("find_new", "process", "prune", "results")
@@ -88,7 +88,8 @@ def _read(dump: Path, settings: Settings, command: str) -> str:
         # If this is killed, the next boot does not try it again.
         done.write_text("not finished\n")
         # Damage has been told; what could be read is there all the same.
-        _lkst("save", dump, "-o", _beside(dump, _SAVED), accept=(0, 3))
+        saved = _beside(dump, _SAVED)
+        _lkst("save", dump, "-o", saved, makes=saved)
         done.write_text("saved\n")
     except LkstError as error:
         done.write_text(f"{error}\n")
@@ -108,7 +109,7 @@ def _read(dump: Path, settings: Settings, command: str) -> str:
 
 def _write_text(dump: Path, end: str, name: str, options: list[str]) -> str:
     try:
-        text = _lkst(name, _beside(dump, _SAVED), *options, accept=(0, 3))
+        text = _lkst(name, _beside(dump, _SAVED), *options)
         _beside(dump, end).write_text(text)
     except LkstError as error:
         return str(error)
@@ -131,7 +132,12 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
 
-def _lkst(*words: str | Path, accept: tuple[int, ...]) -> str:
+def _lkst(*words: str | Path, makes: Path | None = None) -> str:
+    """
+    Run a command of lkst; one that has met damage is good if there is something.
+
+    :param makes: file that must be there afterwards; None: what it prints counts
+    """
     command = [sys.executable, "-m", "lkst", *map(str, words)]
     try:
         done = subprocess.run(
@@ -145,7 +151,8 @@ def _lkst(*words: str | Path, accept: tuple[int, ...]) -> str:
         )
     except subprocess.TimeoutExpired:
         raise LkstError(f"lkst {words[0]}: not done after {_DEADLINE} s") from None
-    if done.returncode not in accept:
+    made = makes.is_file() if makes else done.stdout
+    if done.returncode and not (done.returncode == Damaged.status and made):
         lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
         raise LkstError(f"lkst {words[0]}: {lines[-1].removeprefix('lkst: ')}")
     return done.stdout
