@@ -72,6 +72,7 @@ static void add_notes(const Elf64_Phdr *segment)
 static void add_stretch(const Elf64_Phdr *segment, uint64_t file_size)
 {
 	struct stretch *stretch = &memory.stretches[memory.nr_stretches];
+	uint64_t skip;
 
 	stretch->physical = segment->p_paddr;
 	stretch->offset = segment->p_offset;
@@ -80,7 +81,14 @@ static void add_stretch(const Elf64_Phdr *segment, uint64_t file_size)
 		return;
 	if (stretch->size > file_size - segment->p_offset)
 		stretch->size = file_size - segment->p_offset;
-	if (stretch->size && stretch->physical + stretch->size > stretch->physical)
+	/* Words are looked at, so it begins with a whole one. */
+	skip = -stretch->physical % sizeof(uint64_t);
+	if (skip >= stretch->size)
+		return;
+	stretch->physical += skip;
+	stretch->offset += skip;
+	stretch->size -= skip;
+	if (stretch->physical + stretch->size > stretch->physical)
 		memory.nr_stretches++;
 }
 
@@ -180,8 +188,11 @@ static bool move_window(const struct stretch *stretch, uint64_t physical)
 	memset(&window, 0, sizeof(window));
 
 	slack = offset % PAGE_SIZE;
-	mapped = mmap(NULL, end - start + slack, PROT_READ, MAP_PRIVATE, file,
-		      (off_t)(offset - slack));
+	mapped = MAP_FAILED;
+	/* What is looked at are words. */
+	if (slack % sizeof(uint64_t) == start % sizeof(uint64_t))
+		mapped = mmap(NULL, end - start + slack, PROT_READ, MAP_PRIVATE, file,
+			      (off_t)(offset - slack));
 	if (mapped != MAP_FAILED) {
 		window.mapped = mapped;
 		window.mapped_size = end - start + slack;

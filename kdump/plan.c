@@ -47,6 +47,8 @@ static void merge(struct plan *plan)
 {
 	size_t kept = 0;
 
+	if (!plan->nr_runs)
+		return;
 	qsort(plan->runs, plan->nr_runs, sizeof(*plan->runs), by_address);
 	for (size_t i = 1; i < plan->nr_runs; i++) {
 		struct run *last = &plan->runs[kept], *run = &plan->runs[i];
@@ -57,7 +59,7 @@ static void merge(struct plan *plan)
 		else if (end > last->physical + last->size)
 			last->size = end - last->physical;
 	}
-	plan->nr_runs = plan->nr_runs ? kept + 1 : 0;
+	plan->nr_runs = kept + 1;
 }
 
 void settle(struct plan *plan)

@@ -16,15 +16,17 @@
 bool is_header(const void *page, struct recorder *recorder)
 {
 	static const char magic[16] = LKST_MAGIC;
-	const struct lkst_header *header = page;
+	struct lkst_header header;
 
-	if (memcmp(header->magic, magic, sizeof(magic)) || header->abi_major != LKST_ABI_MAJOR ||
-	    !header->tag || header->tag % LKST_MAX_BUFFERS || header->tag > UINT16_MAX ||
-	    !header->nr_cpus)
+	if (memcmp(page, magic, sizeof(magic)))
 		return false;
-	recorder->tag = (uint16_t)header->tag;
-	recorder->nr_cpus = header->nr_cpus;
-	memcpy(recorder->boot_id, header->boot_id, sizeof(recorder->boot_id));
+	memcpy(&header, page, sizeof(header));
+	if (header.abi_major != LKST_ABI_MAJOR || !header.tag || header.tag % LKST_MAX_BUFFERS ||
+	    header.tag > UINT16_MAX || !header.nr_cpus)
+		return false;
+	recorder->tag = (uint16_t)header.tag;
+	recorder->nr_cpus = header.nr_cpus;
+	memcpy(recorder->boot_id, header.boot_id, sizeof(recorder->boot_id));
 	return true;
 }
 
