@@ -25,7 +25,7 @@ from lkst.slice.notes import Note, parse_notes, read_notes
 from lkst.slice.progress import told
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
 from lkst.slice.reading import attempt
-from lkst.source.program import open_program, read_traces
+from lkst.source.program import grab_list_of, open_program, read_traces
 from lkst.trace.trace import Trace
 
 __all__ = ("SliceResult", "cut_slice")
@@ -81,6 +81,8 @@ def _cut(source: str | Program, target: Path, tell: Callable[[str], None]) -> Sl
         _check_target(source, target)
         prog, name = open_program(source), source
     _check_target(dump_path(prog), target)
+    if grab_list_of(prog) is not None:
+        raise Usage(f"{name}: is a grab, which holds little but the recorder: 'lkst save' it")
     tell(f"Reading {name}")
     traces = read_traces(prog, name)
     if not traces:

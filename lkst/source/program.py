@@ -23,7 +23,7 @@ from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
-__all__ = ("open_program", "read_traces")
+__all__ = ("grab_list_of", "open_program", "read_traces")
 
 Ranges = list[tuple[int, int]]
 
@@ -62,7 +62,7 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     """
     notes: list[str] = []
     ranges = program_ranges(prog)
-    grabbed = _grab_list(prog)
+    grabbed = grab_list_of(prog)
     images = _read_grab(prog, grabbed, ranges, notes) if grabbed else _find(prog, ranges, notes)
     if not images and (grabbed or notes or not prog.flags & ProgramFlags.IS_LIVE):
         images = list(carve_recorders(prog, ranges))
@@ -82,7 +82,8 @@ def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
         return []
 
 
-def _grab_list(prog: Program) -> str | None:
+def grab_list_of(prog: Program) -> str | None:
+    """Read the list of pages by which a grab was taken; None: this is no grab."""
     path = dump_path(prog)
     return grab_list(path) if path else None
 

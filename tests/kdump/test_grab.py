@@ -210,6 +210,15 @@ def test_its_own_timer_ends_it(tmp_path: Path) -> None:
     assert time.monotonic() - begin < 15
 
 
+def test_no_slice_is_cut_out_of_it(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
+    """A slice would be without the list by which its recorder is found."""
+    run_grab("-i", story_6_1.vmcore, "-l", story_6_1.out / "pages", "-o", tmp_path / "g")
+    result = lkst("slice", tmp_path / "g", "-o", tmp_path / "slice")
+    assert result.status == 2
+    assert "is a grab" in result.stderr
+    assert not (tmp_path / "slice").exists()
+
+
 def test_wrong_words() -> None:
     for words in ((), ("-o", "a", "-d", "b"), ("-o", "a", "-t", "x"), ("-o", "a", "b"), ("-z",)):
         done = run_grab(*words)
