@@ -15,7 +15,7 @@ import cache
 import disks
 from tools import LabError, call, require
 
-__all__ = ("get_image",)
+__all__ = ("get_image", "get_system")
 
 SUITE = "bookworm"
 PACKAGES = (
@@ -30,6 +30,8 @@ PACKAGES = (
     "python3",
     "trace-cmd",
 )
+# What makes it a system that boots and dumps by itself.
+SYSTEM_PACKAGES = ("dbus", "kdump-tools", "systemd-sysv", "udev")
 # click and libbpf are enough to record; the others read a trace on the spot.
 PYTHON_PACKAGES = ("click", "drgn", "numpy", "tabulate")
 PYTHON_VERSION = "3.11"
@@ -54,7 +56,18 @@ def get_image() -> Path:
     return cache.entry("image", key, _build) / "disk"
 
 
-def _build(path: Path) -> None:
+def get_system() -> Path:
+    """Return the root disk of a Debian with systemd and kdump-tools."""
+    files = (Path(__file__), Path(disks.__file__), GUEST / "lab", GUEST / "lkst")
+    key = cache.digest("system", *files)
+    return cache.entry("system", key, _build_system) / "disk"
+
+
+def _build_system(path: Path) -> None:
+    _build(path, SYSTEM_PACKAGES)
+
+
+def _build(path: Path, more: tuple[str, ...] = ()) -> None:
     root = path / "root"
     try:
         call(
@@ -63,7 +76,7 @@ def _build(path: Path) -> None:
                 *("unshare", "--mount", "--pid", "--fork", "--kill-child"),
                 require("debootstrap"),
                 "--variant=minbase",
-                f"--include={','.join(PACKAGES)}",
+                f"--include={','.join(PACKAGES + more)}",
                 *(SUITE, root, archive.MIRROR),
             ]
         )
@@ -78,13 +91,21 @@ def _build(path: Path) -> None:
             shutil.rmtree(root / name, ignore_errors=True)
         (root / "etc/hostname").write_text("lkst-lab\n")
         (root / "etc/resolv.conf").write_text("")
-        disks.make_disk(path / "disk", free_mib=128, tree=root)
+        if more:
+            # The checkout's lkst, for units that start the interpreter by its name.
+            (_site(root) / "lab.pth").write_text("/lab/project\n")
+        # A system is read again after it has panicked.
+        disks.make_disk(path / "disk", free_mib=128, tree=root, journal=bool(more))
     finally:
         shutil.rmtree(root, ignore_errors=True)
 
 
+def _site(root: Path) -> Path:
+    return root / "usr/local/lib" / f"python{PYTHON_VERSION}" / "dist-packages"
+
+
 def _add_python_packages(root: Path) -> None:
-    target = root / "usr/local/lib" / f"python{PYTHON_VERSION}" / "dist-packages"
+    target = _site(root)
     target.mkdir(parents=True, exist_ok=True)
     try:
         call(

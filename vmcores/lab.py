@@ -91,6 +91,11 @@ def prepare(series: tuple[str, ...]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File for the guest, which finds it in /lab/files.  May be repeated.",
 )
+@click.option(
+    "--before-dump",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Shell script that the capture kernel runs first; it leaves /dump/out as DIR/out/capture.",
+)
 @click.option("--timeout", type=float, default=180, show_default=True, metavar="S")
 @click.option(
     "--qmp",
@@ -121,6 +126,7 @@ def run_command(
     dump_format: str | None,
     dump_level: int | None,
     files: tuple[Path, ...],
+    before_dump: Path | None,
     timeout: float,
     qmp: Path | None,
     hold: bool,
@@ -135,6 +141,8 @@ def run_command(
             raise click.UsageError(f"no scenario {scenario!r}; there are: {', '.join(scenarios())}")
         script = scenarios()[scenario].script
     kdump = capture == "kdump"
+    if before_dump and not kdump:
+        raise click.UsageError("--before-dump goes with --capture kdump")
     if memory is None:
         memory = 640 if kdump else 256
     elif kdump and memory < 2 * CRASHKERNEL_MIB:
@@ -155,6 +163,7 @@ def run_command(
         hold=hold,
         qmp=qmp.resolve() if qmp else None,
         files=files,
+        before_dump=before_dump,
     )
     with _told(out / "console.log"):
         run(options, click.echo)

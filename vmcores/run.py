@@ -22,7 +22,7 @@ from kernels import Kernel, debug_vmlinux, get_kernel
 from scenario import SCENARIOS, needs_crash_module
 from tools import LabError, call
 
-__all__ = ("Options", "makedumpfile_command", "panic_message", "run")
+__all__ = ("Options", "make_tree", "makedumpfile_command", "panic_message", "run")
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
@@ -61,6 +61,8 @@ class Options:
     hold: bool = False
     qmp: Path | None = None
     files: Sequence[Path] = ()
+    before_dump: Path | None = None
+    """Script that the capture kernel runs; what it leaves in /dump/out becomes ``out/capture``."""
 
 
 def makedumpfile_command(dump_format: str, level: int | None, source: str, target: str) -> str:
@@ -151,6 +153,9 @@ def _run_once(options: Options, kernel: Kernel, root: Path, say: Callable[[str],
             disks.copy_file(temporary / "dump", "/vmcore", out / "vmcore")
             if options.record is not None:
                 disks.copy_file(temporary / "dump", "/grab", out / "grab")
+            if options.before_dump is not None:
+                disks.copy_tree(temporary / "dump", temporary / "capture")
+                shutil.move(temporary / "capture" / "out", out / "out" / "capture")
 
 
 class _Course:
@@ -317,14 +322,30 @@ class _Course:
         )
 
 
-def _make_job(options: Options, temporary: Path) -> None:
-    # The disk that tells the guest what to do, with the checkout's Python.
-    tree = temporary / "tree"
+def make_tree(tree: Path, init: Path) -> None:
+    """
+    Make the folder that becomes a guest's /lab, with the checkout's Python.
+
+    :param init: what is started there
+    """
     tree.mkdir()
-    shutil.copyfile(HERE / "guest" / "init", tree / "init")
+    shutil.copyfile(init, tree / "init")
     (tree / "init").chmod(0o755)
-    shutil.copyfile(options.script, tree / "script")
     shutil.copytree(SCENARIOS, tree / "scenarios")
+    for name in PROJECT_FOLDERS:
+        if (PROJECT / name).is_dir():
+            shutil.copytree(PROJECT / name, tree / "project" / name)
+    # Compiling is slow in a guest without KVM.
+    if ".".join(map(str, sys.version_info[:2])) == PYTHON_VERSION:
+        for name in PROJECT_FOLDERS:
+            compileall.compile_dir(tree / "project" / name, quiet=2)
+
+
+def _make_job(options: Options, temporary: Path) -> None:
+    # The disk that tells the guest what to do.
+    tree = temporary / "tree"
+    make_tree(tree, HERE / "guest" / "init")
+    shutil.copyfile(options.script, tree / "script")
     (tree / "files").mkdir()
     for file in options.files:
         shutil.copy2(file, tree / "files" / file.name)
@@ -345,14 +366,11 @@ def _make_job(options: Options, temporary: Path) -> None:
             if not (PROJECT / GRAB).exists():
                 raise LabError("lkst-grab is not there: 'pip install -e .' compiles it")
             grab = f"/lab/project/{GRAB} -l /var/crash/lkst/pages -o /dump/grab\n"
-        (tree / "capture").write_text(f"{grab}exec {command}\n")
-    for name in PROJECT_FOLDERS:
-        if (PROJECT / name).is_dir():
-            shutil.copytree(PROJECT / name, tree / "project" / name)
-    # Compiling is slow in a guest without KVM.
-    if ".".join(map(str, sys.version_info[:2])) == PYTHON_VERSION:
-        for name in PROJECT_FOLDERS:
-            compileall.compile_dir(tree / "project" / name, quiet=2)
+        script = ""
+        if options.before_dump is not None:
+            shutil.copyfile(options.before_dump, tree / "before-dump")
+            script = "mkdir /dump/out\n/bin/sh /lab/before-dump\n"
+        (tree / "capture").write_text(f"{grab}{script}exec {command}\n")
     disks.make_disk(temporary / "job", free_mib=8, tree=tree)
     shutil.rmtree(tree)
 
