@@ -9,10 +9,10 @@ grab=@GRAB@
 dumps=@DUMPS@
 seconds=@SECONDS@
 
-# A file, since a pipe would be held open by a process that cannot be killed.
+# Files, since a pipe would be held open by a process that cannot be killed.
 log=/run/lkst-hook.log
 made=/run/lkst-hook.made
-(: >"$log") 2>/dev/null || log=/dev/null
+finished=/run/lkst-hook.finished
 
 # Find the file system that dumps go to, where the services of the distributions
 # mount it in their capture images; the root itself, where they run on it.
@@ -33,7 +33,7 @@ find_target() {
 # Save the recorder.
 before() {
 	find_target || return
-	"$grab" -t "$seconds" -l "$root$dumps/lkst/pages" -d "$root$dumps" || return
+	"$grab" -t $((seconds - 1)) -l "$root$dumps/lkst/pages" -d "$root$dumps" || return
 	sed -n 's/^lkst-grab: \(.*\/grab\): .*/\1/p' "$log" >"$made"
 }
 
@@ -51,7 +51,25 @@ after() {
 	mv "$saved" "${newest%/*}/grab" && rmdir "${saved%/*}"
 }
 
-"$when" >"$log" 2>&1
-cat "$log" 2>/dev/null
-[ -c /dev/kmsg ] && cat "$log" >/dev/kmsg 2>/dev/null
+if (: >"$log") 2>/dev/null; then
+	# Not even a file system that hangs may keep the dump waiting.
+	rm -f "$finished"
+	{
+		"$when" >"$log" 2>&1
+		: >"$finished"
+	} &
+	tenths=0
+	while ! [ -e "$finished" ]; do
+		if [ $((tenths += 1)) -gt $((10 * seconds)) ]; then
+			kill -9 $!
+			echo "lkst: the hook was not done after $seconds s" >>"$log"
+			break
+		fi
+		sleep 0.1
+	done
+	cat "$log"
+	[ -c /dev/kmsg ] && cat "$log" >/dev/kmsg 2>/dev/null
+else
+	"$when"
+fi
 exit 0

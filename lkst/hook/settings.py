@@ -48,7 +48,7 @@ class Settings:
 
 
 _COMMENTS = {
-    "DUMPS": "Where dumps arrive. The list of the recorder's pages lies there, too.",
+    "DUMPS": "Where dumps arrive, as kdump is set up; the list of the recorder's pages lies there, too.",
     "SECONDS": "So long the hook may take, in seconds, before it is killed and the dump begins.",
     "LAST": "So many seconds before the end are printed as text.",
     "KEEP": "Results that are kept, and their size in all (K, M, G); 0: all.",
@@ -98,6 +98,8 @@ def _value(name: str, value: str, type_: object, where: str) -> str | int:
     if type_ is int:
         if not re.fullmatch(r"\d{1,9}", value):
             raise Usage(f"{where}: {name} is a whole number")
+        if name == "SECONDS" and int(value) < 2:
+            raise Usage(f"{where}: SECONDS is 2 or more")
         return int(value)
     if name == "KEEP_SIZE" and not _SIZE.fullmatch(value):
         raise Usage(f"{where}: {value!r} is no size: say 512M, 1G")
