@@ -11,7 +11,7 @@ from pathlib import Path
 import platform
 import sys
 
-from bench import crash, opening, reading, recording, steering
+from bench import crash, grabbing, opening, reading, recording, steering
 from bench.result import Result
 import click
 from tabulate import tabulate
@@ -22,6 +22,7 @@ SUITES: dict[str, Callable[[], Iterator[Result]]] = {
     "reading": reading.measure,
     "opening": opening.measure,
     "crash": crash.measure,
+    "grabbing": grabbing.measure,
 }
 
 
