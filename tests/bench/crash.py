@@ -33,6 +33,14 @@ def _seconds(terminal: Terminal, command: str) -> float:
     return time.perf_counter() - start
 
 
+def _alone(dump: Dump) -> float:
+    """Give seconds of the same outside of crash."""
+    start = time.perf_counter()
+    command = [sys.executable, "-m", "lkst", "replay", str(dump.vmcore), "--last", "1000"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
+    return time.perf_counter() - start
+
+
 def _rates(terminal: Terminal, folder: Path, size: int) -> list[float]:
     """Give MB/s, round by round."""
     script = folder / "script.py"
@@ -50,18 +58,21 @@ def measure() -> Iterator[Result]:
         extension = folder / "lkst.so"
         subprocess.run([ROOT / "dev", "crash-ext", extension], check=True)
         crash = Crash(extension, Dump("6.1", folder), folder)
-        first, later = [], []
+        first, later, alone = [], [], []
         with crash.terminal() as terminal:
             for _ in range(ROUNDS):
                 terminal.type("extend lkst.so")
                 first.append(_seconds(terminal, "lkst replay --last 1000 > replay"))
                 later.append(_seconds(terminal, "lkst replay --last 1000 > replay"))
                 terminal.type("extend -u lkst.so")
+                alone.append(_alone(crash.dump))
             terminal.type("extend lkst.so")
             large = _rates(terminal, folder, 1 << 20)
             pages = _rates(terminal, folder, 1 << 12)
         assert (folder / "replay").read_text().count("\n") > 1000
     yield Result("crash: replay --last 1000, the first command", first, "s", 1.0)
+    ratios = [a / b for a, b in zip(first, alone, strict=True)]
+    yield Result("crash: the first command / lkst without crash", ratios, "x")
     yield Result("crash: replay --last 1000, later", later, "s", 1.0)
     yield Result("crash: memory served, by 1 MiB", large, "MB/s", 200, True)
     yield Result("crash: memory served, by pages", pages, "MB/s", 200, True)
