@@ -23,8 +23,9 @@ from drgn import Architecture, BadDataError, Platform, PlatformFlags, Program
 from lkst.cli import run
 from lkst.errors import Damaged, LkstError
 from lkst.locate.ranges import set_dump
-from lkst.source.bridge import Bridge, CrashFacts, Memory
+from lkst.source.bridge import Bridge, CrashFacts
 from lkst.source.host import Host
+from lkst.source.memory import Memory
 
 __all__ = ("main", "make_host")
 

@@ -19,17 +19,15 @@ from lkst.source.bridge import (
     HELLO,
     MAX_READ,
     NEXT,
-    PAGE,
-    PIECE,
     READ,
     REPLY,
     REQUEST,
     VERSION,
     Bridge,
     CrashFacts,
-    Memory,
 )
 from lkst.source.crash import make_host, unquoted
+from lkst.source.memory import PAGE, PIECE, Memory
 
 FACTS = b"arch=X86_64\0dumpfile=a b\0live=0\0vmcoreinfo=A=1\nB=2\n\0memory=1000 2000\0new=x\0"
 
