@@ -18,9 +18,10 @@ static __always_inline const struct task_struct *lock_owner(const void *lock, un
 SEC("tp_btf/contention_begin")
 int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 {
-	const struct task_struct *owner = lock_owner(lock, flags);
+	const struct task_struct *owner;
 
 	RECORD(contention_begin, e);
+	owner = lock_owner(lock, flags);
 	e->lock = (__u64)lock;
 	e->flags = flags;
 	__builtin_memset(e->owner_comm, 0, sizeof(e->owner_comm));
