@@ -5,7 +5,12 @@ import fcntl
 import hashlib
 
 from dumps import KERNELS, Dump, Lab, Run, run_lab, run_lkst
+from hypothesis import HealthCheck, settings
 import pytest
+
+# Guests run at the same time: that something took long says nothing.
+settings.register_profile("lkst", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lkst")
 
 #: Words for the lab; crash(8) wants a vmlinux.
 STORY = ("--scenario", "story", "--debuginfo")

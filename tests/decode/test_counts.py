@@ -94,7 +94,7 @@ def test_count_of_an_event_that_is_not_there() -> None:
     assert counts.faults == ["event 200 was counted, and is not in the catalogue"]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=COUNTS_SIZE), st.integers(0, COUNTS_SIZE), st.binary(max_size=3000))
 def test_random_bytes(junk: bytes, at: int, control: bytes) -> None:
     image = made().image()

@@ -222,7 +222,7 @@ def test_damaged_entry_costs_its_event_only() -> None:
     assert numbers(decode(image)) == list(range(5))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_random_slots_cost_themselves_only(data: st.DataObject) -> None:
     made = numbered(200, nr_slots=256)
@@ -234,7 +234,7 @@ def test_random_slots_cost_themselves_only(data: st.DataObject) -> None:
     assert set(range(200)) - hit <= set(numbers(records))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=2048), st.integers(0, 60 * 1024))
 def test_random_catalogue(junk: bytes, where: int) -> None:
     image = numbered(20).image()
@@ -246,7 +246,7 @@ def test_random_catalogue(junk: bytes, where: int) -> None:
     assert len(trace) <= 20
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.binary(max_size=20000),
     st.binary(max_size=5000),

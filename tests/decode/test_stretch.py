@@ -56,7 +56,7 @@ class Log:
         return dataclasses.replace(self.story.image(), buffers=self.buffers)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 60)), max_size=80))
 def test_nothing_is_lost_between_saves_that_come_in_time(
     steps: list[tuple[int, int, int]],

@@ -554,7 +554,7 @@ def test_look_at_sees_everything() -> None:
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_damage_has_one_exception(data: st.DataObject) -> None:
     blob = bytearray(small_kernel().data())
     for _ in range(data.draw(st.integers(1, 8))):
