@@ -7,6 +7,8 @@ From a trace to what was going on when it ends, with what the dump says of the s
 moment beside it.
 """
 
+from dataclasses import replace
+
 from lkst.state.cpus import find_cpus
 from lkst.state.model import CPU, State
 from lkst.state.pending import find_pending
@@ -69,6 +71,7 @@ def _note(state: State) -> None:
     state.begin = max(starts, default=int(trace.ts[0]))
     for task in state.tasks.values():
         task.certain = task.since is None or task.since >= state.begin
+    state.pending = [replace(p, certain=p.since >= state.begin) for p in state.pending]
     seconds = (trace.end - state.begin) / 1e9
     state.notes.append(
         f"all CPUs have records for the last {seconds:.3f} s: who has waited for longer than the"

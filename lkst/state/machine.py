@@ -123,6 +123,7 @@ def _pending(state: State, pending: Pending) -> dict[str, Any]:
         "text": pending.text,
         "since": _since(state, pending.since),
         "ts": pending.since,
+        "certain": pending.certain,
     }
 
 

@@ -108,6 +108,8 @@ class Pending:
     #: Function or device.
     name: str
     text: str = ""
+    #: Whether all CPUs have records since then: else its end may be lost.
+    certain: bool = True
 
 
 @dataclass

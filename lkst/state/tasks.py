@@ -158,8 +158,9 @@ def _waits(trace: Trace) -> Table:
         end.rows,
     )
     waits = begin.select(open_)
-    exits = table(trace, "sched_process_exit").rows
-    gone = last_by(trace.pid[exits], exits)
+    # A task that does such things waits no longer, even if the end of its wait is lost.
+    after = table(trace, ("sched_process_exit", "sys_enter", "sys_exit")).rows
+    gone = last_by(trace.pid[after], after)
     alive = [
         gone.get(pid, -1) < row
         for pid, row in zip(trace.pid[waits.rows].tolist(), waits.rows.tolist(), strict=True)

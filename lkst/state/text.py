@@ -166,11 +166,13 @@ def _lock(state: State, lock: Lock) -> tuple[str, ...]:
 
 
 def _pending(state: State) -> Iterator[str]:
-    if not state.pending:
-        return
+    pending = [p for p in state.pending if p.certain]
     lines = [
         f"  {relative(state.trace, p.since):>14}  {p.kind:<8} {clean(p.text)}\n"
-        for p in state.pending[:_SHOWN]
+        for p in pending[:_SHOWN]
     ]
-    yield "\nin flight\n" + "".join(lines)
-    yield from _more(len(state.pending))
+    if lines:
+        yield "\nin flight\n" + "".join(lines)
+        yield from _more(len(pending))
+    if old := len(state.pending) - len(pending):
+        yield f"  {old} older ones may have been completed unseen; --format json has them\n"

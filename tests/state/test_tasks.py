@@ -124,6 +124,26 @@ def test_waits_that_are_over_are_not_told() -> None:
     assert story.state().locks == []
 
 
+def test_a_wait_whose_end_is_lost() -> None:
+    story = Story()
+    waiting(story, 1, "a", 7, "door")
+    story.record(3, 1, 7, "sys_exit", nr=1)
+    assert story.state().locks == []
+
+
+def test_what_is_in_flight_from_before_all_cpus_have_records() -> None:
+    story = Story(nr_slots=16)
+    for rq, time in ((0x10, 1), (0x20, 7)):
+        story.record(time, 0, 7, "block_rq_issue", rq=rq, dev=8 << 20)
+    for number in range(40):
+        story.record(5 + number / 100, 1, 9, "block_rq_complete", rq=0x99, dev=9 << 20)
+    story.record(9, 1, 9, "sys_exit", nr=1)
+    state = story.state()
+    assert [p.certain for p in state.pending] == [False, True]
+    found = next(s for s in story.suspicions() if s.rule == "dead-device")
+    assert found.text.startswith("1 of")
+
+
 def test_the_dump_is_compared() -> None:
     story = Story()
     story.switch(1, 0, ("cat", 7), IDLE, D)

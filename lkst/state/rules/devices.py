@@ -23,32 +23,33 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
     trace = state.trace
     devices: dict[str, list[Pending]] = {}
     for pending in state.pending:
-        if pending.kind in ("request", "bio") and state.when - pending.since >= LONG:
+        old = pending.certain and state.when - pending.since >= LONG
+        if pending.kind in ("request", "bio") and old:
             devices.setdefault(pending.name, []).append(pending)
     waiting = [
         who(task.comm, task.pid)
         for task in state.tasks.values()
         if task.state == "blocked" and task.letter == "D"
     ]
-    for name, old in devices.items():
-        age = state.when - old[0].since
+    for name, requests in devices.items():
+        age = state.when - requests[0].since
         last = _last_completion(trace, name)
-        text = f"{len(old)} of device {name} have not been completed, the oldest for {seconds(age)}"
+        text = f"{len(requests)} of device {name} not completed, the oldest for {seconds(age)}"
         if last is None:
             text += "; none was completed in all of the trace"
         else:
             text += f"; the last one that was: {seconds(state.when - int(trace.ts[last]))} ago"
         if waiting:
             text += f"; {', '.join(waiting[:3])} in D state"
-        rows = tuple(pending.row for pending in old[:8])
+        rows = tuple(pending.row for pending in requests[:8])
         yield Suspicion(
             "dead-device",
             "holder" if waiting else "oddity",
             name,
             text,
-            old[0].since,
+            requests[0].since,
             rows if last is None else tuple(sorted({last, *rows})),
-            float(age) * len(old),
+            float(age) * len(requests),
         )
 
 

@@ -93,7 +93,9 @@ def find_work(state: State) -> Iterator[Suspicion]:
             age = state.when - context.since
             if context.kind != "work" or age < LONG or not context.certain:
                 continue
-            behind = sum(p.kind == "work" and p.since > context.since for p in state.pending)
+            behind = sum(
+                p.kind == "work" and p.certain and p.since > context.since for p in state.pending
+            )
             others = blocked - {task.pid}
             text = (
                 f"work item {context.name} has gone on for {seconds(age)} in"
