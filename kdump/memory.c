@@ -83,13 +83,13 @@ static void add_stretch(const Elf64_Phdr *segment, uint64_t file_size)
 		stretch->size = file_size - segment->p_offset;
 	/* Words are looked at, so it begins with a whole one. */
 	skip = -stretch->physical % sizeof(uint64_t);
-	if (skip >= stretch->size)
+	/* /proc/kcore has stretches of no physical address: -1. */
+	if (skip >= stretch->size || stretch->physical + stretch->size < stretch->physical)
 		return;
 	stretch->physical += skip;
 	stretch->offset += skip;
 	stretch->size -= skip;
-	if (stretch->physical + stretch->size > stretch->physical)
-		memory.nr_stretches++;
+	memory.nr_stretches++;
 }
 
 static void find_vmcoreinfo(void)

@@ -74,6 +74,8 @@ def _address(map_: mmap.mmap) -> Iterator[int]:
 
 def _runs(map_: mmap.mmap) -> Iterator[tuple[int, int]]:
     """Give the physically contiguous stretches of a mapping: address, pages."""
+    # Newer kernels map a page when it is touched.
+    _ = map_[::_PAGE]
     with _address(map_) as address, Path("/proc/self/pagemap").open("rb", 0) as pagemap:
         data = os.pread(pagemap.fileno(), len(map_) // _PAGE * 8, address // _PAGE * 8)
     first = count = 0

@@ -9,12 +9,15 @@ import struct
 import subprocess
 import time
 
+from drgn.helpers.linux.printk import get_printk_records
 from dumps import Dump, Lab, Run
 from grabs import GRAB, run_grab
 import pytest
 
+from drgn_plugins.lkst_btf import attach_btf
 from lkst.locate.dumpfile import PT_LOAD, elf_segments, open_dump
 from lkst.locate.ranges import dumped_ranges
+from lkst.source.program import open_program
 
 
 @pytest.fixture
@@ -45,6 +48,17 @@ def test_by_its_list_it_is_read_as_the_dump_is(story: Dump, lkst: Run, tmp_path:
         whole, small = (lkst(words[0], path, *words[1:]) for path in (story.vmcore, target))
         assert (whole.status, small.status) == (0, 0), small.stderr
         assert _without_source(whole.stdout) == _without_source(small.stdout)
+
+
+def test_the_log_of_the_kernel_is_in_it(story: Dump, tmp_path: Path) -> None:
+    run_grab("-i", story.vmcore, "-l", story.out / "pages", "-o", tmp_path / "g")
+    logs = []
+    for path in (story.vmcore, tmp_path / "g"):
+        prog = open_program(str(path))
+        attach_btf(prog)
+        logs.append([(record.timestamp, record.text) for record in get_printk_records(prog)])
+    assert any(text.startswith(b"Kernel panic") for _, text in logs[0])
+    assert logs[0] == logs[1]
 
 
 def test_without_a_list_it_is_found_by_its_tags(story: Dump, lkst: Run, tmp_path: Path) -> None:
