@@ -48,7 +48,7 @@ class Settings:
 
 
 _COMMENTS = {
-    "DUMPS": "Where dumps arrive, as kdump is set up; the list of pages lies there, too.",
+    "DUMPS": "Where dumps arrive, as kdump is set up. The list of pages lies there, too.",
     "SECONDS": "So long the hook may take, in seconds, before it is killed and the dump begins.",
     "LAST": "So many seconds before the end are printed as text.",
     "KEEP": "Results that are kept, and their size in all (K, M, G); 0: all.",

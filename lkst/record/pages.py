@@ -124,10 +124,18 @@ def refresh_list(recorder: Recorder) -> None:
     :raises LkstError: if it cannot be written; then there is none, for one that is not
         true is worse
     """
-    path = page_list(read_settings())
     # The list of the kernel that has died must not be overwritten by its capture kernel.
-    if not path.parents[1].is_dir() or Path("/proc/vmcore").exists():
+    if Path("/proc/vmcore").exists():
         return
+    try:
+        path = page_list(read_settings())
+        if path.parents[1].is_dir():
+            _refresh(path, recorder)
+    except (LkstError, OSError) as error:
+        raise LkstError(f"there is no list of pages for a crash: {error}") from None
+
+
+def _refresh(path: Path, recorder: Recorder) -> None:
     try:
         text = list_pages(recorder)
         if path.is_file() and path.read_text(errors="replace") == text:
@@ -136,10 +144,10 @@ def refresh_list(recorder: Recorder) -> None:
         with replacing(path) as file:
             file.write(text.encode())
         _sync(path.parent)
-    except (LkstError, OSError) as error:
+    except (LkstError, OSError):
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
-        raise LkstError(f"there is no list of pages for a crash: {error}") from None
+        raise
 
 
 def remove_list() -> None:
