@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""How soon a change is felt on all CPUs. Loads BPF for some seconds; needs root."""
+"""How soon a change is felt on all CPUs, and what it loses. Loads BPF for seconds; needs root."""
 
 from collections.abc import Iterator
+import ctypes
 import multiprocessing
 import os
 import time
@@ -9,11 +10,13 @@ import time
 from bench.result import Result
 import numpy as np
 
-from lkst.record.masktext import Handler, Maskset
+from lkst.record.built import built_catalogue
+from lkst.record.masktext import Handler, Maskset, built_in
 from lkst.record.pins import Recorder
 from lkst.record.recorder import start, stop
 from lkst.record.steering import keep_maskset, steer, use_maskset
 from lkst.source.live import open_live
+from lkst.state.tables import table
 
 ROUNDS = 11
 
@@ -28,8 +31,53 @@ def _load(cpu: int) -> None:
         os.getppid()
 
 
+#: Calls of each CPU, and what tells them from those of others: the second argument.
+CALLS, OURS = 150_000, 7777
+
+
+def _numbered(cpu: int) -> None:
+    """Make system calls whose first arguments are the numbers from 0 on."""
+    os.sched_setaffinity(0, {cpu})
+    libc = ctypes.CDLL(None)
+    for number in range(CALLS):
+        libc.syscall(110, ctypes.c_long(number), ctypes.c_long(OURS))
+
+
+def _lost() -> tuple[int, int]:
+    """Go to and fro between the default maskset and another; give switches, and records lost."""
+    default = built_in(built_catalogue())["default"]
+    handlers = {**default.handlers, "sys_enter": Handler("record")}
+    masksets = [
+        Maskset("bench", handlers),
+        Maskset(
+            "other", {**handlers, "sys_exit": Handler("count"), "mm_page_alloc": Handler("off")}
+        ),
+    ]
+    cpus = os.sched_getaffinity(0)
+    load = [multiprocessing.Process(target=_numbered, args=(cpu,)) for cpu in cpus]
+    start(1 << 27, masksets[0])
+    try:
+        for process in load:
+            process.start()
+        switches = 0
+        while any(process.is_alive() for process in load):
+            with steer() as recorder:
+                use_maskset(recorder, masksets[(switches + 1) % 2])
+            switches += 1
+        trace = open_live()[0]
+        calls = table(trace, "sys_enter", "arg0", "arg1")
+        ours = calls.select(calls["arg1"] == OURS)
+        pids = trace.pid[ours.rows]
+        found = sum(len(np.unique(ours["arg0"][pids == process.pid])) for process in load)
+    finally:
+        stop()
+    return switches, CALLS * len(load) - found
+
+
 def measure() -> Iterator[Result]:
     """Switch masksets under load: how long events that are off then still come."""
+    switches, lost = _lost()
+    yield Result(f"records lost by {switches} switches, default set", [lost], "", 0)
     load = [
         multiprocessing.Process(target=_load, args=(cpu,), daemon=True)
         for cpu in os.sched_getaffinity(0)
