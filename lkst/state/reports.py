@@ -22,7 +22,7 @@ __all__ = ("Report", "console_lines", "is_helper", "message", "read_report", "tr
 #: Lines after the first that are looked at.
 _MAX_LINES = 250
 
-_RIP = re.compile(r"RIP: 0010:([\w.]+)\+0x")
+_RIP = re.compile(r"RIP: 0010:([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[([\w-]+))?")
 _CALL = re.compile(r"^\s*([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[([\w-]+))?")
 _COMM = re.compile(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Tainted|Not tainted|Kdump)")
 _IN = re.compile(r"BUG: (?:KFENCE|KASAN): .* in ([\w.]+)")
@@ -38,28 +38,51 @@ _HELPERS = (
     "handle_bug",
     "exc_",
     "asm_",
-    "die",
+    "die_",
+    "__die",
     "oops_",
     "page_fault_oops",
     "panic",
     "vpanic",
     "dump_stack",
-    "show_",
+    "show_regs",
+    "show_stack",
+    "show_trace",
     "__list_",
-    "list_",
     "usercopy_abort",
-    "__check_",
-    "check_",
+    "__check_heap_object",
+    "__check_object_size",
+    "check_object",
+    "check_panic_on_warn",
+    "check_slab",
     "kfence_",
     "kasan_",
     "__kasan_",
-    "print_",
+    "print_address",
+    "print_report",
+    "print_trailer",
     "object_err",
-    "mem",
-    "__mem",
-    "str",
+    "memcpy",
+    "memset",
+    "memmove",
+    "memcmp",
+    "memchr",
+    "__memcpy",
+    "__memset",
+    "__memmove",
+    "strcpy",
+    "strcat",
+    "strchr",
+    "strcmp",
+    "strlcpy",
+    "strlen",
+    "strn",
+    "strscpy",
+    "strstr",
     "rep_",
-    "copy_",
+    "copy_from_",
+    "copy_to_",
+    "copy_user_",
     "_copy_",
     "native_",
     "queued_",
@@ -98,7 +121,9 @@ _HELPERS = (
     "nmi_",
     "default_do_nmi",
     "end_repeat_nmi",
-    "wait_",
+    "wait_for_",
+    "wait_on_",
+    "wait_woken",
     "__wait_",
     "prepare_to_wait",
     "rcu_read_",
@@ -138,14 +163,15 @@ class Report:
         if named:
             return function_of(named[1])
         for name in (self.rip, *self.calls):
-            if name and not is_helper(name):
+            # Those of a module may have any name.
+            if name and (name in self.modules or not is_helper(name)):
                 return function_of(name)
         return function_of(self.rip)
 
 
 def is_helper(function: str) -> bool:
     """Tell whether a function finds, reports or waits, instead of doing what is wrong."""
-    return function.startswith(_HELPERS)
+    return function.startswith(_HELPERS) or function_of(function) == "die"
 
 
 def troubles(trace: Trace, *names: str) -> list[int]:
@@ -186,6 +212,8 @@ def read_report(trace: Trace, row: int) -> Report:
             break
         if not report.rip and (found := _RIP.search(line)):
             report.rip = found[1]
+            if found[2]:
+                report.modules[found[1]] = found[2]
         elif found := _CALL.search(line):
             report.calls.append(found[1])
             if found[2]:

@@ -74,6 +74,14 @@ def test_an_oops_names_the_function_that_its_report_has() -> None:
     assert story.suspicions()[0] == found
 
 
+def test_a_function_of_a_module_is_no_helper_whatever_its_name() -> None:
+    story = Story()
+    story.record(1, 0, 7, "oops", message="Oops: 0000 [#1]")
+    story.record(1, 0, 7, "console", text="RIP: 0010:memcpy_show+0x10/0x20 [card]")
+    story.record(1, 0, 7, "console", text=" dev_attr_show+0x10/0x20")
+    assert one(story, "fault").culprit == "memcpy_show"
+
+
 @pytest.mark.parametrize(
     ("panic", "kind"), [("kernel: panic_on_warn set ...", "fault"), ("NMI", "oddity")]
 )
