@@ -31,7 +31,7 @@ class System:
 
     folder: Path
     kernel: Kernel
-    timeout: float = 420
+    timeout: float = 900
 
     @classmethod
     def make(cls, folder: Path, series: str) -> "System":
