@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Real dumps for the tests, each made once, whoever asks first."""
 
+from collections.abc import Callable
 import fcntl
+from functools import partial
 import hashlib
+from pathlib import Path
+import shutil
 
-from dumps import KERNELS, Dump, Lab, Run, run_lab, run_lkst
+from dumps import KERNELS, Dump, Lab, Once, Run, run_lab, run_lkst
 from hypothesis import HealthCheck, settings
 import pytest
 
@@ -17,20 +21,35 @@ STORY = ("--scenario", "story", "--debuginfo")
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Lab:
-    """Give a function that makes a dump, or gives the one made of the same words before."""
+def once(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Once:
+    """Give a function that has a folder filled by whoever asks for it first, of all workers."""
     base = tmp_path_factory.getbasetemp()
-    shared = (base if worker_id == "master" else base.parent) / "dumps"
+    shared = (base if worker_id == "master" else base.parent) / "shared"
     shared.mkdir(exist_ok=True)
+
+    def fill(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            made = shared / f"{name}.made"
+            if not made.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                made.touch()
+        return folder
+
+    return fill
+
+
+@pytest.fixture(scope="session")
+def lab(once: Once) -> Lab:
+    """Give a function that makes a dump, or gives the one made of the same words before."""
 
     def run(kernel: str, *words: str, script: str | None = None) -> Dump:
         key = hashlib.sha256("\0".join((kernel, *words, script or "")).encode()).hexdigest()[:16]
-        folder = shared / f"{kernel}-{key}"
-        with (shared / f"{key}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (folder / "console.log").exists():
-                run_lab(kernel, words, script, folder)
-        return Dump(kernel, folder)
+        make = partial(run_lab, kernel, words, script)
+        return Dump(kernel, once(f"{kernel}-{key}", make))
 
     return run
 

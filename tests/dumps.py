@@ -51,11 +51,11 @@ class Result(NamedTuple):
 
 
 Lab = Callable[..., Dump]
+Once = Callable[[str, Callable[[Path], object]], Path]
 Run = Callable[..., Result]
 
 
 def run_lab(kernel: str, words: tuple[str, ...], script: str | None, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
     command = [sys.executable, str(LAB), "run", "--kernel", kernel, "--out", str(folder), *words]
     if script is not None:
         path = folder / "script.sh"
@@ -63,7 +63,6 @@ def run_lab(kernel: str, words: tuple[str, ...], script: str | None, folder: Pat
         command += ["--script", str(path)]
     result = subprocess.run(command, capture_output=True, text=True)
     if result.returncode:
-        (folder / "console.log").unlink(missing_ok=True)
         pytest.fail(f"{' '.join(command)}\n{result.stdout}{result.stderr}")
 
 

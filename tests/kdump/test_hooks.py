@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import shutil
 
-from dumps import Dump, Lab, Run, run_lkst
+from dumps import Dump, Lab, Once, run_lkst
 import pytest
 
 #: What hooks may take, and what the emulated machine may take to end them.
@@ -59,21 +59,24 @@ def _records(source: Path, status: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def capture(lab: Lab, lkst: Run, tmp_path_factory: pytest.TempPathFactory) -> Capture:
+def capture(lab: Lab, once: Once) -> Capture:
     """Give what came of all hooks, run one after the other before one dump."""
-    # The same words whoever asks, so that the dump is made once.
-    folder = tmp_path_factory.getbasetemp().parent / "hooks"
-    root = tmp_path_factory.mktemp("root")
-    (root / "etc").mkdir()
-    (root / "etc/kdump.conf").write_text("path /var/crash\n")
-    assert lkst("hook", "install", "--root", root, "--distro", "fedora").status == 0
-    folder.mkdir(exist_ok=True)
+    hooks = once("hooks", _write_hooks)
     words = ["--scenario", "story", "--capture", "kdump", "--before-dump", str(SCRIPT)]
     words += ["--timeout", "600"]
+    for name in ("before.sh", "after.sh"):
+        words += ["--file", str(hooks / name)]
+    return Capture(lab("6.1", *words))
+
+
+def _write_hooks(folder: Path) -> None:
+    root = folder / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/kdump.conf").write_text("path /var/crash\n")
+    result = run_lkst("hook", "install", "--root", root, "--distro", "fedora")
+    assert result.status == 0, result.stderr
     for when, name in (("pre.d", "before.sh"), ("post.d", "after.sh")):
         shutil.copy(root / "etc/kdump" / when / "50-lkst.sh", folder / name)
-        words += ["--file", str(folder / name)]
-    return Capture(lab("6.1", *words))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@
 import json
 from pathlib import Path
 
-from dumps import Run
+from dumps import Once, Run
 import pytest
 from system import System
 
@@ -50,12 +50,16 @@ test ! -e /etc/systemd/system/kdump-tools-dump.service.d
 
 
 @pytest.fixture(scope="module")
-def boots(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def boots(once: Once) -> tuple[Path, Path]:
     """Give what the boot with the panic, and the next one, have left."""
-    system = System.make(tmp_path_factory.mktemp("system"), "6.1")
-    first = system.boot(STEP, "first")
-    second = system.boot(NEXT_STEP, "second")
-    return first, second
+
+    def go(folder: Path) -> None:
+        system = System.make(folder, "6.1")
+        system.boot(STEP, "first")
+        system.boot(NEXT_STEP, "second")
+
+    folder = once("system", go)
+    return folder / "first", folder / "second"
 
 
 def test_before_the_crash(boots: tuple[Path, Path]) -> None:

@@ -2,11 +2,10 @@
 """Changing what is recorded while it is, as root does it in a guest."""
 
 import json
-import os
 from pathlib import Path
 import subprocess
 
-from dumps import ROOT, Lab, Run
+from dumps import ROOT, Lab, Once, Run
 from guests import TOOLS, Guest
 import pytest
 
@@ -131,35 +130,24 @@ try counts lkst counts live --format json
 
 
 @pytest.fixture(scope="module", params=["6.1", "7"])
-def guest(
-    request: pytest.FixtureRequest,
-    lab: Lab,
-    tmp_path_factory: pytest.TempPathFactory,
-    worker_id: str,
-) -> Guest:
-    # The same for all workers, so that they share a guest.
-    base = tmp_path_factory.getbasetemp()
-    folder = (base if worker_id == "master" else base.parent) / "handlers"
-    folder.mkdir(exist_ok=True)
+def guest(request: pytest.FixtureRequest, lab: Lab, once: Once) -> Guest:
     words = []
-    examples = {
-        path.name.partition(".")[0]: path.read_text()
-        for path in (ROOT / "recorder" / "handlers").glob("*.bpf.c")
-    }
-    for name, text in {"half": HANDLER, "worse": REJECTED, **examples}.items():
-        words += ["--file", str(_compile(folder / f"{name}.bpf.o", text))]
+    for path in sorted(once("handlers", _compile_handlers).iterdir()):
+        words += ["--file", str(path)]
     return Guest(
         lab(request.param, "--no-record", "--timeout", "900", *words, script=TOOLS + SCRIPT)
     )
 
 
-def _compile(target: Path, text: str) -> Path:
+def _compile_handlers(folder: Path) -> None:
+    """Compile what the tests try, and the examples that come along."""
+    sources = {"half": HANDLER, "worse": REJECTED}
+    for path in (ROOT / "recorder" / "handlers").glob("*.bpf.c"):
+        sources[path.name.partition(".")[0]] = path.read_text()
     flags = "-O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -I/usr/include/x86_64-linux-gnu"
-    new = target.with_suffix(f".{os.getpid()}")
-    command = f"clang {flags} -I{ROOT}/recorder -x c -c - -o {new}".split()
-    subprocess.run(command, input=text, text=True, check=True)
-    new.replace(target)
-    return target
+    for name, text in sources.items():
+        command = f"clang {flags} -I{ROOT}/recorder -x c -c - -o {folder}/{name}.bpf.o".split()
+        subprocess.run(command, input=text, text=True, check=True)
 
 
 def links(guest: Guest, name: str) -> set[str]:
