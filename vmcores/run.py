@@ -38,7 +38,7 @@ PANIC_SECONDS = 15
 
 
 class _BootError(LabError):
-    # The kernel died before it ran anything of ours.
+    # The kernel died before it ran anything of ours, or in its first seconds without a word.
     pass
 
 
@@ -110,7 +110,7 @@ def run(options: Options, say: Callable[[str], None] = print) -> None:
     try:
         _run_once(options, kernel, root, say)
     except _BootError as error:
-        # Under emulation, a kernel dies in its first second once in a while.
+        # Under emulation, a kernel dies in its first seconds once in a while.
         say(f"{error}; booting once more")
         _run_once(options, kernel, root, say)
 
@@ -283,12 +283,13 @@ class _Course:
 
     def _capture(self) -> None:
         options = self.options
-        if self.stage == "boot":
-            raise _BootError(f"panic at boot: {panic_message(self.console())}")
+        message = panic_message(self.console())
+        if self.stage == "boot" or (self.stage == "lkst start" and message is None):
+            raise _BootError(f"panic in stage {self.stage}: {message or 'without a message'}")
         if options.capture == "kdump":
             raise LabError("a panic, but the capture kernel did not start")
         if self.stage not in ("script", "panic", "hold"):
-            raise LabError(f"a panic in stage: {self.stage}")
+            raise LabError(f"a panic in stage: {self.stage}: {message}")
         target = options.out / "vmcore"
         if options.dump_format == "elf" and options.dump_level is None:
             self._dump(target)
