@@ -154,6 +154,7 @@ static char *help_lkst[] = {
 	" ",
 	"    list     which recorders there are, and per CPU: records, time span, loss.",
 	"    replay   the sequence of events up to the panic.",
+	"    state    what every CPU and task was in the middle of, and what looks wrong.",
 	"    counts   what was counted instead of recorded.",
 	"    events   which events there are, and their fields.",
 	"    save     keep the trace in a file.",
