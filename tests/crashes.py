@@ -20,10 +20,6 @@ __all__ = ("Crash", "gone", "lines_of", "vmcoreinfo")
 
 TIMEOUT = 300
 
-#: What crash 8.0.2 has to be spared to open kernels that are newer than itself. Later
-#: versions need none of this, and come to no harm by it.
-SPARED = ("--no_modules", "--no_kmem_cache")
-
 
 class Terminal:
     """What somebody types, and sees."""
@@ -81,10 +77,7 @@ class Crash:
 
     def command(self, *options: object, vmcore: Path | None = None) -> list[str]:
         """Give the command line."""
-        spared: Sequence[str] = ()
-        if self.dump.kernel != "6.1":
-            spared = (*SPARED, f"--kaslr=0x{vmcoreinfo(self.dump)['KERNELOFFSET']}")
-        words = ["crash", "-s", *spared, *options, self.dump.vmlinux, vmcore or self.dump.vmcore]
+        words = ["crash", "-s", *options, self.dump.vmlinux, vmcore or self.dump.vmcore]
         return [str(word) for word in words]
 
     def environment(self, **more: str) -> dict[str, str]:
