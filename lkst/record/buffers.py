@@ -188,9 +188,10 @@ def forget_leftovers(recorder: Recorder) -> None:
                 new = min(twins, key=lambda twin: _holds(recorder, twin))
             _part(recorder, sum(twins) - new, new)
     used = _numbers(control).values()
-    for pin in (recorder.pins / "rings").iterdir():
-        if int(pin.name) not in used:
-            libbpf.update_map(recorder.pins / "buffers", int(pin.name), None)
+    for number in set(range(layout.MAX_BUFFERS)).difference(used):
+        pin = _pin(recorder, number)
+        if pin.exists():
+            libbpf.update_map(recorder.pins / "buffers", number, None)
             pin.unlink()
 
 
