@@ -82,7 +82,8 @@ def test_what_was_killed_is_not_tried_again(tmp_path: Path) -> None:
     with subprocess.Popen(command, cwd=ROOT) as service:
         mark = dump.with_name("vmcore.lkst-done")
         deadline = time.monotonic() + 60
-        while not mark.exists() and time.monotonic() < deadline:
+        # It is there a moment before its text is.
+        while not (mark.exists() and mark.read_text()) and time.monotonic() < deadline:
             time.sleep(0.01)
         service.send_signal(signal.SIGKILL)
     assert mark.read_text() == "not finished\n"
