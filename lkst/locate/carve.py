@@ -149,12 +149,15 @@ def _carve_rings(
     prog: Program, ranges: Ranges, header: Header, told: list[Told]
 ) -> dict[int, dict[int, Words]]:
     """
-    Find the pages of the rings; of two for one place the one with newer slots wins.
+    Find the pages of the rings.
+
+    Of two for one place the one with newer slots wins, and then the one with more of
+    them: what a reader has copied and let go of is partly something else by now.
 
     :return: by buffer and number of the page in its rings
     """
     pages: dict[int, dict[int, Words]] = {one.number: {} for one in told}
-    newest: dict[tuple[int, int], int] = {}
+    best: dict[tuple[int, int], tuple[int, int]] = {}
     sizes = {one.number: one.nr_slots for one in told}
     for address in _candidates(prog, ranges, header.tag):
         try:
@@ -164,9 +167,9 @@ def _carve_rings(
         found = _place(words, header, sizes)
         if found is None:
             continue
-        buffer, place, number = found
-        if number > newest.get((buffer, place), -1):
-            newest[buffer, place] = number
+        buffer, place, worth = found
+        if worth > best.get((buffer, place), (-1, 0)):
+            best[buffer, place] = worth
             pages[buffer][place] = words
     return pages
 
@@ -205,12 +208,15 @@ def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
             yield page * _PAGE
 
 
-def _place(words: Words, header: Header, sizes: dict[int, int]) -> tuple[int, int, int] | None:
+def _place(
+    words: Words, header: Header, sizes: dict[int, int]
+) -> tuple[int, int, tuple[int, int]] | None:
     """
     Tell where in the rings a page belongs.
 
     :param sizes: by buffer, slots in one ring
-    :return: buffer, number of the page in its rings, and its highest slot number
+    :return: buffer, number of the page in its rings, and what it is worth: its highest
+        slot number and how many slots are of that place
     """
     buffer = (words[:, 0] >> np.uint64(layout.SEQ_BITS)).astype(np.int64) - header.tag
     nr_slots = np.array([sizes.get(number, 0) for number in range(layout.MAX_BUFFERS)])
@@ -225,4 +231,4 @@ def _place(words: Words, header: Header, sizes: dict[int, int]) -> tuple[int, in
     places, counts = np.unique(where[good], return_counts=True)
     best = int(places[counts.argmax()])
     place, number = divmod(best, layout.MAX_BUFFERS)
-    return number, place, int(seqs[good & (where == best)].max())
+    return number, place, (int(seqs[good & (where == best)].max()), int(counts.max()))
