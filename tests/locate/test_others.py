@@ -13,7 +13,8 @@ from dumps import KERNELS, Dump, Lab, Run
 import pytest
 
 SCRIPT = r"""
-lkst trigger add seen --when 'signal_generate.sig == SIGUSR1' --do notify || exit
+lkst trigger add seen --when 'signal_generate.sig == SIGUSR1' --do notify \
+	--at-most 1000000/s || exit
 tracing=/sys/kernel/tracing
 mkdir $tracing/instances/second || exit
 echo mono >$tracing/instances/second/trace_clock
