@@ -106,7 +106,7 @@ int BPF_PROG(wakeup_delay__sched_switch, bool preempt, struct task_struct *prev,
 	if (!delay)
 		return 0;
 	{
-		RECORD_OF(wakeup_delay, e, prev);
+		RECORD_OF(wakeup_delay, e, prev->pid);
 		e->delay = delay;
 		copy_comm(e->comm, next);
 		e->pid = next->pid;

@@ -81,13 +81,15 @@ struct lkst_place {
 /* One per CPU: a page, which can be recognised alone as well. */
 #define LKST_CPU_MAGIC "LKSTcpu"
 #define LKST_CPU_SIZE 4096
+#define LKST_TRACKED_SHIFT 32
 
 struct lkst_cpu {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 cpu;
 	__u64 refused; /* records that came when the ring was frozen */
-	__u64 reserved[5];
+	__u64 current; /* id of the thread that runs, and lkst_control.tracked when it began to */
+	__u64 reserved[4];
 	struct lkst_place place[LKST_MAX_BUFFERS];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
 } __attribute__((aligned(LKST_CPU_SIZE)));
@@ -265,7 +267,9 @@ struct lkst_control {
 	__u64 unfollowed; /* tasks that found no room in lkst_followed */
 	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
 	__u32 children;	  /* masksets that follow children too, one bit for each */
-	__u32 reserved[12];
+	__u32 home;	  /* buffer whose rings lkst_home is; LKST_MAX_BUFFERS: none */
+	__u32 tracked;	  /* not 0: lkst_cpu.current tells the thread if it has this number */
+	__u32 reserved[10];
 	struct lkst_buffer buffer[LKST_MAX_BUFFERS];
 
 	__u8 handler[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];

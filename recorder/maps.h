@@ -7,7 +7,7 @@
 #include "layout.h"
 #include <bpf/bpf_helpers.h>
 
-/* A buffer: each CPU's ring, one after the other. The control side makes them. */
+/* A further buffer: each CPU's ring, one after the other. The control side makes them. */
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
@@ -22,6 +22,19 @@ struct {
 	__type(key, __u32);
 	__array(values, struct ring_map);
 } lkst_buffers SEC(".maps");
+
+/*
+ * The rings of the first buffer, which is the one that is written most of the time.
+ * It is no entry of lkst_buffers: the kernel makes a lookup in a map that it knows
+ * a few instructions, and in one that another map gave it a call.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lkst_slot);
+} lkst_home SEC(".maps");
 
 /* The loader sets the number of entries of these two. */
 struct {

@@ -24,7 +24,7 @@
 /* The stack is scarce: what can be derived is not kept. */
 struct record {
 	struct lkst_slot *slot; /* in the ring, or on the stack */
-	void *ring;		/* the map; NULL: it is on the stack, for a closer look */
+	void *ring;		/* the map; NULL: lkst_home */
 	__u64 word;		/* to commit with */
 	__u32 base;		/* index of the CPU's first slot */
 	__u32 mask;
@@ -44,7 +44,14 @@ static __always_inline struct lkst_slot *slot_at(const struct record *r, __u64 s
 {
 	__u32 index = r->base + (seq & r->mask);
 
-	return bpf_map_lookup_elem(r->ring, &index);
+	if (r->ring) {
+		struct lkst_slot *slot = bpf_map_lookup_elem(r->ring, &index);
+
+		/* clang would make one call of both, in a map that nobody knows. */
+		asm volatile("" : "+r"(slot));
+		return slot;
+	}
+	return bpf_map_lookup_elem(&lkst_home, &index);
 }
 
 static __always_inline void set_word(__u64 *word, __u64 value)
@@ -83,9 +90,12 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 		c->refused++;
 		return false;
 	}
-	r->ring = bpf_map_lookup_elem(&lkst_buffers, &into);
-	if (!r->ring)
-		return false;
+	r->ring = NULL;
+	if (into != lkst_control.home) {
+		r->ring = bpf_map_lookup_elem(&lkst_buffers, &into);
+		if (!r->ring)
+			return false;
+	}
 	/* An event's program does not nest on a CPU: no atomic is needed. */
 	c->count[what & (LKST_MAX_EVENTS - 1)]++;
 	seq = __sync_fetch_and_add(&place->head, nr) & LKST_SEQ_MASK;
@@ -107,11 +117,36 @@ static __always_inline void commit(const struct record *r)
 	set_word(&r->slot->commit, r->word);
 }
 
+/* The id of the thread that runs. To ask the kernel is a call, which this saves. */
+static __always_inline __u32 current_pid(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id(), tracked = lkst_control.tracked;
+	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	__u64 current = c ? c->current : 0;
+
+	if (tracked && current >> LKST_TRACKED_SHIFT == tracked)
+		return current;
+	return bpf_get_current_task_btf()->pid;
+}
+
+/*
+ * From now on this thread runs. Between the tracepoint and the switch itself, only
+ * an NMI, or the loading of the page tables, can have an event.
+ */
+static __always_inline void track(const struct task_struct *task)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+
+	if (c)
+		c->current = (__u32)task->pid | (__u64)lkst_control.tracked << LKST_TRACKED_SHIFT;
+}
+
 /* Begin a record of one slot: in the ring, or, for a closer look, on the stack. */
 static __always_inline bool begin(struct record *r, struct lkst_slot *scratch, __u32 how,
-				  __u32 event, const struct task_struct *task)
+				  __u32 event, __u32 pid)
 {
-	__u64 what = what_of(event, 1, task->pid);
+	__u64 what = what_of(event, 1, pid);
 
 	if (how == LKST_RECORD)
 		return claim(r, what, bpf_ktime_get_ns());
@@ -239,9 +274,9 @@ static __noinline int settle(void *ctx, struct record *r, const char *text, __u3
 /*
  * Start a record of one slot: "RECORD(sched_switch, e)" declares e, a pointer
  * to the record's fields, or leaves the program if nobody wants the event.
- * COMMIT() ends it. The record is the current task's, or that of another task.
+ * COMMIT() ends it. The record is the current thread's, or that of another one.
  */
-#define RECORD_OF(name, e, of)                                                                     \
+#define RECORD_OF(name, e, pid)                                                                    \
 	struct lkst_##name *e;                                                                     \
 	struct lkst_slot scratch;                                                                  \
 	struct record record;                                                                      \
@@ -249,15 +284,15 @@ static __noinline int settle(void *ctx, struct record *r, const char *text, __u3
 	/* First of all: an event that is off costs no more than this. */                          \
 	if (how == LKST_OFF)                                                                       \
 		return 0;                                                                          \
-	if (!begin(&record, &scratch, how, EV_##name, of))                                         \
+	if (!begin(&record, &scratch, how, EV_##name, pid))                                        \
 		return 0;                                                                          \
 	e = (struct lkst_##name *)record.slot->payload
 
-#define RECORD(name, e) RECORD_OF(name, e, bpf_get_current_task_btf())
+#define RECORD(name, e) RECORD_OF(name, e, current_pid())
 
 #define COMMIT()                                                                                   \
 	do {                                                                                       \
-		if (record.ring)                                                                   \
+		if (how == LKST_RECORD)                                                            \
 			commit(&record);                                                           \
 		else                                                                               \
 			settle(ctx, &record, NULL, 0);                                             \

@@ -14,7 +14,8 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	RECORD_OF(sched_switch, e, prev);
+	track(next);
+	RECORD_OF(sched_switch, e, prev->pid);
 	copy_comm(e->prev_comm, prev);
 	copy_comm(e->next_comm, next);
 	e->prev_state = prev_state | (preempt ? TASK_PREEMPTED : 0);
@@ -37,7 +38,7 @@ int BPF_PROG(schedule_exit)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
 
-	RECORD_OF(schedule_exit, e, task);
+	RECORD_OF(schedule_exit, e, task->pid);
 	e->run_delay = 0;
 	/* CONFIG_SCHED_INFO */
 	if (bpf_core_field_exists(task->sched_info.run_delay))
@@ -98,7 +99,7 @@ int BPF_PROG(sched_migrate_task, struct task_struct *p, int dest_cpu)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	RECORD_OF(sched_process_fork, e, parent);
+	RECORD_OF(sched_process_fork, e, parent->pid);
 	copy_comm(e->comm, parent);
 	copy_comm(e->child_comm, child);
 	e->child_pid = child->pid;
@@ -112,6 +113,8 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 {
 	struct lkst_sched_process_exec e = {};
 
+	/* A thread that is not its process's first gets the first one's id. */
+	track(p);
 	if (!wanted(EV_sched_process_exec))
 		return 0;
 	copy_comm(e.comm, p);
@@ -124,7 +127,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *p)
 {
-	RECORD_OF(sched_process_exit, e, p);
+	RECORD_OF(sched_process_exit, e, p->pid);
 	copy_comm(e->comm, p);
 	e->exit_code = p->exit_code;
 	e->tgid = p->tgid;

@@ -2,8 +2,17 @@
 /* Categories syscall and exception: include/trace/events/syscalls.h,
  * arch/x86/include/asm/trace/exceptions.h, handle_mm_fault() and force_sig_fault()
  */
-static __always_inline bool is_compat(void)
+
+/*
+ * Whether the call came by one of the 32-bit entries. The instruction SYSCALL leaves
+ * the address behind it in RCX and the flags in R11 (AMD64 Architecture Programmer's
+ * Manual, volume 3), and 32-bit code cannot set R11. Only if it is not so is the kernel
+ * asked, which is a call.
+ */
+static __always_inline bool is_compat(const struct pt_regs *regs)
 {
+	if (regs->cx == regs->ip && regs->r11 == regs->flags)
+		return false;
 	return bpf_get_current_task_btf()->thread_info.status & TS_COMPAT;
 }
 
@@ -16,7 +25,7 @@ int BPF_PROG(sys_enter, struct pt_regs *regs, long id)
 	e->arg2 = regs->dx;
 	e->arg3 = regs->r10;
 	e->nr = id;
-	e->compat = is_compat();
+	e->compat = is_compat(regs);
 	COMMIT();
 	return 0;
 }
@@ -27,7 +36,7 @@ int BPF_PROG(sys_exit, struct pt_regs *regs, long ret)
 	RECORD(sys_exit, e);
 	e->ret = ret;
 	e->nr = regs->orig_ax;
-	e->compat = is_compat();
+	e->compat = is_compat(regs);
 	COMMIT();
 	return 0;
 }

@@ -23,6 +23,7 @@ __all__ = (
     "BufferStatus",
     "delete_buffer",
     "find_buffer",
+    "first_buffer",
     "forget_leftovers",
     "freeze_buffer",
     "list_buffers",
@@ -93,11 +94,26 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
     return _make(recorder, name, size)
 
 
-def _make(recorder: Recorder, name: str, size: int) -> int:
-    control, nr_cpus = recorder.live, recorder.header.nr_cpus
+def first_buffer(recorder: Recorder) -> None:
+    """Write to the buffer whose rings are the map ``lkst_home``."""
+    control = recorder.live
+    number = control.home = _free_number(control)
+    with libbpf.pinned(recorder.pins / "home") as fd:
+        libbpf.pin_fd(fd, _pin(recorder, number))
+        _enter(recorder, number, MAIN, recorder.header.nr_slots, libbpf.map_id(fd))
+    _use(recorder, number)
+
+
+def _free_number(control: Control) -> int:
     number = next((i for i, b in enumerate(control.buffer) if _state(b) == "free"), None)
     if number is None:
         raise LkstError(f"there are {layout.MAX_BUFFERS} buffers: no more fit")
+    return number
+
+
+def _make(recorder: Recorder, name: str, size: int) -> int:
+    control, nr_cpus = recorder.live, recorder.header.nr_cpus
+    number = _free_number(control)
     used = sum(b.nr_slots for b in control.buffer if _state(b) != "free")
     nr_slots = nr_slots_of(size, nr_cpus, used * nr_cpus * layout.SLOT_SIZE)
     pin = _pin(recorder, number)
@@ -109,14 +125,18 @@ def _make(recorder: Recorder, name: str, size: int) -> int:
         map_id = libbpf.map_id(fd)
     finally:
         os.close(fd)
-    for cpu in range(nr_cpus):
+    _enter(recorder, number, name, nr_slots, map_id)
+    return number
+
+
+def _enter(recorder: Recorder, number: int, name: str, nr_slots: int, map_id: int) -> None:
+    for cpu in range(recorder.header.nr_cpus):
         recorder.set_place(number, cpu, head=0, limit=layout.NO_LIMIT)
-    buffer = control.buffer[number]
+    buffer = recorder.live.buffer[number]
     buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, map_id
     buffer.tag = recorder.header.tag | number
     # Last: from now on it is one.
     buffer.state = layout.BUFFER_STATES.index("spare")
-    return number
 
 
 def _pin(recorder: Recorder, number: int) -> Path:
@@ -231,6 +251,8 @@ def delete_buffer(recorder: Recorder, name: str) -> None:
     """
     Forget a buffer and what it has.
 
+    The memory of the first one is free when the recorder is: its programs know it.
+
     :raises LkstError: if it is the one that is written
     """
     control = recorder.live
@@ -247,6 +269,9 @@ def _delete(recorder: Recorder, number: int) -> None:
     buffer.state = layout.BUFFER_STATES.index("written")
     if number == control.into:
         raise LkstError(f"a trigger has just switched to the buffer {buffer.name.decode()!r}")
+    if number == control.home:
+        # The programs have its map, whatever its number is used for next.
+        control.home = layout.MAX_BUFFERS
     buffer.state = layout.BUFFER_STATES.index("free")
     libbpf.update_map(recorder.pins / "buffers", number, None)
     _pin(recorder, number).unlink(missing_ok=True)

@@ -27,6 +27,9 @@ RUN = ("lkst_start", "lkst_mark", "lkst_use", "lkst_tick")
 #: What programs that follow tasks are called; no event has this name.
 _FOLLOW = "follow"
 
+#: Programs that tell which thread runs, by switches and when its id changes.
+_TRACKERS = ("sched_switch", "sched_process_exec")
+
 _PINNED_ASIDE = {".rodata.lkst": "catalogue", ".data.lkst": "control"}
 
 #: Maps that only the programs of delays use.
@@ -225,6 +228,7 @@ def wire(
             _note_states(control, wanted, attached)
         commit()
         wanted = _wanted(control, catalogue, hooks)
+    control.tracked = _tracker(control, catalogue, wanted, links)
     _detach(links, wanted, wired)
     fed = {event for events in wanted.values() for event in events}
     for event in catalogue.events.values():
@@ -232,6 +236,22 @@ def wire(
             control.state[event.id] = layout.STATES.index("unused")
             control.prog_id[event.id] = 0
     return wired
+
+
+def _tracker(control: Control, catalogue: Catalogue, wanted: Iterable[str], links: Path) -> int:
+    """
+    Give the id of the program that tells which thread runs, if that can be relied on.
+
+    It is another one whenever the program is attached anew, so that what was told before
+    does not count.
+
+    :return: 0: the kernel must be asked
+    """
+    if not all(name in wanted and (links / name).exists() for name in _TRACKERS):
+        return 0
+    return next(
+        (int(control.prog_id[e.id]) for e in catalogue.events.values() if e.name == _TRACKERS[0]), 0
+    )
 
 
 def _given_up(control: Control, events: list[int]) -> bool:

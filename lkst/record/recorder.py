@@ -17,7 +17,7 @@ from lkst import layout
 from lkst.control import Control
 from lkst.errors import LkstError
 from lkst.record import libbpf, machine
-from lkst.record.buffers import MAIN, new_buffer, nr_slots_of, use_buffer
+from lkst.record.buffers import first_buffer, nr_slots_of
 from lkst.record.built import built_catalogue, fill_header
 from lkst.record.masks import follow, load_maskset
 from lkst.record.masktext import Maskset
@@ -129,6 +129,7 @@ def _load(
         fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         for map_ in ("lkst_cpus", "lkst_counts", "lkst_timers"):
             bpf.set_entries(map_, nr_cpus)
+        bpf.set_entries("lkst_home", nr_slots * nr_cpus)
 
     wanted = [e for e in built_catalogue().events.values() if e.name in maskset.handlers]
     with contextlib.ExitStack() as stack:
@@ -140,8 +141,7 @@ def _load(
             bpf.pin_program(program, pins / "run" / program)
         recorder = stack.enter_context(Recorder(pins, writable=True))
         _name_memory(recorder)
-        new_buffer(recorder, MAIN, nr_slots * layout.SLOT_SIZE)
-        use_buffer(recorder, MAIN)
+        first_buffer(recorder)
         if prepare:
             prepare(recorder)
         control = recorder.live
