@@ -1,131 +1,159 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording one event costs, beside ftrace. Loads BPF for a few seconds; needs root."""
+"""What recording one event costs, beside others. Loads BPF for a minute or two; needs root."""
 
 from collections.abc import Callable, Iterator
 import contextlib
+from functools import partial
+import json
+import os
 from pathlib import Path
-import platform
+import statistics
 import subprocess
-import tempfile
 
 from bench.result import Result
+from bench.ways import Way, bpf_program, cpu_seconds, ftrace, mounted, needs, recorder, tools
 
-from lkst.record import libbpf
 from lkst.record.actions import Actions
 from lkst.record.expression import compile_expression
 from lkst.record.masktext import Handler, Maskset
-from lkst.record.recorder import start, stop
 from lkst.record.steering import keep_maskset, steer, use_maskset
 from lkst.record.triggers import add_trigger
 from lkst.record.valuenames import LiveNames
 
+__all__ = ("measure",)
+
 ROUNDS = 11
-TRACEFS = Path("/sys/kernel/tracing")
-BPFFS = Path("/sys/fs/bpf")
-ENABLE = TRACEFS / "events/raw_syscalls/sys_enter/enable"
-
-
-def _maskset(name: str, handler: str) -> Maskset:
-    return Maskset(name, {"sys_enter": Handler(handler)})
+PIPE_OPERATIONS = 20000
+SCHED = ("sched_switch", "sched_wakeup", "sched_waking")
+#: To have the recorder know which thread runs, as with all larger masksets.
+TRACKERS = ("sched_switch", "sched_process_exec")
 
 
 @contextlib.contextmanager
-def _recorder(handler: str = "record", *, gated: bool = False) -> Iterator[None]:
-    start(1 << 20, _maskset("bench", handler))
-    try:
-        if gated:
-            # It stays attached for a maskset that is loaded, but not active.
-            with steer() as recorder:
-                keep_maskset(recorder, _maskset("bench", handler))
-                use_maskset(recorder, _maskset("nothing", "off"))
+def _gated() -> Iterator[None]:
+    """Attach for a maskset that is loaded, but not active."""
+    with recorder(["sys_enter"]):
+        with steer() as running:
+            keep_maskset(running, Maskset("bench", {"sys_enter": Handler("record")}))
+            use_maskset(running, Maskset("nothing", {}))
         yield
-    finally:
-        stop()
+
+
+@contextlib.contextmanager
+def _detached() -> Iterator[None]:
+    """Attach, and detach."""
+    with recorder(["sys_enter"]):
+        with steer() as running:
+            use_maskset(running, Maskset("nothing", {}))
+        yield
 
 
 @contextlib.contextmanager
 def _trigger() -> Iterator[None]:
     """Record, with a trigger that looks at each event and never fires."""
-    with _recorder():
-        with steer() as recorder:
-            clauses = compile_expression("sys_enter.nr == 99999", recorder.catalogue, LiveNames())
-            add_trigger(recorder, "never", "", clauses, Actions(notify=True), None, 1)
+    with recorder(["sys_enter", *TRACKERS]):
+        with steer() as running:
+            clauses = compile_expression("sys_enter.nr == 99999", running.catalogue, LiveNames())
+            add_trigger(running, "never", "", clauses, Actions(notify=True), None, 1)
         yield
 
 
-@contextlib.contextmanager
-def _ftrace() -> Iterator[None]:
-    ENABLE.write_text("1")
-    try:
-        yield
-    finally:
-        ENABLE.write_text("0")
+def _calls(program: Path) -> float:
+    """Give ns of a system call."""
+    return float(subprocess.run([program], capture_output=True, check=True).stdout)
 
 
-@contextlib.contextmanager
-def _floor(object_: Path, program: str) -> Iterator[None]:
-    with libbpf.Object(object_) as bpf:
-        for name in list(bpf.programs()):
-            bpf.set_autoload(name, name == program)
-        bpf.load()
-        pin = BPFFS / "lkst-bench"
-        bpf.attach(program, pin)
-        try:
-            yield
-        finally:
-            pin.unlink()
+def _pipe() -> float:
+    """Give CPU time in ns of an operation of perf's pipe, on one CPU: two switches, two wakeups."""
+    words = ["perf", "bench", "sched", "pipe", "-l", str(PIPE_OPERATIONS)]
+    taken = min(cpu_seconds(["taskset", "-c", "0", *words]) for _ in range(3))
+    return taken / PIPE_OPERATIONS * 1e9
 
 
-def _build(folder: Path) -> tuple[Path, Path]:
-    here = Path(__file__).parent
-    program, floor = folder / "syscalls", folder / "floor.bpf.o"
-    subprocess.run(["clang", "-O2", here / "syscalls.c", "-o", program], check=True)
-    include = f"-I/usr/include/{platform.machine()}-linux-gnu"
-    flags = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", include]
-    subprocess.run(["clang", *flags, "-c", here / "floor.bpf.c", "-o", floor], check=True)
-    return program, floor
+def _in_turns(ways: dict[str, Way], once: Callable[[], float]) -> dict[str, list[float]]:
+    taken: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, enter in ways.items():
+            with enter():
+                taken[way].append(once())
+    return taken
+
+
+def _over(taken: dict[str, list[float]], way: str, base: str) -> list[float]:
+    return [a - b for a, b in zip(taken[way], taken[base], strict=True)]
+
+
+def _compare(name: str, taken: dict[str, list[float]]) -> Iterator[Result]:
+    """Compare one event, over an empty program, with all others."""
+    ours = _over(taken, "recorder", "empty")
+    for other, target in (("ftrace", 0.33), ("ringbuf", 0.6), ("clock", 1.5)):
+        theirs = _over(taken, other, "empty")
+        yield Result(name, ours, "ns", target, against=f"{other}, over the same", others=theirs)
+
+
+def _sys_enter(program: Path, floor: Path) -> Iterator[Result]:
+    hook = ["sys_enter"]
+    ways: dict[str, Way] = {
+        "none": contextlib.nullcontext,
+        "detached": _detached,
+        "empty": partial(bpf_program, floor, "empty", hook),
+        "clock": partial(bpf_program, floor, "clock", hook),
+        "ringbuf": partial(bpf_program, floor, "ringbuf", hook),
+        "recorder": partial(recorder, [*hook, *TRACKERS]),
+        "alone": partial(recorder, hook),
+        "gated": _gated,
+        "count": partial(recorder, hook, "count"),
+        "trigger": _trigger,
+        "ftrace": partial(ftrace, hook),
+    }
+    taken = _in_turns(ways, partial(_calls, program))
+    yield Result("system call, nothing traced", taken["none"], "ns")
+    yield Result("empty program, over that", _over(taken, "empty", "none"), "ns")
+    yield from _compare("sys_enter, over an empty program", taken)
+    yield Result("... without sched_switch", _over(taken, "alone", "empty"), "ns")
+    yield Result("... counted", _over(taken, "count", "empty"), "ns")
+    yield Result("... with a trigger that looks at it", _over(taken, "trigger", "empty"), "ns")
+    yield Result("... gated off", _over(taken, "gated", "empty"), "ns", 5)
+    # What is not there costs nothing: less than what the rounds differ by.
+    spread = statistics.stdev(taken["none"])
+    yield Result("detached, over no recorder", _over(taken, "detached", "none"), "ns", 2 * spread)
+
+
+def _sched(floor: Path) -> Iterator[Result]:
+    ways: dict[str, Way] = {
+        "none": contextlib.nullcontext,
+        "empty": partial(bpf_program, floor, "empty", SCHED),
+        "clock": partial(bpf_program, floor, "clock", SCHED),
+        "ringbuf": partial(bpf_program, floor, "ringbuf", SCHED),
+        "recorder": partial(recorder, [*SCHED, "sched_process_exec"]),
+        "ftrace": partial(ftrace, SCHED),
+    }
+    taken = _in_turns(ways, _pipe)
+    yield Result("perf bench sched pipe, nothing traced", taken["none"], "ns")
+    name = "switch, wakeup, waking of an operation, over empty programs"
+    yield from _compare(name, taken)
+
+
+def _all_cpus(program: Path) -> Iterator[Result]:
+    """Record on all CPUs at once, and on one."""
+    cpus = sorted(os.sched_getaffinity(0))
+    one: list[float] = []
+    all_: list[float] = []
+    with recorder(["sys_enter", *TRACKERS]):
+        for _ in range(ROUNDS):
+            for count, rates in ((1, one), (len(cpus), all_)):
+                words = [str(program), *map(str, cpus[:count])]
+                said = subprocess.run(words, capture_output=True, text=True, check=True).stdout
+                rates.append(sum(1e3 / ns for ns in json.loads(said)))
+    target = 0.95 * len(cpus)
+    yield Result(f"records on {len(cpus)} CPUs at once", all_, "M/s", target, True, "one CPU", one)
 
 
 def measure() -> Iterator[Result]:
-    """Compare one sys_enter event with ftrace's, in turns."""
-    if not TRACEFS.joinpath("events").exists():
-        subprocess.run(["mount", "-t", "tracefs", "nodev", str(TRACEFS)], check=True)
-    if not BPFFS.is_mount():
-        subprocess.run(["mount", "-t", "bpf", "bpf", str(BPFFS)], check=True)
-    with tempfile.TemporaryDirectory() as folder:
-        program, floor = _build(Path(folder))
-        ways: dict[str, Callable[[], contextlib.AbstractContextManager[None]]] = {
-            "none": contextlib.nullcontext,
-            "empty": lambda: _floor(floor, "empty"),
-            "clock": lambda: _floor(floor, "clock"),
-            "recorder": _recorder,
-            "gated off": lambda: _recorder(gated=True),
-            "count": lambda: _recorder("count"),
-            "trigger": _trigger,
-            "ftrace": _ftrace,
-        }
-        taken: dict[str, list[float]] = {way: [] for way in ways}
-        for _ in range(ROUNDS):
-            for way, enter in ways.items():
-                with enter():
-                    result = subprocess.run([program], capture_output=True, check=True)
-                taken[way].append(float(result.stdout))
-
-    def over(way: str, base: str) -> list[float]:
-        return [a - b for a, b in zip(taken[way], taken[base], strict=True)]
-
-    yield Result("system call, nothing traced", taken["none"], "ns")
-    yield Result("sys_enter, empty BPF program", over("empty", "none"), "ns")
-    for way, target in (
-        ("clock", None),
-        ("recorder", None),
-        ("ftrace", None),
-        ("gated off", 5.0),
-        ("count", None),
-        ("trigger", None),
-    ):
-        yield Result(f"sys_enter, {way}, over that", over(way, "empty"), "ns", target)
-    for base, most in (("empty", 0.5), ("none", None)):
-        ours, theirs = over("recorder", base), over("ftrace", base)
-        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
-        yield Result(f"recorder / ftrace, over {base}", ratios, "x", most)
+    """Compare events with others', in turns."""
+    needs("perf", "taskset")
+    mounted()
+    with tools() as (program, floor):
+        yield from _sys_enter(program, floor)
+        yield from _sched(floor)
+        yield from _all_cpus(program)
