@@ -267,7 +267,7 @@ struct lkst_control {
 	__u64 unfollowed; /* tasks that found no room in lkst_followed */
 	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
 	__u32 children;	  /* masksets that follow children too, one bit for each */
-	__u32 home;	  /* buffer whose rings lkst_home is; LKST_MAX_BUFFERS: none */
+	__u32 home;	  /* buffer whose rings lkst_ring is; LKST_MAX_BUFFERS: none */
 	__u32 tracked;	  /* not 0: lkst_cpu.current tells the thread if it has this number */
 	__u32 reserved[10];
 	struct lkst_buffer buffer[LKST_MAX_BUFFERS];

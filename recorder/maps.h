@@ -34,7 +34,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct lkst_slot);
-} lkst_home SEC(".maps");
+} lkst_ring SEC(".maps");
 
 /* The loader sets the number of entries of these two. */
 struct {

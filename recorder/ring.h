@@ -24,7 +24,7 @@
 /* The stack is scarce: what can be derived is not kept. */
 struct record {
 	struct lkst_slot *slot; /* in the ring, or on the stack */
-	void *ring;		/* the map; NULL: lkst_home */
+	void *ring;		/* the map; NULL: lkst_ring */
 	__u64 word;		/* to commit with */
 	__u32 base;		/* index of the CPU's first slot */
 	__u32 mask;
@@ -51,7 +51,7 @@ static __always_inline struct lkst_slot *slot_at(const struct record *r, __u64 s
 		asm volatile("" : "+r"(slot));
 		return slot;
 	}
-	return bpf_map_lookup_elem(&lkst_home, &index);
+	return bpf_map_lookup_elem(&lkst_ring, &index);
 }
 
 static __always_inline void set_word(__u64 *word, __u64 value)

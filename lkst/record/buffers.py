@@ -95,10 +95,10 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
 
 
 def first_buffer(recorder: Recorder) -> None:
-    """Write to the buffer whose rings are the map ``lkst_home``."""
+    """Write to the buffer whose rings are the map ``lkst_ring``."""
     control = recorder.live
     number = control.home = _free_number(control)
-    with libbpf.pinned(recorder.pins / "home") as fd:
+    with libbpf.pinned(recorder.pins / "ring") as fd:
         libbpf.pin_fd(fd, _pin(recorder, number))
         _enter(recorder, number, MAIN, recorder.header.nr_slots, libbpf.map_id(fd))
     _use(recorder, number)

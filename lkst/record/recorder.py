@@ -129,7 +129,7 @@ def _load(
         fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         for map_ in ("lkst_cpus", "lkst_counts", "lkst_timers"):
             bpf.set_entries(map_, nr_cpus)
-        bpf.set_entries("lkst_home", nr_slots * nr_cpus)
+        bpf.set_entries("lkst_ring", nr_slots * nr_cpus)
 
     wanted = [e for e in built_catalogue().events.values() if e.name in maskset.handlers]
     with contextlib.ExitStack() as stack:
