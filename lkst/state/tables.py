@@ -6,7 +6,7 @@ Events as tables
 The records of one event as columns of integers, and what begins without ending.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,13 @@ from lkst.control import event_state
 from lkst.decode.catalogue import Event
 from lkst.trace.trace import Trace
 
-__all__ = ("I64", "Table", "ends_are_recorded", "last_by", "open_ones", "table")
+__all__ = ("I64", "RECORDING", "Table", "ends_are_recorded", "last_by", "open_ones", "table")
 
 I64 = NDArray[np.int64]
 
 _NONE: I64 = np.zeros(0, np.int64)
 
-_RECORDING = (layout.HANDLERS.index("record"), layout.HANDLERS.index("stack"))
+RECORDING = (layout.HANDLERS.index("record"), layout.HANDLERS.index("stack"))
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,12 @@ class Table:
         return Table(self.rows[which], {name: c[which] for name, c in self.columns.items()})
 
 
-def table(trace: Trace, names: str | Iterable[str], *fields: str) -> Table:
+def table(
+    trace: Trace,
+    names: str | Iterable[str],
+    *fields: str,
+    rows: Callable[[Event], I64] | None = None,
+) -> Table:
     """
     Give the records of one event or of several.
 
@@ -54,26 +59,27 @@ def table(trace: Trace, names: str | Iterable[str], *fields: str) -> Table:
 
     :param names: of events
     :param fields: numbers, which all of them have
+    :param rows: gives the rows of an event, if somebody knows them already
     """
     wanted = {names} if isinstance(names, str) else set(names)
     parts = []
     for event in trace.catalogue.events.values():
         if event.name in wanted and _has(event, fields):
-            rows = trace.rows(event)
+            own = (rows or trace.rows)(event)
             columns = {
-                name: trace.column(field, rows).astype(np.int64)
+                name: trace.column(field, own).astype(np.int64)
                 for name in fields
                 if (field := event.field(name))
             }
-            parts.append(Table(rows, columns))
+            parts.append(Table(own, columns))
     if not parts:
         return Table(_NONE, dict.fromkeys(fields, _NONE))
     if len(parts) == 1:
         return parts[0]
-    rows = np.concatenate([part.rows for part in parts])
-    order = np.argsort(rows)
+    every = np.concatenate([part.rows for part in parts])
+    order = np.argsort(every)
     return Table(
-        rows[order],
+        every[order],
         {name: np.concatenate([part[name] for part in parts])[order] for name in fields},
     )
 
@@ -93,7 +99,7 @@ def ends_are_recorded(trace: Trace, name: str) -> bool:
     if control is None or event_state(control, event.id) != "attached":
         return False
     handler = control.handler[control.active % layout.MAX_MASKSETS][event.id]
-    return handler & layout.HANDLER_MASK in _RECORDING
+    return handler & layout.HANDLER_MASK in RECORDING
 
 
 def last_by(keys: I64, rows: I64) -> dict[int, int]:

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Columns
+-------
+
+The columns of a trace in as few bytes as hold them, the rows of each event, and
+columns of names: what the tables are built from.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst import layout
+from lkst.decode.catalogue import Event
+from lkst.replay.cells import distinct
+from lkst.replay.numbers import NAMERS
+from lkst.sql.holes import Holes, find_holes
+from lkst.state.tables import I64, Table, table
+from lkst.trace.tasks import decode_comm, factorize
+from lkst.trace.trace import Trace
+
+__all__ = ("Column", "Columns", "Maybe", "Names", "named_by")
+
+T = TypeVar("T")
+
+_NAME = 16  # bytes of a comm or a name: recorder/types.h
+
+
+@dataclass(frozen=True)
+class Maybe:
+    """Numbers of which some are not known."""
+
+    values: NDArray[Any]
+    valid: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Names:
+    """Texts, each of which is kept once."""
+
+    names: list[str]
+    #: By row, which one; -1: none.
+    codes: NDArray[np.signedinteger[Any]]
+
+    def __getitem__(self, which: I64) -> "Names":
+        """Give some of them; -1 gives none."""
+        if not len(self.codes):
+            return Names(self.names, np.full(len(which), -1, np.int64))
+        return Names(self.names, np.where(which < 0, -1, self.codes[which]))
+
+
+#: A column of a table.
+Column = NDArray[Any] | Maybe | Names
+
+
+class Columns:
+    """The columns of a whole trace; its filters are for who asks."""
+
+    def __init__(self, trace: Trace) -> None:
+        """Prepare; what is asked for is worked out when it is asked for."""
+        self.trace = trace.whole
+        self._kept: dict[Any, Any] = {}
+
+    def keep(self, build: Callable[["Columns"], T]) -> T:
+        """Give what a function makes of the columns, which is made once."""
+        if build not in self._kept:
+            self._kept[build] = build(self)
+        return cast(T, self._kept[build])
+
+    def __len__(self) -> int:
+        return len(self.trace)
+
+    @property
+    def ts(self) -> I64:
+        """Times, in ns of CLOCK_MONOTONIC."""
+        return self.trace.ts
+
+    @cached_property
+    def _what(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int32]]:
+        records = self.trace.records
+        what = records.slots[records.first, 1]
+        halves = what.view("<u2").reshape(-1, 4)
+        event, cpu = halves[:, 0].copy(), halves[:, 1].copy()
+        pid = (what >> np.uint64(layout.PID_SHIFT)).astype(np.uint32) & np.uint32(layout.PID_MASK)
+        return event, cpu, pid.view(np.int32)
+
+    @property
+    def event(self) -> NDArray[np.uint16]:
+        """Ids of the events."""
+        return self._what[0]
+
+    @property
+    def cpu(self) -> NDArray[np.uint16]:
+        """CPUs that wrote the records."""
+        return self._what[1]
+
+    @property
+    def pid(self) -> NDArray[np.int32]:
+        """Thread ids of the current tasks; 0 is the idle task of each CPU."""
+        return self._what[2]
+
+    @cached_property
+    def holes(self) -> Holes:
+        """When CPUs may have done something of which there is no record."""
+        return find_holes(self.trace, self.cpu)
+
+    @cached_property
+    def _by_event(self) -> tuple[I64, I64]:
+        order = np.argsort(self.event, kind="stable")
+        return order, np.searchsorted(self.event[order], np.arange((1 << 16) + 1))
+
+    def rows(self, event: Event) -> I64:
+        """Give the rows of an event, in the order of time."""
+        order, starts = self._by_event
+        return order[starts[event.id] : starts[event.id + 1]]
+
+    def table(self, names: str | Iterable[str], *fields: str) -> Table:
+        """Give the records of one event or of several: see :func:`lkst.state.tables.table`."""
+        return table(self.trace, names, *fields, rows=self.rows)
+
+    def recorded(self, *names: str) -> bool:
+        """Tell whether each of some events has a record."""
+        counts = np.diff(self._by_event[1])
+        ids = {event.name: event.id for event in self.trace.catalogue.events.values()}
+        return all(name in ids and counts[ids[name]] for name in names)
+
+    @cached_property
+    def _comms(self) -> Names:
+        names, codes = self.trace.task_names.codes(self.trace)
+        return Names(names, codes.astype(np.int32))
+
+    def comms(self, rows: I64) -> Names:
+        """Name the tasks that were current in some rows; of row -1, none."""
+        return self._comms[rows]
+
+    def texts(self, rows: I64, field: str) -> Names:
+        """
+        Give a field that is a comm, a name or a text.
+
+        :param rows: in the order of time, of any events; those without the field have none
+        """
+        names: dict[str, int] = {}
+        codes = np.full(len(rows), -1, np.int64)
+        events = self.event[rows]
+        for id_ in np.unique(events).tolist():
+            event = self.trace.catalogue.events.get(id_)
+            found = event and event.field(field)
+            if not event or not found:
+                continue
+            where = np.flatnonzero(events == id_)
+            if found.type == "text" and found.is_number:
+                texts = self.trace.texts(found, rows[where])
+                codes[where] = [names.setdefault(text, len(names)) for text in texts]
+            elif found.size == _NAME:
+                column = self.trace.column(found, rows[where])
+                raw, which = factorize(column.astype(np.bytes_, copy=False))
+                own = [names.setdefault(decode_comm(name), len(names)) for name in raw.tolist()]
+                codes[where] = np.array(own, np.int64)[which]
+        return Names(list(names), codes)
+
+    def named(self, type_: str, values: NDArray[Any]) -> Names:
+        """Name numbers as a replay does; ``type_`` is one of ``recorder/types.h``."""
+        names = self.trace.facts.names
+        return named_by(lambda value: str(NAMERS[type_](value, names)), values)
+
+    def symbols(self, values: I64) -> Names:
+        """Name kernel addresses; 0 has no name."""
+        named = self.named("ksym", values.view(np.uint64))
+        return Names(named.names, np.where(values == 0, -1, named.codes))
+
+
+def named_by(name: Callable[[int], str], values: NDArray[Any]) -> Names:
+    """Name numbers by a function, which is called once for each that there is."""
+    if not len(values):
+        return Names([], np.zeros(0, np.int64))
+    numbers, codes = distinct(values)
+    return Names([name(number) for number in numbers], codes)

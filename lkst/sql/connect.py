@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+A trace in SQL
+--------------
+
+Gives DuckDB the columns of a trace as tables. They are Arrow's, over the memory that
+numpy has them in; a table is made when a query first asks for its rows.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lkst.errors import LkstError
+from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.records import EVENTS, TRACE, cpus_view, event_views
+from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, TEXT, UBIGINT, View
+from lkst.sql.views import VIEWS
+from lkst.trace.trace import Trace
+
+if TYPE_CHECKING:
+    import duckdb
+
+__all__ = ("connect", "need", "tables_of")
+
+#: Rows that a thread takes at a time.
+_BATCH = 1 << 17
+
+
+def need(extra: str, *modules: str) -> None:
+    """
+    See to it that an extra is installed.
+
+    :raises LkstError: if it is not
+    """
+    import importlib
+
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise LkstError(
+                f"this needs {module}, which is not installed ({error}):"
+                f" pip install 'lkst[{extra}]'"
+            ) from None
+
+
+def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
+    """
+    Open a trace as a database, in which nothing can be changed but what it makes itself.
+
+    It has the tables of :func:`tables_of`, and ``before_end(ns)``: seconds from the trace's
+    end, negative before it. Of a trace that is a selection it has the whole.
+
+    :raises LkstError: if DuckDB or pyarrow is not installed
+    """
+    need("sql", "duckdb", "pyarrow")
+    import duckdb
+
+    connection = duckdb.connect(":memory:")
+    # Tables are these here, and not what variables of the program happen to be called.
+    connection.execute("SET python_enable_replacements = false")
+    columns = Columns(trace)
+    for view in tables_of(trace).values():
+        connection.register(view.name, _Lazy(view, columns))
+    connection.execute(
+        f"CREATE MACRO before_end(ns) AS (ns - {int(trace.end)}::BIGINT) / 1e9::DOUBLE"
+    )
+    return connection
+
+
+def tables_of(trace: Trace) -> dict[str, View]:
+    """Give all tables of a trace by name: what is derived, and each event's own."""
+    tables = {view.name: view for view in (TRACE, cpus_view(trace), EVENTS)} | VIEWS
+    for view in event_views(trace.catalogue):
+        tables.setdefault(view.name, view)
+    return tables
+
+
+class _Lazy:
+    """A table that is made when its rows are asked for: Arrow's PyCapsule interface."""
+
+    def __init__(self, view: View, columns: Columns) -> None:
+        self._view = view
+        self._columns = columns
+        self._table: Any = None
+
+    def _schema(self) -> Any:
+        import pyarrow as pa
+
+        types = _types()
+        return pa.schema([(column.name, types[column.type]) for column in self._view.columns])
+
+    def __arrow_c_schema__(self) -> object:
+        return self._schema().__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        import pyarrow as pa
+
+        if self._table is None:
+            table = self._view.build(self._columns)
+            schema = self._schema()
+            whole = pa.table([_arrow(table[field.name], field.type) for field in schema], schema)
+            self._table = pa.Table.from_batches(whole.to_batches(_BATCH), schema)
+        return self._table.__arrow_c_stream__(requested_schema)
+
+
+def _types() -> Mapping[str, Any]:
+    import pyarrow as pa
+
+    return {
+        BIGINT: pa.int64(),
+        INTEGER: pa.int32(),
+        UBIGINT: pa.uint64(),
+        BOOLEAN: pa.bool_(),
+        TEXT: pa.dictionary(pa.int32(), pa.string()),
+    }
+
+
+def _arrow(column: Column, type_: Any) -> Any:
+    """Give a column to Arrow, without a copy where it has the right type."""
+    import pyarrow as pa
+
+    if isinstance(column, Names):
+        codes = column.codes.astype(np.int32, copy=False)
+        valid = codes >= 0
+        index = _buffers(codes, None if valid.all() else valid, pa.int32())
+        return pa.DictionaryArray.from_arrays(index, pa.array(column.names, pa.string()))
+    if isinstance(column, Maybe):
+        valid = column.valid
+        return _buffers(column.values, None if valid.all() else valid, type_)
+    return _buffers(column, None, type_)
+
+
+def _buffers(values: Any, valid: Any, type_: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_boolean(type_):
+        data = np.packbits(values.astype(bool), bitorder="little")
+    else:
+        data = np.ascontiguousarray(values.astype(type_.to_pandas_dtype(), copy=False))
+    bits = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    return pa.Array.from_buffers(type_, len(values), [bits, pa.py_buffer(data)])

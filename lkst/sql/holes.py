@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Holes
+-----
+
+When a CPU may have done something of which there is no record: before its oldest
+record, where its ring was overwritten; where numbers of slots are missing between two
+records; after a ring was frozen; and when another maskset was put in force, which may
+record less. What begins before a hole and ends behind it may be two things.
+"""
+
+from dataclasses import dataclass
+import itertools
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst import layout
+from lkst.decode.records import Records, first_words
+from lkst.trace.trace import Trace
+
+__all__ = ("Holes", "find_holes")
+
+I64 = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+_FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Spans of time that do not overlap, in order, in ns of CLOCK_MONOTONIC."""
+
+    low: I64
+    high: I64
+
+    def within(self, begin: I64, end: I64) -> Bools:
+        """Tell whether one of them lies between two times, in whole or in part."""
+        ended = np.searchsorted(self.high, begin, side="right")
+        begun = np.searchsorted(self.low, end, side="left")
+        found: Bools = begun > ended
+        return found
+
+
+class Holes:
+    """When which CPU may have done something of which there is no record."""
+
+    def __init__(self, spans: dict[int, list[tuple[int, int]]]) -> None:
+        """
+        Prepare.
+
+        :param spans: by CPU, begin and end in ns of CLOCK_MONOTONIC
+        """
+        #: By CPU, the first and the last moment of each.
+        self.spans = {cpu: _joined(own) for cpu, own in spans.items() if own}
+        self._cpus = {cpu: _as_spans(own) for cpu, own in self.spans.items()}
+        self._all = _as_spans(_joined(itertools.chain.from_iterable(self.spans.values())))
+
+    def on_cpu(self, cpu: NDArray[np.integer], begin: I64, end: I64) -> Bools:
+        """Tell between which times one of their CPU's holes lies."""
+        found = np.zeros(len(begin), bool)
+        for number, spans in self._cpus.items():
+            own = np.flatnonzero(cpu == number)
+            found[own] = spans.within(begin[own], end[own])
+        return found
+
+    def anywhere(self, begin: I64, end: I64) -> Bools:
+        """Tell between which times a hole of any CPU lies."""
+        return self._all.within(begin, end)
+
+
+def _as_spans(spans: list[tuple[int, int]]) -> _Spans:
+    return _Spans(*np.array(spans, np.int64).reshape(-1, 2).T)
+
+
+def _joined(
+    spans: "itertools.chain[tuple[int, int]] | list[tuple[int, int]]",
+) -> list[tuple[int, int]]:
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if joined and low < joined[-1][1]:
+            joined[-1] = joined[-1][0], max(high, joined[-1][1])
+        elif not joined or (low, high) != joined[-1]:
+            joined.append((low, high))
+    return joined
+
+
+def find_holes(trace: Trace, cpus: NDArray[np.integer]) -> Holes:
+    """
+    Find the holes of a whole trace.
+
+    Of a trace that was filtered when it was saved, what is missing was left out on purpose,
+    and makes none.
+
+    :param cpus: by row
+    """
+    records = trace.records
+    spans: dict[int, list[tuple[int, int]]] = {}
+    if not trace.image.partial:
+        lost = {
+            (buffer.number, loss.cpu): (buffer.frozen, loss.torn + loss.unreadable > 0)
+            for buffer in records.buffers
+            for loss in buffer.cpus
+        }
+        for cpu in np.unique(cpus).tolist():
+            rows = np.flatnonzero(cpus == cpu)
+            spans[cpu] = _of_cpu(trace, records.select(rows), trace.ts[rows], cpu, lost)
+    for event in trace.catalogue.events.values():
+        if event.name == "maskset_use":
+            for ts in trace.ts[trace.rows(event)].tolist():
+                spans.setdefault(-1, []).append((ts, ts))
+    masks = spans.pop(-1, [])
+    every = {cpu: own + masks for cpu, own in spans.items()}
+    return Holes(every if every or not masks else {0: masks})
+
+
+def _of_cpu(
+    trace: Trace,
+    records: Records,
+    ts: I64,
+    cpu: int,
+    lost: dict[tuple[int, int], tuple[bool, bool]],
+) -> list[tuple[int, int]]:
+    word = first_words(records)
+    number = (word & np.uint64(layout.SEQ_MASK)).astype(np.int64)
+    buffers = (word >> np.uint64(layout.SEQ_BITS)).astype(np.int64) % layout.MAX_BUFFERS
+    slots = records.slots[records.first, 1] >> np.uint64(layout.NR_SHIFT)
+    after = number + (slots.astype(np.int64) & layout.NR_MASK)
+    found: list[tuple[int, int]] = []
+    for buffer in np.unique(buffers).tolist():
+        own = np.flatnonzero(buffers == buffer)
+        gaps = np.flatnonzero(after[own[:-1]] != number[own[1:]])
+        found += zip(ts[own[gaps]].tolist(), ts[own[gaps + 1]].tolist(), strict=True)
+        first, last = int(own[0]), int(own[-1])
+        if number[first]:
+            # What another buffer holds from before has no hole.
+            found.append((int(ts[first - 1]) if first else _FIRST, int(ts[first])))
+        frozen, damaged = lost.get((buffer, cpu), (False, False))
+        if damaged or (frozen and last == len(ts) - 1):
+            found.append((int(ts[last]), _LAST))
+    return found

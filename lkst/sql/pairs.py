@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Pairs
+-----
+
+What begins in one record and ends in another, by keys: the CPU, the task or the thing
+that both are about. What only one end is known of is kept, with -1 for the other.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst.state.tables import I64
+
+__all__ = ("Pairs", "keys", "last_before", "pair")
+
+_ROW_BITS = 32
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Which beginning has which end: indices, or -1 where it is not known."""
+
+    begin: I64
+    end: I64
+
+    def __len__(self) -> int:
+        return len(self.begin)
+
+    def select(self, which: NDArray[np.bool_] | I64) -> "Pairs":
+        """Give some of them."""
+        return Pairs(self.begin[which], self.end[which])
+
+    def cut(self, which: NDArray[np.bool_]) -> "Pairs":
+        """Make two of each that is no pair for sure: one without an end, one without a begin."""
+        if not which.any():
+            return self
+        missing = np.full(int(which.sum()), -1, np.int64)
+        return Pairs(
+            np.concatenate((self.begin[~which], self.begin[which], missing)),
+            np.concatenate((self.end[~which], missing, self.end[which])),
+        )
+
+
+def keys(*groups: tuple[I64, ...]) -> list[I64]:
+    """
+    Number what columns tell together, over several tables.
+
+    :param groups: of each table the same columns
+    :return: numbers, for each table
+    """
+    sizes = np.cumsum([len(group[0]) for group in groups])[:-1]
+    joined = np.zeros(int(sum(len(group[0]) for group in groups)), np.int64)
+    for columns in zip(*groups, strict=True):
+        column = np.concatenate(columns)
+        _, codes = np.unique(column, return_inverse=True)
+        joined = joined * (int(codes.max(initial=0)) + 1) + codes
+        if len(groups[0]) > 1:
+            _, joined = np.unique(joined, return_inverse=True)
+    return np.split(joined, sizes)
+
+
+def pair(begin_keys: I64, begin: I64, end_keys: I64, end: I64, *, first: bool = False) -> Pairs:
+    """
+    Pair each beginning with the next end of its key, if no other beginning comes between.
+
+    :param begin_keys: not negative, below 2**31
+    :param begin: rows of the trace
+    :param first: of several beginnings in a row the first counts, and the others do not;
+        otherwise each of them but the last has no end
+    :return: indices of ``begin`` and ``end``
+    """
+    code = np.concatenate((begin_keys, end_keys)).astype(np.int64)
+    order = np.argsort(code << _ROW_BITS | np.concatenate((begin, end)))
+    code = code[order]
+    begins = order < len(begin)
+    if first and len(order):
+        again = begins.copy()
+        again[0] = False
+        again[1:] &= begins[:-1] & (code[1:] == code[:-1])
+        order, code, begins = order[~again], code[~again], begins[~again]
+    there = np.zeros(len(order), bool)
+    there[:-1] = begins[:-1] & ~begins[1:] & (code[1:] == code[:-1])
+    ends = np.zeros(len(order), bool)
+    ends[1:] = there[:-1]
+    lone_begin, lone_end = order[begins & ~there], order[~begins & ~ends] - len(begin)
+    return Pairs(
+        np.concatenate((order[there], lone_begin, np.full(len(lone_end), -1))),
+        np.concatenate((order[ends] - len(begin), np.full(len(lone_begin), -1), lone_end)),
+    )
+
+
+def last_before(key: I64, rows: I64, asked_key: I64, asked: I64) -> I64:
+    """
+    Find the last of some rows before others, of the same key.
+
+    :param key: not negative, below 2**31
+    :return: for each one asked for an index of ``rows``, or -1
+    """
+    if not len(rows):
+        return np.full(len(asked), -1, np.int64)
+    combined = key.astype(np.int64) << _ROW_BITS | rows
+    order = np.argsort(combined)
+    combined = combined[order]
+    place = np.searchsorted(combined, asked_key.astype(np.int64) << _ROW_BITS | asked) - 1
+    good = (place >= 0) & (combined[place] >> _ROW_BITS == asked_key)
+    return np.where(good, order[place], -1)

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Records
+-------
+
+The records themselves as tables: all of them, those of each event with its fields, and
+what there is of each CPU.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lkst.decode.catalogue import Catalogue, Event, Field
+from lkst.replay.numbers import COMPANIONS, NAMERS
+from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
+from lkst.trace.trace import Trace
+
+__all__ = ("EVENTS", "TRACE", "cpus_view", "event_views")
+
+_RECORD = (
+    ColumnInfo("ts_ns", BIGINT, "ns", "when, of CLOCK_MONOTONIC"),
+    ColumnInfo("cpu", INTEGER, "", "CPU that wrote it"),
+    ColumnInfo("pid", INTEGER, "", "thread id of the current task; 0: an idle task"),
+    ColumnInfo("comm", TEXT, "", "its name at that time"),
+)
+
+
+def _events(columns: Columns) -> dict[str, Column]:
+    rows = np.arange(len(columns))
+    known = columns.trace.catalogue.events
+    place = np.full(1 << 16, -1, np.int32)
+    place[list(known)] = np.arange(len(known))
+    code = place[columns.event]
+    return {
+        **_record(columns, rows),
+        "event": Names([event.name for event in known.values()], code),
+        "category": Names([event.category for event in known.values()], code),
+    }
+
+
+def _record(
+    columns: Columns, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+) -> dict[str, Column]:
+    return {
+        "ts_ns": columns.ts[rows],
+        "cpu": columns.cpu[rows],
+        "pid": columns.pid[rows],
+        "comm": columns.comms(rows),
+    }
+
+
+EVENTS = View(
+    "events",
+    "All records. Each event has a table of its own with its fields, called like the event.",
+    (),
+    (
+        *_RECORD,
+        ColumnInfo("event", TEXT, "", "name of the event"),
+        ColumnInfo("category", TEXT, "", "its category"),
+    ),
+    _events,
+)
+
+
+def _trace(columns: Columns) -> dict[str, Column]:
+    trace = columns.trace
+    one = np.ones(1, bool) if len(trace) else np.zeros(1, bool)
+    first = np.array([trace.ts[0] if len(trace) else 0], np.int64)
+    last = np.array([trace.ts[-1] if len(trace) else 0], np.int64)
+    facts = trace.facts
+    return {
+        "start_ns": Maybe(first, one),
+        "last_ns": Maybe(last, one),
+        "end_ns": Maybe(np.array([trace.end], np.int64), one),
+        "records": np.array([len(trace)], np.int64),
+        "release": Names([facts.release or trace.header.release], np.zeros(1, np.int64)),
+        "machine": Names([facts.machine or trace.header.machine], np.zeros(1, np.int64)),
+        "panic": Names([facts.panic_message], np.array([0 if facts.panic_message else -1])),
+    }
+
+
+TRACE = View(
+    "trace",
+    "One row: the whole trace.",
+    (),
+    (
+        ColumnInfo("start_ns", BIGINT, "ns", "its first record; NULL: it has none"),
+        ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
+        ColumnInfo("end_ns", BIGINT, "ns", "the panic, or the last record"),
+        ColumnInfo("records", BIGINT, "", "how many there are"),
+        ColumnInfo("release", TEXT, "", "of the kernel"),
+        ColumnInfo("machine", TEXT, "", "host name"),
+        ColumnInfo("panic", TEXT, "", "its message; NULL: none"),
+    ),
+    _trace,
+)
+
+
+def cpus_view(trace: Trace) -> View:
+    """Give the table of CPUs."""
+
+    def build(columns: Columns) -> dict[str, Column]:
+        count = np.bincount(columns.cpu, minlength=trace.header.nr_cpus).astype(np.int64)
+        first = np.zeros(len(count), np.int64)
+        last = np.zeros(len(count), np.int64)
+        last[columns.cpu] = columns.ts
+        first[columns.cpu[::-1]] = columns.ts[::-1]
+        holes = [len(columns.holes.spans.get(cpu, ())) for cpu in range(len(count))]
+        return {
+            "cpu": np.arange(len(count)),
+            "first_ns": Maybe(first, count > 0),
+            "last_ns": Maybe(last, count > 0),
+            "records": count,
+            "holes": np.array(holes, np.int64),
+        }
+
+    return View(
+        "cpus",
+        "One row for each CPU.",
+        (),
+        (
+            ColumnInfo("cpu", INTEGER, "", "its number"),
+            ColumnInfo("first_ns", BIGINT, "ns", "its first record; NULL: it has none"),
+            ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
+            ColumnInfo("records", BIGINT, "", "how many it has"),
+            ColumnInfo("holes", BIGINT, "", "how often records are missing, before or between"),
+        ),
+        build,
+    )
+
+
+def event_views(catalogue: Catalogue) -> Iterator[View]:
+    """Give the tables of the events, with their fields as columns."""
+    for event in catalogue.events.values():
+        yield _event_view(event)
+
+
+def _event_view(event: Event) -> View:
+    infos = {info.name: info for info in _RECORD}
+    fields: list[tuple[Field, str, bool]] = []
+    for field in event.fields:
+        named = field.type in NAMERS and field.is_number
+        text = not field.is_number or field.type == "text"
+        if text and field.type not in ("comm", "name", "text"):
+            continue
+        name = field.name if field.name.lower() not in infos else f"{event.name}_{field.name}"
+        type_ = TEXT if text else UBIGINT if field.size == 8 and _unsigned(field) else BIGINT
+        infos[name.lower()] = ColumnInfo(name, type_, "" if text else field.unit, field.type)
+        fields.append((field, name, False))
+        if named:
+            infos[f"{name}_name".lower()] = ColumnInfo(f"{name}_name", TEXT, "", "the same by name")
+            fields.append((field, f"{name}_name", True))
+
+    def build(columns: Columns) -> dict[str, Column]:
+        rows = columns.rows(event)
+        table = _record(columns, rows)
+        for field, name, named in fields:
+            table[name] = _field(columns, event, field, rows, named)
+        return table
+
+    return View(event.name, event.description, (event.name,), tuple(infos.values()), build)
+
+
+def _unsigned(field: Field) -> bool:
+    from lkst.tables import SIGNED
+
+    return field.type not in SIGNED
+
+
+def _field(
+    columns: Columns,
+    event: Event,
+    field: Field,
+    rows: "np.ndarray[tuple[int], np.dtype[np.int64]]",
+    named: bool,
+) -> Column:
+    if not field.is_number or field.type == "text":
+        return columns.texts(rows, field.name)
+    values = columns.trace.column(field, rows)
+    if not named:
+        return values
+    numbers = values
+    if field.type in COMPANIONS and (other := event.field(COMPANIONS[field.type])):
+        low = np.uint64(0xFFFFFFFF)
+        numbers = values.astype(np.uint64) & low
+        companion = columns.trace.column(other, rows).astype(np.uint64) & low
+        numbers |= companion << np.uint64(32)
+    return columns.named(field.type, numbers)

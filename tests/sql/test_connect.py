@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A trace as a database: its tables, how they are described, and what they cost."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from synthetic import Synthetic
+
+from lkst.sql.columns import Column, Columns
+from lkst.sql.connect import connect, tables_of
+from lkst.sql.views import VIEWS
+from lkst.trace.trace import Trace
+
+
+def rows(trace: Trace, query: str) -> list[tuple[Any, ...]]:
+    return connect(trace).execute(query).fetchall()
+
+
+def test_events() -> None:
+    made = Synthetic()
+    made.record(0, 1_000, 7, "sched_process_exit", comm="sh", exit_code=256, tgid=7)
+    made.record(1, 2_000, 0, "console", text="first\n" + "x" * 100)
+    found = rows(made.trace(), "SELECT * FROM events ORDER BY ts_ns")
+    assert found == [
+        (1_000, 0, 7, "sh", "sched_process_exit", "sched"),
+        (2_000, 1, 0, "swapper/1", "console", "console"),
+    ]
+    found = rows(made.trace(), "SELECT exit_code, exit_code_name FROM sched_process_exit")
+    assert found == [(256, "1")]
+    assert rows(made.trace(), "SELECT text FROM console") == [("first\n" + "x" * 100,)]
+    assert rows(made.trace(), "SELECT before_end(ts_ns) FROM events") == [(-1e-6,), (0,)]
+
+
+def test_addresses_are_unsigned() -> None:
+    made = Synthetic()
+    made.record(0, 1_000, 7, "kfree", ptr=0xFFFF_8880_0000_1000, call_site=1)
+    assert rows(made.trace(), "SELECT ptr FROM kfree") == [(0xFFFF_8880_0000_1000,)]
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_tables_have_the_columns_that_they_are_said_to_have(empty: bool) -> None:
+    made = Synthetic()
+    if not empty:
+        for number, event in enumerate(made.events or ()):
+            made.record(number % 2, 1_000 + number, 7, event.name)
+    trace = made.trace()
+    connection = connect(trace)
+    for name, view in tables_of(trace).items():
+        described = connection.execute(f'DESCRIBE SELECT * FROM "{name}"').fetchall()
+        assert [row[:2] for row in described] == [(c.name, c.type) for c in view.columns]
+        connection.execute(f'SELECT * FROM "{name}"').fetchall()
+
+
+def test_tables_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Synthetic()
+    made.record(0, 1_000, 7, "sys_enter", nr=1)
+    calls = []
+    original = VIEWS["running"]
+
+    def build(columns: Columns) -> dict[str, Column]:
+        calls.append(1)
+        return original.build(columns)
+
+    monkeypatch.setitem(VIEWS, "running", replace(original, build=build))
+    connection = connect(made.trace())
+    assert not calls
+    for _ in range(2):
+        connection.execute("SELECT count(*) FROM running").fetchall()
+    assert len(calls) == 1
