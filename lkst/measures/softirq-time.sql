@@ -1,5 +1,5 @@
 -- title: Softirq time
--- description: From a softirq's start to its end.
+-- description: From the start of a softirq to its end.
 -- unit: ns
 -- events: softirq_entry softirq_exit
 -- by: name

@@ -11,7 +11,7 @@ import numpy as np
 
 from lkst.sql.columns import Column, Columns, Names
 from lkst.sql.pairs import keys, pair
-from lkst.sql.spans import either, maybe, span_columns, sure
+from lkst.sql.spans import either, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
 from lkst.state.tables import I64
 
@@ -86,14 +86,8 @@ def _softirqs(columns: Columns) -> dict[str, Column]:
     by_entry[whole.end] = raised.rows[whole.begin]
     row = np.where(pairs.begin < 0, -1, by_entry[pairs.begin]) if len(begin) else pairs.begin
     table["raised_ns"] = maybe(columns.ts, row)
-    table["delay_ns"] = _since(columns, row, begin.rows, pairs.begin)
+    table["delay_ns"] = since(columns, row, begin.rows, pairs.begin)
     return table
-
-
-def _since(columns: Columns, rows: I64, later: I64, which: I64) -> Column:
-    """Give the time from some rows, or -1, to others, given by their indices or -1."""
-    from_, to = maybe(columns.ts, rows), maybe(columns.ts[later], which)
-    return type(to)(to.values - from_.values, to.valid & from_.valid)
 
 
 def _page_faults(columns: Columns) -> dict[str, Column]:

@@ -19,12 +19,13 @@ from lkst import layout
 from lkst.decode.records import Records, first_words
 from lkst.trace.trace import Trace
 
-__all__ = ("Holes", "find_holes")
+__all__ = ("EVER", "Holes", "find_holes")
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-_FIRST, _LAST = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+#: Later than all times; its negative is earlier.
+EVER = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ def _of_cpu(
         first, last = int(own[0]), int(own[-1])
         if number[first]:
             # What another buffer holds from before has no hole.
-            found.append((int(ts[first - 1]) if first else _FIRST, int(ts[first])))
+            found.append((int(ts[first - 1]) if first else -EVER, int(ts[first])))
         frozen, damaged = lost.get((buffer, cpu), (False, False))
         if damaged or (frozen and last == len(ts) - 1):
-            found.append((int(ts[last]), _LAST))
+            found.append((int(ts[last]), EVER))
     return found

@@ -14,10 +14,11 @@ import numpy as np
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.replay.numbers import COMPANIONS, NAMERS
 from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.holes import EVER
 from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
 from lkst.trace.trace import Trace
 
-__all__ = ("EVENTS", "TRACE", "cpus_view", "event_views")
+__all__ = ("EVENTS", "HOLES", "TRACE", "cpus_view", "event_views")
 
 _RECORD = (
     ColumnInfo("ts_ns", BIGINT, "ns", "when, of CLOCK_MONOTONIC"),
@@ -74,12 +75,39 @@ def _trace(columns: Columns) -> dict[str, Column]:
         "start_ns": Maybe(first, one),
         "last_ns": Maybe(last, one),
         "end_ns": Maybe(np.array([trace.end], np.int64), one),
+        "complete_ns": _complete(columns, int(first[0])),
         "records": np.array([len(trace)], np.int64),
         "release": Names([facts.release or trace.header.release], np.zeros(1, np.int64)),
         "machine": Names([facts.machine or trace.header.machine], np.zeros(1, np.int64)),
         "panic": Names([facts.panic_message], np.array([0 if facts.panic_message else -1])),
     }
 
+
+def _complete(columns: Columns, first: int) -> Maybe:
+    ends = [high for own in columns.holes.spans.values() for _, high in own]
+    last = max(ends, default=first)
+    known = bool(len(columns)) and last < EVER
+    return Maybe(np.array([last if known else 0], np.int64), np.array([known]))
+
+
+def _holes(columns: Columns) -> dict[str, Column]:
+    spans = columns.holes.spans
+    found = [(cpu, low, high) for cpu, own in spans.items() for low, high in own]
+    cpu, low, high = np.array(found, np.int64).reshape(-1, 3).T
+    return {"cpu": cpu, "start_ns": Maybe(low, low > -EVER), "end_ns": Maybe(high, high < EVER)}
+
+
+HOLES = View(
+    "holes",
+    "A CPU may have done something of which there is no record.",
+    (),
+    (
+        ColumnInfo("cpu", INTEGER, "", "its number"),
+        ColumnInfo("start_ns", BIGINT, "ns", "last record before; NULL: there is none"),
+        ColumnInfo("end_ns", BIGINT, "ns", "first record behind; NULL: there is none"),
+    ),
+    _holes,
+)
 
 TRACE = View(
     "trace",
@@ -89,6 +117,7 @@ TRACE = View(
         ColumnInfo("start_ns", BIGINT, "ns", "its first record; NULL: it has none"),
         ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
         ColumnInfo("end_ns", BIGINT, "ns", "the panic, or the last record"),
+        ColumnInfo("complete_ns", BIGINT, "ns", "since then no CPU has a hole; NULL: one has"),
         ColumnInfo("records", BIGINT, "", "how many there are"),
         ColumnInfo("release", TEXT, "", "of the kernel"),
         ColumnInfo("machine", TEXT, "", "host name"),

@@ -170,6 +170,12 @@ def _runnable(columns: Columns) -> dict[str, Column]:
     why = np.where(what == _PREEMPTED, 2, np.where(new, 1, 0))
     table["why"] = Names(["wakeup", "new", "preempted"], np.where(pairs.begin < 0, -1, why))
     woken = (pairs.begin >= 0) & (what == _WOKEN)
+    wakeups = columns.keep(_wakeups)
+    if woken.any():
+        place = np.searchsorted(wakeups.rows, steps.row[pairs.begin[woken]])
+        cpu = np.array(table["cpu"])
+        cpu[woken] = wakeups["target_cpu"][place]
+        table["cpu"] = cpu
     return table | _waker(columns, np.where(woken, steps.row[pairs.begin], -1))
 
 
@@ -268,7 +274,7 @@ VIEWS = (
     ),
     View(
         "runnable",
-        "A task waits for a CPU. Its cpu is the one where it was woken or preempted.",
+        "A task waits for a CPU. Its cpu is the one in whose queue it was put.",
         ("sched_switch", "sched_wakeup"),
         (*SPAN, ColumnInfo("why", TEXT, "", "wakeup, new or preempted"), *_WAKER),
         _runnable,

@@ -17,7 +17,7 @@ from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.pairs import Pairs, last_before
 from lkst.state.tables import I64
 
-__all__ = ("either", "known", "maybe", "span_columns", "sure")
+__all__ = ("either", "joined", "known", "maybe", "since", "span_columns", "sure")
 
 _OPEN = ["start", "end", "both"]
 
@@ -27,6 +27,30 @@ def maybe(values: NDArray[Any], which: I64) -> Maybe:
     if not len(values):
         return Maybe(np.zeros(len(which), np.int64), np.zeros(len(which), bool))
     return Maybe(values[which], which >= 0)
+
+
+def since(columns: Columns, rows: I64, later: I64, which: I64) -> Maybe:
+    """
+    Give the time from some rows to others.
+
+    :param rows: of the trace, or -1
+    :param which: indices of ``later``, which are rows, or -1
+    """
+    begin, end = maybe(columns.ts, rows), maybe(columns.ts[later], which)
+    return Maybe(end.values - begin.values, end.valid & begin.valid)
+
+
+def joined(first: Column, second: Column) -> Column:
+    """Put two columns of one kind below each other."""
+    if isinstance(first, Names) and isinstance(second, Names):
+        codes = np.where(second.codes < 0, -1, second.codes + len(first.names))
+        return Names([*first.names, *second.names], np.concatenate((first.codes, codes)))
+    if isinstance(first, Maybe) and isinstance(second, Maybe):
+        values = np.concatenate((first.values, second.values))
+        return Maybe(values, np.concatenate((first.valid, second.valid)))
+    assert isinstance(first, np.ndarray)
+    assert isinstance(second, np.ndarray)
+    return np.concatenate((first, second))
 
 
 def either(begin: NDArray[Any], end: NDArray[Any], pairs: Pairs) -> NDArray[Any]:

@@ -1,9 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All views, by name, in the order in which they are shown."""
 
-from lkst.sql import calls, sched
+from lkst.sql import calls, devices, kernel, memory, sched, tasks
 from lkst.sql.view import View
 
 __all__ = ("VIEWS",)
 
-VIEWS: dict[str, View] = {view.name: view for view in (*sched.VIEWS, *calls.VIEWS)}
+VIEWS: dict[str, View] = {
+    view.name: view
+    for view in (
+        *sched.VIEWS,
+        *calls.VIEWS,
+        *devices.VIEWS,
+        *kernel.VIEWS,
+        *tasks.VIEWS,
+        *memory.VIEWS,
+    )
+}

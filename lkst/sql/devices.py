@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What devices do: block requests, and packets."""
+
+import numpy as np
+
+from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.pairs import keys, pair
+from lkst.sql.spans import either, maybe, since, span_columns, sure
+from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
+from lkst.state.tables import I64
+
+__all__ = ("VIEWS",)
+
+_BLOCK = ("sector", "bytes", "dev", "op")
+
+
+def _block_requests(columns: Columns) -> dict[str, Column]:
+    begin = columns.table("block_rq_issue", "rq", *_BLOCK)
+    end = columns.table(("block_rq_complete", "block_rq_requeue"), "rq", *_BLOCK)
+    insert = columns.table("block_rq_insert", "rq")
+    group = keys((begin["rq"],), (end["rq"],), (insert["rq"],))
+    # Of a request that is completed in parts, the first part ends it.
+    pairs = pair(group[0], begin.rows, group[1], end.rows)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "object")
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    for name in _BLOCK:
+        table[name] = either(begin[name], end[name], pairs)
+    table["rq"] = either(begin["rq"], end["rq"], pairs).view(np.uint64)
+    table["dev"] = columns.named("dev", either(begin["dev"], end["dev"], pairs))
+    table["op"] = columns.named("blk_op", either(begin["op"], end["op"], pairs))
+    # It waits from when it is inserted, or put back, until it is issued.
+    waits = pair(group[2], insert.rows, group[0], begin.rows, first=True)
+    waits = sure(columns, insert.rows, begin.rows, waits, "object")
+    waits = waits.select((waits.begin >= 0) & (waits.end >= 0))
+    inserted = np.full(len(begin), -1)
+    inserted[waits.end] = insert.rows[waits.begin]
+    row = inserted[pairs.begin] if len(begin) else pairs.begin
+    row = np.where(pairs.begin < 0, -1, row)
+    table["insert_ns"] = maybe(columns.ts, row)
+    table["wait_ns"] = since(columns, row, begin.rows, pairs.begin)
+    complete = columns.table("block_rq_complete", "status")
+    done = (pairs.end >= 0) & np.isin(_rows(end.rows, pairs.end), complete.rows)
+    place = np.searchsorted(complete.rows, _rows(end.rows, pairs.end))
+    table["status"] = columns.named("blk_status", complete["status"])[np.where(done, place, -1)]
+    table["requeued"] = (pairs.end >= 0) & ~done
+    table["depth"] = _depth(begin["dev"], begin.rows, end["dev"], end.rows, pairs.begin, pairs.end)
+    return table
+
+
+def _rows(rows: I64, which: I64) -> I64:
+    return rows[which] if len(rows) else np.zeros(len(which), np.int64)
+
+
+def _depth(
+    begin_dev: I64,
+    begin: I64,
+    end_dev: I64,
+    end: I64,
+    first: I64,
+    last: I64,
+) -> Maybe:
+    """Count the requests of the device that are with the driver, when one is issued to it."""
+    # Those that were there before the trace began have ends without a beginning.
+    lone = first < 0
+    group = keys((begin_dev,), (end_dev,))
+    depth = np.zeros(len(begin), np.int64)
+    for number in np.unique(group[0]).tolist():
+        own = np.flatnonzero(group[0] == number)
+        ended = np.sort(end[last[(last >= 0)]][group[1][last[last >= 0]] == number])
+        before = int((group[1][last[lone]] == number).sum())
+        issued = np.arange(len(own)) + 1
+        depth[own] = before + issued - np.searchsorted(ended, begin[own])
+    return maybe(depth, first)
+
+
+def _packets(columns: Columns) -> dict[str, Column]:
+    begin = columns.table(("netif_receive_skb", "net_dev_xmit"), "skb", "len")
+    end = columns.table(("consume_skb", "kfree_skb"), "skb")
+    group = keys((begin["skb"],), (end["skb"],))
+    pairs = pair(group[0], begin.rows, group[1], end.rows)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "object")
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    row = np.where(pairs.begin < 0, -1, _rows(begin.rows, pairs.begin))
+    stop = np.where(pairs.end < 0, -1, _rows(end.rows, pairs.end))
+    received = columns.table("netif_receive_skb", "protocol")
+    dropped = columns.table("kfree_skb", "location", "reason", "protocol")
+    table["skb"] = either(begin["skb"], end["skb"], pairs).view(np.uint64)
+    code = np.where(row < 0, -1, np.where(np.isin(row, received.rows), 0, 1))
+    table["direction"] = Names(["in", "out"], code)
+    table["dev"] = columns.texts(begin.rows, "dev")[pairs.begin]
+    table["bytes"] = maybe(begin["len"], pairs.begin)
+    place = np.where(code == 0, np.searchsorted(received.rows, row), -1)
+    table["protocol"] = columns.named("ethertype", received["protocol"])[place]
+    drop = np.isin(stop, dropped.rows) & (stop >= 0)
+    place = np.where(drop, np.searchsorted(dropped.rows, stop), -1)
+    table["dropped"] = drop
+    table["reason"] = columns.named("drop_reason", dropped["reason"])[place]
+    table["location"] = columns.symbols(dropped["location"])[place]
+    return table
+
+
+VIEWS = (
+    View(
+        "block_requests",
+        "The driver has a block request, from its issue until it is completed or put back.",
+        ("block_rq_issue", "block_rq_complete"),
+        (
+            *SPAN,
+            ColumnInfo("rq", UBIGINT, "", "address of the request"),
+            ColumnInfo("dev", TEXT, "", "major:minor of the device"),
+            ColumnInfo("op", TEXT, "", "READ, WRITE, FLUSH, ..."),
+            ColumnInfo("sector", BIGINT, "512 bytes", "where; -1: nowhere"),
+            ColumnInfo("bytes", BIGINT, "bytes", "how much"),
+            ColumnInfo("insert_ns", BIGINT, "ns", "when the I/O scheduler got it; NULL: not known"),
+            ColumnInfo("wait_ns", BIGINT, "ns", "from then until the driver got it"),
+            ColumnInfo("status", TEXT, "", "OK, IOERR, ...; NULL: not completed"),
+            ColumnInfo("requeued", BOOLEAN, "", "whether the driver put it back"),
+            ColumnInfo("depth", INTEGER, "", "requests of the device with the driver, it included"),
+        ),
+        _block_requests,
+    ),
+    View(
+        "packets",
+        "A packet that was received or sent, until its memory is given up.",
+        ("netif_receive_skb net_dev_xmit", "consume_skb kfree_skb"),
+        (
+            *SPAN,
+            ColumnInfo("skb", UBIGINT, "", "address of the packet"),
+            ColumnInfo("direction", TEXT, "", "in or out; NULL: only its end is known"),
+            ColumnInfo("dev", TEXT, "", "name of the device"),
+            ColumnInfo("bytes", BIGINT, "bytes", "its length"),
+            ColumnInfo("protocol", TEXT, "", "of what came in: IPv4, ARP, ..."),
+            ColumnInfo("dropped", BOOLEAN, "", "whether that was its end"),
+            ColumnInfo("reason", TEXT, "", "why"),
+            ColumnInfo("location", TEXT, "", "who dropped it"),
+        ),
+        _packets,
+    ),
+)

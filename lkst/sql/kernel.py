@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What the kernel does later, or waits for: work items, timers, locks, wait queues."""
+
+import numpy as np
+
+from lkst.sql.columns import Column, Columns, Names
+from lkst.sql.pairs import keys, pair
+from lkst.sql.spans import either, joined, maybe, since, span_columns, sure
+from lkst.sql.view import BIGINT, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
+from lkst.state.tables import I64, Table
+
+__all__ = ("VIEWS",)
+
+
+def _pid(columns: Columns, table: Table) -> I64:
+    return columns.pid[table.rows].astype(np.int64)
+
+
+def _earlier(columns: Columns, before: Table, begin: Table, key: str) -> I64:
+    """Give for each of ``begin`` the row of what led to it: the first since it last happened."""
+    group = keys((before[key],), (begin[key],))
+    pairs = pair(group[0], before.rows, group[1], begin.rows, first=True)
+    pairs = sure(columns, before.rows, begin.rows, pairs, "object")
+    pairs = pairs.select((pairs.begin >= 0) & (pairs.end >= 0))
+    rows = np.full(len(begin), -1)
+    rows[pairs.end] = before.rows[pairs.begin]
+    return rows
+
+
+def _picked(rows: I64, which: I64) -> I64:
+    return np.where(which < 0, -1, rows[which]) if len(rows) else np.full(len(which), -1)
+
+
+def _work_items(columns: Columns) -> dict[str, Column]:
+    begin = columns.table("workqueue_execute_start", "function", "work")
+    end = columns.table("workqueue_execute_end", "function", "work")
+    queue = columns.table("workqueue_queue_work", "work", "function")
+    group = keys((_pid(columns, begin), begin["work"]), (_pid(columns, end), end["work"]))
+    pairs = pair(group[0], begin.rows, group[1], end.rows)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "task")
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    table["work"] = either(begin["work"], end["work"], pairs).view(np.uint64)
+    table["function"] = columns.symbols(either(begin["function"], end["function"], pairs))
+    row = _picked(_earlier(columns, queue, begin, "work"), pairs.begin)
+    table["queued_ns"] = maybe(columns.ts, row)
+    table["delay_ns"] = since(columns, row, begin.rows, pairs.begin)
+    table["queued_by"] = columns.comms(row)
+    return table
+
+
+def _timers(columns: Columns) -> dict[str, Column]:
+    parts = [_timer_part(columns, "timer"), _timer_part(columns, "hrtimer")]
+    return {name: joined(*(part[name] for part in parts)) for name in parts[0]}
+
+
+def _timer_part(columns: Columns, kind: str) -> dict[str, Column]:
+    begin = columns.table(f"{kind}_expire_entry", "function", kind)
+    end = columns.table(f"{kind}_expire_exit", kind)
+    armed = columns.table(f"{kind}_start", kind)
+    cpus = (columns.cpu[t.rows].astype(np.int64) for t in (begin, end))
+    group = keys(*((cpu, t[kind]) for cpu, t in zip(cpus, (begin, end), strict=True)))
+    pairs = pair(group[0], begin.rows, group[1], end.rows)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "cpu")
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    table["timer"] = either(begin[kind], end[kind], pairs).view(np.uint64)
+    table["kind"] = Names([kind], np.zeros(len(pairs), np.int64))
+    table["function"] = columns.symbols(begin["function"])[pairs.begin]
+    # Armed anew, it runs from then on.
+    group = keys((armed[kind],), (begin[kind],))
+    last = pair(group[0], armed.rows, group[1], begin.rows)
+    last = sure(columns, armed.rows, begin.rows, last, "object")
+    last = last.select((last.begin >= 0) & (last.end >= 0))
+    rows = np.full(len(begin), -1)
+    rows[last.end] = armed.rows[last.begin]
+    row = _picked(rows, pairs.begin)
+    table["armed_ns"] = maybe(columns.ts, row)
+    table["wait_ns"] = since(columns, row, begin.rows, pairs.begin)
+    return table
+
+
+def _lock_waits(columns: Columns) -> dict[str, Column]:
+    begin = columns.table("contention_begin", "lock", "flags", "owner")
+    end = columns.table("contention_end", "lock", "ret")
+    group = keys((_pid(columns, begin), begin["lock"]), (_pid(columns, end), end["lock"]))
+    # A mutex that is not had by spinning begins again to be waited for, asleep.
+    pairs = pair(group[0], begin.rows, group[1], end.rows, first=True)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "task")
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    lock = either(begin["lock"], end["lock"], pairs)
+    table["lock"] = lock.view(np.uint64)
+    table["name"] = columns.symbols(lock)
+    table["kind"] = columns.named("lock_flags", begin["flags"] & 0xFFFFFFFF)[pairs.begin]
+    named = np.where(begin["owner"] > 0, np.arange(len(begin)), -1)
+    owner = _picked(named, pairs.begin)
+    table["owner_pid"] = maybe(begin["owner"], owner)
+    table["owner_comm"] = columns.texts(begin.rows, "owner_comm")[owner]
+    table["ret"] = maybe(end["ret"], pairs.end)
+    return table
+
+
+def _queue_waits(columns: Columns) -> dict[str, Column]:
+    begin = columns.table(("add_wait_queue", "prepare_to_wait_event"), "queue", "entry")
+    end = columns.table(("remove_wait_queue", "finish_wait"), "queue", "entry")
+    group = keys((begin["queue"], begin["entry"]), (end["queue"], end["entry"]))
+    # Whoever finds that what it waits for has not come prepares to wait once more.
+    pairs = pair(group[0], begin.rows, group[1], end.rows, first=True)
+    pairs = sure(columns, begin.rows, end.rows, pairs, "object")
+    # Whoever did not have to wait ends its wait all the same.
+    first = int(begin.rows[0]) if len(begin) else 0
+    pairs = pairs.select((pairs.begin >= 0) | (_picked(end.rows, pairs.end) < first))
+    table = span_columns(columns, begin.rows, end.rows, pairs)
+    queue = either(begin["queue"], end["queue"], pairs)
+    table["queue"] = queue.view(np.uint64)
+    table["name"] = columns.symbols(queue)
+    return table
+
+
+VIEWS = (
+    View(
+        "work_items",
+        "A worker executes a work item.",
+        ("workqueue_execute_start", "workqueue_execute_end"),
+        (
+            *SPAN,
+            ColumnInfo("work", UBIGINT, "", "address of the work item"),
+            ColumnInfo("function", TEXT, "", "its function"),
+            ColumnInfo("queued_ns", BIGINT, "ns", "when it was queued; NULL: not known"),
+            ColumnInfo("delay_ns", BIGINT, "ns", "from then until it was executed"),
+            ColumnInfo("queued_by", TEXT, "", "name of the task that queued it"),
+        ),
+        _work_items,
+    ),
+    View(
+        "timers",
+        "A timer's function runs.",
+        ("timer_expire_entry hrtimer_expire_entry", "timer_expire_exit hrtimer_expire_exit"),
+        (
+            *SPAN,
+            ColumnInfo("timer", UBIGINT, "", "address of the timer"),
+            ColumnInfo("kind", TEXT, "", "timer or hrtimer"),
+            ColumnInfo("function", TEXT, "", "its function"),
+            ColumnInfo("armed_ns", BIGINT, "ns", "when it was armed last; NULL: not known"),
+            ColumnInfo("wait_ns", BIGINT, "ns", "from then until it expired"),
+        ),
+        _timers,
+    ),
+    View(
+        "lock_waits",
+        "A task, or what has interrupted it, waits for a lock.",
+        ("contention_begin", "contention_end"),
+        (
+            *SPAN,
+            ColumnInfo("lock", UBIGINT, "", "address of the lock"),
+            ColumnInfo("name", TEXT, "", "the same as a symbol, if it is one"),
+            ColumnInfo("kind", TEXT, "", "mutex, spin, read, write, rt, percpu"),
+            ColumnInfo("owner_pid", INTEGER, "", "who had it then; NULL: it does not tell"),
+            ColumnInfo("owner_comm", TEXT, "", "its name"),
+            ColumnInfo("ret", BIGINT, "", "0: it was got; NULL: not known"),
+        ),
+        _lock_waits,
+    ),
+    View(
+        "queue_waits",
+        "A waiter is in a wait queue.",
+        ("add_wait_queue prepare_to_wait_event", "remove_wait_queue finish_wait"),
+        (
+            *SPAN,
+            ColumnInfo("queue", UBIGINT, "", "address of the wait queue"),
+            ColumnInfo("name", TEXT, "", "the same as a symbol, if it is one"),
+        ),
+        _queue_waits,
+    ),
+)
