@@ -40,6 +40,8 @@ COMMANDS = {
     "list": ("lkst.commands", "Show which recorders a source holds."),
     "replay": ("lkst.commands", "Print the sequence of events up to the panic."),
     "state": ("lkst.state.commands", "Show where it died, and what looks wrong."),
+    "measure": ("lkst.measure.commands", "Find out what was slow, how often, and when."),
+    "sql": ("lkst.sql.commands", "Ask for anything in a trace in SQL."),
     "counts": ("lkst.commands", "Show what was counted instead of recorded."),
     "save": ("lkst.commands", "Keep the trace of a source in a file."),
     "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),

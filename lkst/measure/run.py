@@ -7,7 +7,7 @@ From a trace in SQL and a measure's query to statistics, the worst cases, a hist
 values over time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lkst.errors import Usage
@@ -46,6 +46,7 @@ def run_measure(
     by: str | Sequence[str] | None = None,
     filters: Filters | None = None,
     *,
+    only: Mapping[str, str] | None = None,
     bins: int = BINS,
     worst: int = WORST,
     groups: int = GROUPS,
@@ -57,12 +58,13 @@ def run_measure(
     :param by: columns of the measure by which its values are told, ``task``: comm and pid;
         None: what the measure says; "": none
     :param filters: CPUs, pids, names of tasks, since and until are heeded
+    :param only: columns of the measure, and the shell pattern that their text has to match
     :param groups: how many are given at most, those with the greatest totals
     :raises Usage: if its SQL is wrong, or it has no such column
     """
     missing = find_missing(trace, measure)
     try:
-        columns = _materialise(connection, trace, measure, filters or Filters())
+        columns = _materialise(connection, trace, measure, filters or Filters(), only or {})
         chosen = _by(measure.by if by is None else by, columns, measure)
         with sql_errors(f"{measure.path}: "):
             whole = _statistics(connection, ())[0]
@@ -86,7 +88,11 @@ def _quoted(name: str) -> str:
 
 
 def _materialise(
-    connection: "duckdb.DuckDBPyConnection", trace: Trace, measure: Measure, filters: Filters
+    connection: "duckdb.DuckDBPyConnection",
+    trace: Trace,
+    measure: Measure,
+    filters: Filters,
+    only: Mapping[str, str],
 ) -> list[str]:
     """Put the measure's rows into a table, and name its columns."""
     with sql_errors(f"{measure.path}: "):
@@ -95,7 +101,7 @@ def _materialise(
     for name in _FIXED:
         if name not in columns:
             raise Usage(f"{measure.path}: its query gives no column {name}")
-    tests, values = _tests(trace, filters, columns, measure)
+    tests, values = _tests(trace, filters, only, columns, measure)
     where = f"WHERE {' AND '.join(tests)}" if tests else ""
     with sql_errors(f"{measure.path}: "):
         connection.execute(
@@ -106,14 +112,19 @@ def _materialise(
 
 
 def _tests(
-    trace: Trace, filters: Filters, columns: list[str], measure: Measure
+    trace: Trace,
+    filters: Filters,
+    only: Mapping[str, str],
+    columns: list[str],
+    measure: Measure,
 ) -> tuple[list[str], list[Any]]:
     tests: list[str] = []
     values: list[Any] = []
 
     def test(option: str, column: str, text: str, *given: Any) -> None:
         if column not in columns:
-            raise Usage(f"--{option}: {measure.name} does not tell {column}")
+            there = ", ".join(name for name in columns if name not in _FIXED)
+            raise Usage(f"--{option}: {measure.name} does not tell {column!r}; it tells {there}")
         tests.append(text)
         values.extend(given)
 
@@ -128,6 +139,8 @@ def _tests(
         test("since", "start_ns", "start_ns >= ?", trace.end + filters.since)
     if filters.until is not None:
         test("until", "start_ns", "start_ns <= ?", trace.end + filters.until)
+    for column, pattern in only.items():
+        test("only", column, f"{_quoted(column)}::VARCHAR GLOB ?", pattern)
     return tests, values
 
 

@@ -14,26 +14,11 @@ from tabulate import tabulate
 from lkst import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import Counts, Histogram
+from lkst.replay.bars import STEPS, amount, bars, bucket_text
 from lkst.replay.clean import as_json, clean
 from lkst.trace.filters import match_events
 
 __all__ = ("chosen_counts", "counts_json", "counts_text")
-
-_BAR = 40
-
-#: Units from which a number is shown in the next one, by the unit that it is in.
-_STEPS = {
-    "ns": ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns")),
-    "": (
-        (1 << 60, "E"),
-        (1 << 50, "P"),
-        (1 << 40, "T"),
-        (1 << 30, "G"),
-        (1 << 20, "M"),
-        (1 << 10, "K"),
-        (1, ""),
-    ),
-}
 
 
 def chosen_counts(counts: Counts, catalogue: Catalogue, patterns: Iterable[str] | None) -> Counts:
@@ -72,19 +57,13 @@ def counts_text(counts: Counts, catalogue: Catalogue) -> str:
 
 def _histogram(hist: Histogram) -> str:
     unit = hist.field.unit if hist.field else ""
-    filled = [number for number, count in enumerate(hist.buckets) if count]
-    most = max(hist.buckets)
-    lines = [
+    title = (
         f"{hist.event.name} {_field(hist)}: {hist.count} values, mean {_mean(hist.mean, unit)}\n"
-    ]
-    texts = [_range(number, unit) for number in range(filled[0], filled[-1] + 1)]
-    width = max(map(len, texts))
-    digits = len(str(most))
-    for number, text in enumerate(texts, filled[0]):
-        count = hist.buckets[number]
-        bar = "@" * round(_BAR * count / most)
-        lines.append(f"  {text:<{width}}  {count:>{digits}} |{bar:<{_BAR}}|\n")
-    return "".join(lines)
+    )
+    filled = [number for number, count in enumerate(hist.buckets) if count]
+    numbers = range(filled[0], filled[-1] + 1)
+    texts = [bucket_text(*_bounds(number), unit) for number in numbers]
+    return title + bars(texts, [hist.buckets[number] for number in numbers])
 
 
 def _field(hist: Histogram) -> str:
@@ -92,7 +71,7 @@ def _field(hist: Histogram) -> str:
     if hist.field is None:
         return "?"
     name = clean(hist.field.name)
-    return f"{name} ({clean(hist.field.unit)})" if hist.field.unit not in _STEPS else name
+    return f"{name} ({clean(hist.field.unit)})" if hist.field.unit not in STEPS else name
 
 
 def _bounds(number: int) -> tuple[int | None, int | None]:
@@ -101,23 +80,8 @@ def _bounds(number: int) -> tuple[int | None, int | None]:
     return low, 1 << number if number < layout.BUCKETS - 1 else None
 
 
-def _range(number: int, unit: str) -> str:
-    low, high = _bounds(number)
-    if low is None:
-        return "0 or less"
-    return f"[{_amount(low, unit)}, {'...' if high is None else _amount(high, unit)})"
-
-
-def _amount(value: float, unit: str) -> str:
-    steps = _STEPS.get(unit, _STEPS[""])
-    size, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
-    scaled = value / size
-    text = f"{scaled:.0f}" if scaled == int(scaled) or abs(scaled) >= 100 else f"{scaled:.3g}"
-    return text + name
-
-
 def _mean(value: float, unit: str) -> str:
-    return _amount(value, unit) if unit == "ns" else f"{value:.6g}"
+    return amount(value, unit) if unit == "ns" else f"{value:.6g}"
 
 
 def counts_json(counts: Counts, catalogue: Catalogue) -> str:

@@ -6,7 +6,7 @@ Options
 The filters of all commands that read a trace, as options of the command line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 import functools
 from typing import Any, TypeVar
 
@@ -23,7 +23,7 @@ from lkst.trace.filters import (
     parse_time,
 )
 
-__all__ = ("filter_options",)
+__all__ = ("MEASURED", "filter_options", "filter_options_of")
 
 T = TypeVar("T")
 
@@ -59,15 +59,26 @@ def filter_options(command: Callable[..., T]) -> Callable[..., T]:
 
     :param command: takes a Filters; Usage is raised when an option makes no sense
     """
+    return filter_options_of(_PARSERS)(command)
 
-    @functools.wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> T:
-        given = {name: kwargs.pop(name) for name in _PARSERS}
-        return command(*args, filters=_read(given), **kwargs)
 
-    for option in reversed(_OPTIONS):
-        option(wrapper)
-    return wrapper
+def filter_options_of(
+    names: Collection[str],
+) -> Callable[[Callable[..., T]], Callable[..., T]]:
+    """Add some of the filters to a command, as :func:`filter_options` adds all."""
+
+    def decorate(command: Callable[..., T]) -> Callable[..., T]:
+        @functools.wraps(command)
+        def wrapper(*args: Any, **kwargs: Any) -> T:
+            given = {name: kwargs.pop(name) for name in names}
+            return command(*args, filters=_read(given), **kwargs)
+
+        for name, option in reversed(list(zip(_PARSERS, _OPTIONS, strict=True))):
+            if name in names:
+                option(wrapper)
+        return wrapper
+
+    return decorate
 
 
 _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
@@ -81,6 +92,9 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "since": ("since", parse_time),
     "until": ("until", parse_time),
 }
+
+#: Those that can be asked of what has a beginning, a CPU and a task.
+MEASURED = ("cpu", "pid", "comm", "since", "until")
 
 
 def _read(given: dict[str, str | tuple[str, ...] | None]) -> Filters:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lkst.errors import LkstError
 from lkst.sql.columns import Column, Columns, Maybe, Names
-from lkst.sql.records import EVENTS, HOLES, TRACE, cpus_view, event_views
+from lkst.sql.records import event_views
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, TEXT, UBIGINT, View
 from lkst.sql.views import VIEWS
 from lkst.trace.trace import Trace
@@ -61,6 +61,8 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
     connection = duckdb.connect(":memory:")
     # Tables are these here, and not what variables of the program happen to be called.
     connection.execute("SET python_enable_replacements = false")
+    # It would go to standard output.
+    connection.execute("SET enable_progress_bar = false")
     columns = Columns(trace)
     for view in tables_of(trace).values():
         connection.register(view.name, _Lazy(view, columns))
@@ -72,7 +74,7 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
 
 def tables_of(trace: Trace) -> dict[str, View]:
     """Give all tables of a trace by name: what is derived, and each event's own."""
-    tables = {view.name: view for view in (TRACE, cpus_view(trace), HOLES, EVENTS)} | VIEWS
+    tables = dict(VIEWS)
     for view in event_views(trace.catalogue):
         tables.setdefault(view.name, view)
     return tables

@@ -16,9 +16,8 @@ from lkst.replay.numbers import COMPANIONS, NAMERS
 from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.holes import EVER
 from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
-from lkst.trace.trace import Trace
 
-__all__ = ("EVENTS", "HOLES", "TRACE", "cpus_view", "event_views")
+__all__ = ("CPUS", "EVENTS", "HOLES", "TRACE", "event_views")
 
 _RECORD = (
     ColumnInfo("ts_ns", BIGINT, "ns", "when, of CLOCK_MONOTONIC"),
@@ -127,37 +126,35 @@ TRACE = View(
 )
 
 
-def cpus_view(trace: Trace) -> View:
-    """Give the table of CPUs."""
+def _cpus(columns: Columns) -> dict[str, Column]:
+    count = np.bincount(columns.cpu, minlength=columns.trace.header.nr_cpus).astype(np.int64)
+    first = np.zeros(len(count), np.int64)
+    last = np.zeros(len(count), np.int64)
+    last[columns.cpu] = columns.ts
+    first[columns.cpu[::-1]] = columns.ts[::-1]
+    holes = [len(columns.holes.spans.get(cpu, ())) for cpu in range(len(count))]
+    return {
+        "cpu": np.arange(len(count)),
+        "first_ns": Maybe(first, count > 0),
+        "last_ns": Maybe(last, count > 0),
+        "records": count,
+        "holes": np.array(holes, np.int64),
+    }
 
-    def build(columns: Columns) -> dict[str, Column]:
-        count = np.bincount(columns.cpu, minlength=trace.header.nr_cpus).astype(np.int64)
-        first = np.zeros(len(count), np.int64)
-        last = np.zeros(len(count), np.int64)
-        last[columns.cpu] = columns.ts
-        first[columns.cpu[::-1]] = columns.ts[::-1]
-        holes = [len(columns.holes.spans.get(cpu, ())) for cpu in range(len(count))]
-        return {
-            "cpu": np.arange(len(count)),
-            "first_ns": Maybe(first, count > 0),
-            "last_ns": Maybe(last, count > 0),
-            "records": count,
-            "holes": np.array(holes, np.int64),
-        }
 
-    return View(
-        "cpus",
-        "One row for each CPU.",
-        (),
-        (
-            ColumnInfo("cpu", INTEGER, "", "its number"),
-            ColumnInfo("first_ns", BIGINT, "ns", "its first record; NULL: it has none"),
-            ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
-            ColumnInfo("records", BIGINT, "", "how many it has"),
-            ColumnInfo("holes", BIGINT, "", "how often records are missing, before or between"),
-        ),
-        build,
-    )
+CPUS = View(
+    "cpus",
+    "One row for each CPU.",
+    (),
+    (
+        ColumnInfo("cpu", INTEGER, "", "its number"),
+        ColumnInfo("first_ns", BIGINT, "ns", "its first record; NULL: it has none"),
+        ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
+        ColumnInfo("records", BIGINT, "", "how many it has"),
+        ColumnInfo("holes", BIGINT, "", "how often records are missing, before or between"),
+    ),
+    _cpus,
+)
 
 
 def event_views(catalogue: Catalogue) -> Iterator[View]:

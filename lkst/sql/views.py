@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All views, by name, in the order in which they are shown."""
 
-from lkst.sql import calls, devices, kernel, memory, sched, tasks
+from lkst.sql import calls, devices, kernel, memory, records, sched, tasks
 from lkst.sql.view import View
 
 __all__ = ("VIEWS",)
@@ -9,6 +9,10 @@ __all__ = ("VIEWS",)
 VIEWS: dict[str, View] = {
     view.name: view
     for view in (
+        records.TRACE,
+        records.CPUS,
+        records.HOLES,
+        records.EVENTS,
         *sched.VIEWS,
         *calls.VIEWS,
         *devices.VIEWS,

@@ -13,7 +13,7 @@ from pathlib import Path
 import platform
 import sys
 
-from bench import crash, grabbing, loads, opening, reading, recording, steering
+from bench import crash, grabbing, loads, measuring, opening, reading, recording, steering
 from bench.result import Result
 import click
 from tabulate import tabulate
@@ -26,6 +26,7 @@ SUITES: dict[str, Callable[[], Iterator[Result]]] = {
     "opening": opening.measure,
     "crash": crash.measure,
     "grabbing": grabbing.measure,
+    "measuring": measuring.measure,
 }
 
 HEADERS = ["what", "median [range]", "against", "its median [range]", "ratio [range]", "target", ""]

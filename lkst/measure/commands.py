@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``lkst measure``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lkst.commands import newest, told_status
+from lkst.errors import NotFound, Usage
+from lkst.files import replacing
+from lkst.measure.find import find_measure, find_measures
+from lkst.measure.machine import bins_rows, buckets_rows, result_json, statistics_rows
+from lkst.measure.missing import find_missing
+from lkst.measure.result import Result
+from lkst.measure.run import BINS, GROUPS, WORST, run_measure
+from lkst.measure.text import (
+    histogram_text,
+    measures_text,
+    missing_text,
+    over_time_text,
+    overlay_text,
+    result_text,
+)
+from lkst.output import paged
+from lkst.replay.options import MEASURED, filter_options_of
+from lkst.source.host import Host
+from lkst.source.source import is_source
+from lkst.sql.write import FORMATS, check_output, put
+from lkst.trace.filters import Filters
+
+if TYPE_CHECKING:
+    pass
+
+__all__ = ("measure_command",)
+
+_PLOTS = (".png", ".svg")
+
+
+@click.command("measure")
+@click.argument("words", nargs=-1, metavar="[SOURCE] [NAME]")
+@click.option("--by", metavar="COLUMNS", help="Tell values by these: task, cpu, ...; '' by none.")
+@filter_options_of(MEASURED)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="COLUMN=PATTERN",
+    help="Of NAME only values of which this is true: name=read, 'lock=*_lock'.",
+)
+@click.option("--hist", is_flag=True, help="Show how the values are spread.")
+@click.option("--over-time", is_flag=True, help="Show how the values are over time.")
+@click.option("--overlay", metavar="NAME", help="Another measure over the same time.")
+@click.option("--bins", type=click.IntRange(1, 10_000), default=BINS, show_default=True)
+@click.option("--worst", type=click.IntRange(0, 100_000), default=WORST, show_default=True)
+@click.option("--groups", type=click.IntRange(1, 1_000_000), default=GROUPS, show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write; of --hist and --over-time a plot, if it is called .png or .svg.",
+)
+@click.option(
+    "--measure-path",
+    "paths",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    help="Folder or file of further measures.",
+)
+def measure_command(
+    words: tuple[str, ...],
+    by: str | None,
+    filters: Filters,
+    only: tuple[str, ...],
+    hist: bool,
+    over_time: bool,
+    overlay: str | None,
+    bins: int,
+    worst: int,
+    groups: int,
+    form: str,
+    output: Path | None,
+    paths: tuple[Path, ...],
+) -> int:
+    """
+    Find out in SOURCE what was slow, how often, and when.
+
+    Without NAME, the measures are listed. The worst cases come with the time that --around of
+    lkst replay takes. What begins or ends outside of the trace is counted as open.
+    """
+    measures = find_measures(paths)
+    source, name = _split(words, set(measures))
+    if name is None:
+        return _list(source, paths)
+    measure = find_measure(name, measures)
+    other = find_measure(overlay, measures) if overlay else None
+    if overlay and (hist or by is not None):
+        raise Usage("--overlay shows two measures over time: neither --hist nor --by go with it")
+    check_output(form, output)
+    from lkst.sql.connect import connect
+
+    trace = newest(source)
+    connection = connect(trace)
+    results = [
+        run_measure(
+            connection,
+            trace,
+            measure,
+            by,
+            filters,
+            only=_only(only),
+            groups=groups,
+            bins=bins,
+            worst=worst,
+        )
+    ]
+    if other:
+        results.append(run_measure(connection, trace, other, "", filters, bins=bins, worst=worst))
+    status = told_status(trace)
+    found = True
+    for result in results:
+        for missing in result.missing:
+            click.echo(f"lkst: {missing_text(result.measure, missing)}", err=True)
+        found = found and bool(result.whole.count or result.whole.open)
+    kinds = [kind for kind, wanted in (("hist", hist), ("over-time", over_time or other)) if wanted]
+    if found or form != "table":
+        _write(results, kinds, form, output)
+    if not found and not status:
+        if any(result.missing for result in results):
+            return NotFound.status
+        raise NotFound(f"{measure.name}: there is nothing of it in the trace")
+    return status
+
+
+def _only(words: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for word in words:
+        column, separator, pattern = word.partition("=")
+        if not separator or not column:
+            raise Usage(f"--only: {word!r} is not COLUMN=PATTERN")
+        pairs[column.strip()] = pattern
+    return pairs
+
+
+def _split(words: tuple[str, ...], names: set[str]) -> tuple[str | None, str | None]:
+    rest = list(words)
+    source = None
+    hosted = isinstance(click.get_current_context().obj, Host)
+    if rest and not hosted and (len(rest) > 1 or rest[0] not in names or is_source(rest[0])):
+        source = rest.pop(0)
+    name = rest.pop(0) if rest else None
+    if rest:
+        raise Usage(f"unexpected: {' '.join(rest)}")
+    return source, name
+
+
+def _list(source: str | None, paths: tuple[Path, ...]) -> int:
+    measures = find_measures(paths)
+    missing = None
+    if source is not None or isinstance(click.get_current_context().obj, Host):
+        trace = newest(source)
+        missing = {name: find_missing(trace, measure) for name, measure in measures.items()}
+    with paged() as stream:
+        stream.write(measures_text(measures, missing))
+    return 0
+
+
+def _write(results: list[Result], kinds: list[str], form: str, output: Path | None) -> None:
+    if output and output.suffix.lower() in _PLOTS:
+        if not kinds:
+            raise Usage(f"{output}: say what to draw: --hist, --over-time or --overlay")
+        from lkst.measure.plot import plot
+
+        plot(results, kinds, output)
+        return
+    first = results[0]
+    if form == "json":
+        _put_text(result_json(results), output)
+    elif form == "table":
+        _put_text("".join(_tables(results, kinds)), output)
+    elif len(kinds) > 1 or len(results) > 1:
+        raise Usage(f"--format {form} is one table: say --hist or --over-time, of one measure")
+    else:
+        rows = {"hist": buckets_rows, "over-time": bins_rows}.get(
+            kinds[0] if kinds else "", statistics_rows
+        )
+        put(*rows(first), form, output)
+
+
+def _tables(results: list[Result], kinds: list[str]) -> list[str]:
+    parts = [part for result in results for part in (*result_text(result), "\n")]
+    if "hist" in kinds:
+        parts.append(histogram_text(results[0]))
+    if "over-time" in kinds:
+        parts.append(overlay_text(*results) if len(results) > 1 else over_time_text(results[0]))
+    return parts
+
+
+def _put_text(text: str, output: Path | None) -> None:
+    if output is None:
+        with paged() as stream:
+            stream.write(text)
+        return
+    with replacing(output) as file:
+        file.write(text.encode())

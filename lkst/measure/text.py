@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""What a measure finds, for a terminal."""
+
+from collections.abc import Iterator, Sequence
+
+from tabulate import tabulate
+
+from lkst.measure.find import Measure
+from lkst.measure.result import Bin, Case, Missing, Result, Statistics
+from lkst.replay.bars import amount, bars, bucket_text
+from lkst.replay.clean import clean
+
+__all__ = (
+    "bin_value",
+    "histogram_text",
+    "measures_text",
+    "missing_text",
+    "over_time_text",
+    "overlay_text",
+    "result_text",
+)
+
+_NAMES = ("count", "total", "min", "mean", "p50", "p95", "p99", "max")
+
+
+def result_text(result: Result) -> Iterator[str]:
+    """Show the statistics and the worst cases."""
+    measure = result.measure
+    unit = "" if measure.unit == "ns" else f", in {clean(measure.unit)}"
+    yield f"{clean(measure.title)}{unit}: {clean(measure.description)}\n\n"
+    open_ = any(own.open for own in (result.whole, *result.groups))
+    names = [clean(name) for name in result.by] or [""]
+    rows = [_row(own, result, open_) for own in result.groups]
+    rows.append(_row(result.whole, result, open_, "all"))
+    heads = [*names, *_NAMES, *(["open"] if open_ else [])]
+    align = ["left"] * len(names) + ["right"] * (len(heads) - len(names))
+    yield _table(rows, heads, align)
+    if result.worst and measure.over_time != "count":
+        yield "\nworst\n"
+        yield _worst(result.worst, measure)
+
+
+def _table(rows: Sequence[Sequence[str]], heads: Sequence[str], align: Sequence[str]) -> str:
+    text = tabulate(rows, heads, tablefmt="plain", disable_numparse=True, colalign=align)
+    return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _row(own: Statistics, result: Result, open_: bool, name: str = "") -> list[str]:
+    unit = result.measure.unit
+    group = [clean(text) for text in own.group] or [name] + [""] * (max(len(result.by), 1) - 1)
+    # How long queues are does not add up.
+    total = None if result.measure.over_time == "max" else own.total
+    values = (total, own.min, own.mean, own.p50, own.p95, own.p99, own.max)
+    shown = ["" if value is None else _value(value, unit) for value in values]
+    return [*group, str(own.count), *shown, *([str(own.open)] if open_ else [])]
+
+
+def _value(value: float, unit: str) -> str:
+    if unit == "ns":
+        return amount(value, unit)
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _worst(worst: Sequence[Case], measure: Measure) -> str:
+    names = list(worst[0].columns)
+    rows = [
+        [case.around, _value(case.value, measure.unit), *(clean(v or "") for v in columns)]
+        for case in worst
+        for columns in [case.columns.values()]
+    ]
+    heads = ["--around", measure.unit if measure.unit != "ns" else "", *map(clean, names)]
+    return _table(rows, heads, ["right", "right", *["left"] * len(names)])
+
+
+def histogram_text(result: Result) -> str:
+    """Draw how the values are spread."""
+    unit = result.measure.unit
+    texts = [bucket_text(own.low, own.high, unit) for own in result.histogram]
+    title = f"\n{clean(result.measure.title)}: {result.whole.count} values\n"
+    return title + bars(texts, [own.count for own in result.histogram])
+
+
+def bin_value(own: Bin, measure: Measure) -> float | None:
+    """Give the value of a stretch of time, as the measure says."""
+    if measure.over_time == "count":
+        return own.count
+    if measure.over_time == "sum":
+        return own.total
+    return own.max if measure.over_time == "max" else own.mean
+
+
+def over_time_text(result: Result) -> str:
+    """Draw how the values are over time."""
+    measure = result.measure
+    values = [bin_value(own, measure) for own in result.over_time]
+    texts = [_since(own, result) for own in result.over_time]
+    title = f"\n{clean(measure.title)}: {measure.over_time} over time\n"
+    shown = ["" if value is None else _value(value, measure.unit) for value in values]
+    return title + bars(texts, [max(value or 0, 0) for value in values], shown)
+
+
+def _since(own: Bin, result: Result) -> str:
+    return f"{(own.start_ns - result.end_ns) / 1e9:+.6f}"
+
+
+def overlay_text(first: Result, second: Result) -> str:
+    """Draw two over the same time."""
+    lines = [f"\n{clean(own.measure.title)}: {own.measure.over_time}" for own in (first, second)]
+    parts = []
+    for result in (first, second):
+        values = [bin_value(own, result.measure) for own in result.over_time]
+        shown = ["" if v is None else _value(v, result.measure.unit) for v in values]
+        texts = [""] * len(values)
+        parts.append(bars(texts, [max(v or 0, 0) for v in values], shown).splitlines())
+    times = [_since(own, first) for own in first.over_time]
+    rows = [
+        f"  {time}{left}  {right.strip()}\n"
+        for time, left, right in zip(times, *parts, strict=True)
+    ]
+    return "".join([f"{lines[0]} | {lines[1].strip()}\n", *rows])
+
+
+def missing_text(measure: Measure, missing: Missing) -> str:
+    """Say which events are missing, and how they are had."""
+    names = " or ".join(clean(name) for name in missing.events)
+    if not missing.maskset:
+        return f"{measure.name}: needs {names}, which this recorder does not have"
+    return (
+        f"{measure.name}: {names} was not recorded; maskset {clean(missing.maskset)} has it:"
+        f" lkst mask use {clean(missing.maskset)}"
+    )
+
+
+def measures_text(measures: dict[str, Measure], missing: dict[str, list[Missing]] | None) -> str:
+    """
+    List measures.
+
+    :param missing: what each of them lacks; None: not known
+    """
+    rows = []
+    for name, measure in measures.items():
+        lacks = "; ".join(" or ".join(own.events) for own in (missing or {}).get(name, ()))
+        rows.append((name, measure.unit, clean(measure.description), clean(lacks)))
+    heads = ["measure", "unit", "what it is", "not recorded"]
+    if missing is None:
+        rows = [row[:3] for row in rows]  # type: ignore[misc]
+        heads = heads[:3]
+    return _table(rows, heads, ["left"] * len(heads))

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The tables of a trace, described."""
+
+from collections.abc import Iterable
+
+from tabulate import tabulate
+
+from lkst.replay.clean import as_json, clean
+from lkst.sql.view import View
+
+__all__ = ("schema_json", "schema_text")
+
+
+def schema_text(views: Iterable[View]) -> str:
+    """Describe tables, one after the other."""
+    return "\n".join(map(_view_text, views))
+
+
+def _view_text(view: View) -> str:
+    needs = f"from {', '.join(' or '.join(e.split()) for e in view.events)}" if view.events else ""
+    lines = [clean(view.name), f"  {clean(view.meaning)}"]
+    if needs and view.events != (view.name,):
+        lines.append(f"  {clean(needs)}")
+    rows = [(c.name, c.type, clean(c.unit), clean(c.meaning)) for c in view.columns]
+    table = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return "\n".join([*lines, *(f"    {line.rstrip()}" for line in table.splitlines())]) + "\n"
+
+
+def schema_json(views: Iterable[View]) -> str:
+    """Describe the same as JSON."""
+    answer = [
+        {
+            "name": view.name,
+            "meaning": view.meaning,
+            "events": [events.split() for events in view.events],
+            "columns": [
+                {"name": c.name, "type": c.type, "unit": c.unit, "meaning": c.meaning}
+                for c in view.columns
+            ],
+        }
+        for view in views
+    ]
+    return as_json(answer, indent=2) + "\n"
