@@ -28,6 +28,9 @@ __all__ = ("Column", "Columns", "Maybe", "Names", "named_by")
 
 T = TypeVar("T")
 
+#: Rows that are worked on at a time, so that not all of them are held several times.
+_BLOCK = 1 << 20
+
 _NAME = 16  # bytes of a comm or a name: recorder/types.h
 
 
@@ -83,10 +86,14 @@ class Columns:
     @cached_property
     def _what(self) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.int32]]:
         records = self.trace.records
-        what = records.slots[records.first, 1]
-        halves = what.view("<u2").reshape(-1, 4)
-        event, cpu = halves[:, 0].copy(), halves[:, 1].copy()
-        pid = (what >> np.uint64(layout.PID_SHIFT)).astype(np.uint32) & np.uint32(layout.PID_MASK)
+        event, cpu = np.zeros(len(self), np.uint16), np.zeros(len(self), np.uint16)
+        pid = np.zeros(len(self), np.uint32)
+        for start in range(0, len(self), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            what = records.slots[records.first[rows], 1]
+            halves = what.view("<u2").reshape(-1, 4)
+            event[rows], cpu[rows] = halves[:, 0], halves[:, 1]
+            pid[rows] = what >> np.uint64(layout.PID_SHIFT) & np.uint64(layout.PID_MASK)
         return event, cpu, pid.view(np.int32)
 
     @property
@@ -110,14 +117,15 @@ class Columns:
         return find_holes(self.trace, self.cpu)
 
     @cached_property
-    def _by_event(self) -> tuple[I64, I64]:
-        order = np.argsort(self.event, kind="stable")
-        return order, np.searchsorted(self.event[order], np.arange((1 << 16) + 1))
+    def _by_event(self) -> tuple[NDArray[np.uint32], I64]:
+        order = np.argsort(self.event, kind="stable").astype(np.uint32)
+        counts = np.bincount(self.event, minlength=1 << 16)
+        return order, np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
 
     def rows(self, event: Event) -> I64:
         """Give the rows of an event, in the order of time."""
         order, starts = self._by_event
-        return order[starts[event.id] : starts[event.id + 1]]
+        return order[starts[event.id] : starts[event.id + 1]].astype(np.int64)
 
     def table(self, names: str | Iterable[str], *fields: str) -> Table:
         """Give the records of one event or of several: see :func:`lkst.state.tables.table`."""
@@ -131,8 +139,16 @@ class Columns:
 
     @cached_property
     def _comms(self) -> Names:
-        names, codes = self.trace.task_names.codes(self.trace)
-        return Names(names, codes.astype(np.int32))
+        names: dict[str, int] = {}
+        codes = np.zeros(len(self), np.int32)
+        for start in range(0, len(self), _BLOCK):
+            rows = slice(start, min(start + _BLOCK, len(self)))
+            found, which = self.trace.task_names.codes_of(
+                self.pid[rows], self.cpu[rows], np.arange(rows.start, rows.stop)
+            )
+            own = [names.setdefault(name, len(names)) for name in found]
+            codes[rows] = np.array(own, np.int32)[which]
+        return Names(list(names), codes)
 
     def comms(self, rows: I64) -> Names:
         """Name the tasks that were current in some rows; of row -1, none."""

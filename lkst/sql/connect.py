@@ -27,6 +27,9 @@ __all__ = ("connect", "need", "tables_of")
 #: Rows that a thread takes at a time.
 _BATCH = 1 << 17
 
+#: Bytes of tables that are kept for further queries.
+_ROOM = 1 << 28
+
 
 def need(extra: str, *modules: str) -> None:
     """
@@ -63,9 +66,9 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
     connection.execute("SET python_enable_replacements = false")
     # It would go to standard output.
     connection.execute("SET enable_progress_bar = false")
-    columns = Columns(trace)
+    made = _Made(Columns(trace))
     for view in tables_of(trace).values():
-        connection.register(view.name, _Lazy(view, columns))
+        connection.register(view.name, _Lazy(view, made))
     connection.execute(
         f"CREATE MACRO before_end(ns) AS (ns - {int(trace.end)}::BIGINT) / 1e9::DOUBLE"
     )
@@ -80,13 +83,34 @@ def tables_of(trace: Trace) -> dict[str, View]:
     return tables
 
 
+class _Made:
+    """The tables that were asked for last, as many as there is room for."""
+
+    def __init__(self, columns: Columns) -> None:
+        self._columns = columns
+        self._tables: dict[str, Any] = {}
+
+    def table(self, view: View, schema: Any) -> Any:
+        import pyarrow as pa
+
+        table = self._tables.pop(view.name, None)
+        if table is None:
+            columns = view.build(self._columns)
+            arrays = [_arrow(columns[field.name], field.type) for field in schema]
+            batches = pa.Table.from_arrays(arrays, schema=schema).to_batches(_BATCH)
+            table = pa.Table.from_batches(batches, schema)
+        self._tables[view.name] = table
+        while len(self._tables) > 1 and sum(t.nbytes for t in self._tables.values()) > _ROOM:
+            del self._tables[next(iter(self._tables))]
+        return table
+
+
 class _Lazy:
     """A table that is made when its rows are asked for: Arrow's PyCapsule interface."""
 
-    def __init__(self, view: View, columns: Columns) -> None:
+    def __init__(self, view: View, made: _Made) -> None:
         self._view = view
-        self._columns = columns
-        self._table: Any = None
+        self._made = made
 
     def _schema(self) -> Any:
         import pyarrow as pa
@@ -98,14 +122,7 @@ class _Lazy:
         return self._schema().__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
-        import pyarrow as pa
-
-        if self._table is None:
-            table = self._view.build(self._columns)
-            schema = self._schema()
-            whole = pa.table([_arrow(table[field.name], field.type) for field in schema], schema)
-            self._table = pa.Table.from_batches(whole.to_batches(_BATCH), schema)
-        return self._table.__arrow_c_stream__(requested_schema)
+        return self._made.table(self._view, self._schema()).__arrow_c_stream__(requested_schema)
 
 
 def _types() -> Mapping[str, Any]:

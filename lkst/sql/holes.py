@@ -130,10 +130,15 @@ def _of_cpu(
     found: list[tuple[int, int]] = []
     for buffer in np.unique(buffers).tolist():
         own = np.flatnonzero(buffers == buffer)
-        gaps = np.flatnonzero(after[own[:-1]] != number[own[1:]])
-        found += zip(ts[own[gaps]].tolist(), ts[own[gaps + 1]].tolist(), strict=True)
         first, last = int(own[0]), int(own[-1])
-        if number[first]:
+        gaps = np.flatnonzero(after[own[:-1]] != number[own[1:]])
+        if len(gaps):
+            # A record that an interrupt writes before another one has its time is older than that.
+            own = own[np.argsort(number[own], kind="stable")]
+            gaps = np.flatnonzero(after[own[:-1]] != number[own[1:]])
+        ends = np.sort(np.stack((ts[own[gaps]], ts[own[gaps + 1]]), axis=1), axis=1)
+        found += map(tuple, ends.tolist())
+        if number[own].min():
             # What another buffer holds from before has no hole.
             found.append((int(ts[first - 1]) if first else -EVER, int(ts[first])))
         frozen, damaged = lost.get((buffer, cpu), (False, False))

@@ -93,7 +93,7 @@ def ends_are_recorded(trace: Trace, name: str) -> bool:
     event = next((e for e in trace.catalogue.events.values() if e.name == name), None)
     if event is None:
         return False
-    if (trace.whole.event == event.id).any():
+    if event.id in trace.whole.occurring:
         return True
     control = trace.control
     if control is None or event_state(control, event.id) != "attached":

@@ -113,12 +113,23 @@ class TaskNames:
 
         :return: names, and for each row the index of its own
         """
-        task = _task(trace.pid, trace.cpu)
+        return self.codes_of(trace.pid, trace.cpu, trace.position)
+
+    def codes_of(
+        self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64
+    ) -> tuple[list[str], I64]:
+        """
+        Name tasks as they were called when some records were written.
+
+        :param position: rows of the whole trace
+        :return: names, and for each row the index of its own
+        """
+        task = _task(pid.astype(np.int64, copy=False), cpu.astype(np.int64, copy=False))
         last = self._last[task]
         code = last.astype(np.int64) - 1
         several = np.flatnonzero(last == _SEVERAL)
         if len(several):
-            code[several] = self._find(task[several], trace.position[several])
+            code[several] = self._find(task[several], position[several])
         names = self._names
         unknown = np.flatnonzero(last == _UNKNOWN)
         if len(unknown):

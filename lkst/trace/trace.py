@@ -100,6 +100,11 @@ class Trace:
         return self._what & 0xFFFF
 
     @cached_property
+    def occurring(self) -> frozenset[int]:
+        """Ids of the events of which there are records."""
+        return frozenset(np.flatnonzero(np.bincount(self.event)).tolist())
+
+    @cached_property
     def cpu(self) -> NDArray[np.int64]:
         """CPUs that wrote the records."""
         return self._what >> layout.CPU_SHIFT & 0xFFFF

@@ -26,7 +26,7 @@ from lkst.sql.connect import connect
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 
-ROUNDS = 1
+ROUNDS = 3
 CPUS = 5
 SLOTS = 1 << 21  # of each CPU: in all a little more than ten million
 TASKS = 40  # of each CPU
@@ -84,7 +84,7 @@ def _image() -> Image:
         for number, name in enumerate(STORY):
             rows = np.flatnonzero(step == number)
             following = 100 + cpu * TASKS + (turn[rows] + 1) % TASKS
-            thing = np.uint64(MEMORY) + np.uint64(cpu << 20) + (turn[rows] % 64 * 512).astype(np.uint64)
+            thing = (turn[rows] % 64 * 512).astype(np.uint64) + np.uint64(MEMORY + (cpu << 20))
             values = {
                 "nr": turn[rows] % 50,
                 "next_pid": following,

@@ -142,8 +142,8 @@ def test_plots(saved: Path, lkst: Run, tmp_path: Path, suffix: str, start: bytes
     assert lkst("measure", saved, *words).status == 0
     alone = output.read_bytes()
     assert alone.startswith(start)
-    words = ("syscall-time", "--only", "name=0", "--overlay", "block-time", "-o", output)
-    assert lkst("measure", saved, *words).status == 0
+    overlay = ("--only", "name=0", "--overlay", "block-time")
+    assert lkst("measure", saved, "syscall-time", *overlay, "-o", output).status == 0
     assert output.read_bytes().startswith(start)
     if suffix == ".svg":
         text = output.read_text()

@@ -111,3 +111,14 @@ def test_selection_is_paired_as_the_whole() -> None:
     call(made, None)
     chosen = apply(made.trace(), Filters(events=("sys_enter", "mark")))
     assert connect(chosen).execute(SYSCALLS).fetchall() == WHOLE
+
+
+def test_time_that_an_interrupt_has_overtaken_is_no_hole() -> None:
+    """A record claims its slot, is interrupted, and then has a later time than the next slot's."""
+    made = Synthetic()
+    made.record(0, 100, 7, "sys_enter", nr=1)
+    made.record(0, 210, 7, "sched_wakeup", pid=9)
+    made.record(0, 200, 7, "softirq_raise", vec=1)
+    made.record(0, 300, 7, "sys_exit", nr=1)
+    assert rows(made, "FROM holes") == []
+    assert rows(made, SYSCALLS) == WHOLE
