@@ -25,6 +25,7 @@ PACKAGES = (
     "kexec-tools",
     "kmod",
     "libbpf1",
+    "linux-perf",
     "makedumpfile",
     "procps",
     "python3",

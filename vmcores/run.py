@@ -306,7 +306,11 @@ class _Course:
                 options.dump_format, options.dump_level, str(whole), str(target)
             )
             call(["sh", "-c", command])
-        self.say(f"panic: {self._drain_console() or 'without a message'}")
+        message = self._drain_console()
+        if _STALE.search(self.console()):
+            # What it says of an exception in an interrupt came behind the panic device's word.
+            raise _EmulatorError(f"panic in stage {self.stage}: {message}")
+        self.say(f"panic: {message or 'without a message'}")
 
     def _drain_console(self) -> str | None:
         # A panic in an NMI prints only after the panic device was told.

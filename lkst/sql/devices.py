@@ -2,9 +2,10 @@
 """What devices do: block requests, and packets."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lkst.sql.columns import Column, Columns, Maybe, Names
-from lkst.sql.pairs import keys, pair
+from lkst.sql.pairs import Pairs, keys, last_before, pair
 from lkst.sql.spans import either, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
 from lkst.state.tables import I64
@@ -19,8 +20,8 @@ def _block_requests(columns: Columns) -> dict[str, Column]:
     end = columns.table(("block_rq_complete", "block_rq_requeue"), "rq", *_BLOCK)
     insert = columns.table("block_rq_insert", "rq")
     group = keys((begin["rq"],), (end["rq"],), (insert["rq"],))
-    # Of a request that is completed in parts, the first part ends it.
     pairs = pair(group[0], begin.rows, group[1], end.rows)
+    pairs = pairs.select(~_again(columns, end.rows, group[1], pairs))
     pairs = sure(columns, begin.rows, end.rows, pairs, "object")
     table = span_columns(columns, begin.rows, end.rows, pairs)
     for name in _BLOCK:
@@ -45,6 +46,24 @@ def _block_requests(columns: Columns) -> dict[str, Column]:
     table["requeued"] = (pairs.end >= 0) & ~done
     table["depth"] = _depth(begin["dev"], begin.rows, end["dev"], end.rows, pairs.begin, pairs.end)
     return table
+
+
+def _again(columns: Columns, end: I64, keys_: I64, pairs: Pairs) -> NDArray[np.bool_]:
+    """
+    Tell which ends are further ones of a request that has ended.
+
+    What is completed in parts has several, and so has a write that has to be flushed
+    (``blk_flush_complete_seq()`` of block/blk-flush.c).
+    """
+    again = np.zeros(len(pairs), bool)
+    lone = np.flatnonzero(pairs.begin < 0)
+    if len(lone):
+        rows = end[pairs.end[lone]]
+        before = last_before(keys_, end, keys_[pairs.end[lone]], rows)
+        earlier = end[np.maximum(before, 0)]
+        hole = columns.holes.anywhere(columns.ts[earlier], columns.ts[rows])
+        again[lone] = (before >= 0) & ~hole
+    return again
 
 
 def _rows(rows: I64, which: I64) -> I64:

@@ -74,6 +74,8 @@ REQUESTS = [
     at(1, 140, 8, "block_rq_issue", **OTHER),
     at(0, 170, 0, "block_rq_complete", **OTHER),
     at(0, 180, 0, "block_rq_complete", **BLOCK),
+    # A flush behind it, or another part of it: nothing new.
+    at(0, 190, 0, "block_rq_complete", **BLOCK),
     at(0, 200, 7, "block_rq_issue", **BLOCK),
 ]
 
