@@ -156,6 +156,8 @@ static char *help_lkst[] = {
 	"    replay   the sequence of events up to the panic.",
 	"    state    what every CPU and task was in the middle of, and what looks wrong.",
 	"    counts   what was counted instead of recorded.",
+	"    measure  what was slow, how often, and when.",
+	"    sql      anything, asked for in SQL.",
 	"    events   which events there are, and their fields.",
 	"    save     keep the trace in a file.",
 	"    slice    cut out the smallest vmcore that still replays.",

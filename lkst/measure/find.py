@@ -153,6 +153,6 @@ def find_measure(name: str, measures: dict[str, Measure]) -> Measure:
     :raises NotFound: if there is none
     """
     if name not in measures:
-        hint = nearest(name, measures) or f": there are {', '.join(measures)}"
+        hint = nearest(name, measures) or ": lkst measure lists them"
         raise NotFound(f"no measure is called {name!r}{hint}")
     return measures[name]

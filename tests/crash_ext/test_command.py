@@ -15,6 +15,8 @@ def test_commands(crash: Crash, lkst: Run) -> None:
         "lkst replay --event sched_switch,irq --last 20 --format csv > csv",
         "lkst replay --event 'sched_switch, irq' --last 20 --format csv > quoted",
         "lkst counts",
+        "lkst measure softirq-time > measure",
+        "lkst sql 'SELECT count(*) AS n, max(duration_ns) AS longest FROM softirqs' > sql",
         "lkst replay | head -n 1",
         "lkst replay | tail -n 1",
         "lkst save -o trace.lkst",
@@ -30,6 +32,9 @@ def test_commands(crash: Crash, lkst: Run) -> None:
     words = ("--event", "sched_switch,irq", "--last", "20", "--format", "csv")
     assert read["csv"] == lkst("replay", vmcore, *words).stdout
     assert (crash.folder / "quoted").read_text() == read["csv"]
+    assert (crash.folder / "measure").read_text() == lkst("measure", vmcore, "softirq-time").stdout
+    query = "SELECT count(*) AS n, max(duration_ns) AS longest FROM softirqs"
+    assert (crash.folder / "sql").read_text() == lkst("sql", vmcore, query).stdout
     for heading in ("NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES"):
         assert said.splitlines().count(heading) == 1
     assert f"source     {vmcore} (vmcore)" in said.splitlines()
