@@ -45,7 +45,7 @@ def _register(**where: CommandNamespace) -> None:
         usage="**lkst** *COMMAND* [*ARGUMENT* ...]",
         long_description="This runs a command of the Linux Kernel State Tracer: **list**,"
         " **replay**, **state**, **measure**, **sql**, **counts**, **save**, **slice** or"
-        " **events**. **lkst --help** shows them all, and **lkst replay --help** the options of one.",
+        " **events**. **lkst --help** shows them all, **lkst replay --help** the options of one.",
         parse=parse_shell_command,
         **where,
     )

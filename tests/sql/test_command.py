@@ -7,11 +7,12 @@ from pathlib import Path
 import subprocess
 import sys
 
-from dumps import ROOT, Run
+from dumps import ROOT, Result, Run
 import pyarrow.parquet as pq
 import pytest
 from synthetic import Synthetic
 
+from lkst.cli import run
 from lkst.source.saved import save_trace
 from lkst.sql.views import VIEWS
 
@@ -27,6 +28,19 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("sql") / "a.lkst"
     save_trace(made.trace(), path)
     return path
+
+
+@pytest.fixture
+def lkst(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Give a function that runs the program in this process, which is cheaper."""
+
+    def call(*words: object) -> Result:
+        capsys.readouterr()
+        status = run([str(word) for word in words])
+        said = capsys.readouterr()
+        return Result(status, said.out, said.err)
+
+    return call
 
 
 def test_formats(saved: Path, lkst: Run, tmp_path: Path) -> None:
@@ -78,8 +92,6 @@ def test_statements_from_standard_input(saved: Path) -> None:
 def test_prompt_goes_on_behind_an_error(
     saved: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from lkst.cli import run
-
     monkeypatch.setattr(sys, "stdin", io.StringIO("SELECT\nwrong;\nSELECT 40 +\n2 AS a;\n.quit\n"))
     monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
     assert run(["sql", str(saved)]) == 0

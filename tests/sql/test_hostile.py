@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whatever the records hold, every table and every measure has an answer."""
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import Synthetic, recorder_events
@@ -26,7 +28,7 @@ def recorders(draw: st.DrawFn) -> Synthetic:
         st.booleans(),
     )
     for event, cpu, ts, pid, lost in draw(st.lists(choices, max_size=40)):
-        values: dict[str, int | bytes] = {}
+        values: dict[str, Any] = {}
         for field in event.fields:
             named = field.type in ("comm", "name", "text")
             values[field.name] = draw(st.sampled_from(NAMES if named else EXTREMES))
