@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command ``lkst measure``."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ from lkst.measure.text import (
 )
 from lkst.output import paged
 from lkst.replay.options import MEASURED, filter_options_of
+from lkst.slice.progress import told
 from lkst.source.host import Host
 from lkst.source.source import is_source
 from lkst.sql.write import FORMATS, check_output, put
@@ -102,21 +104,13 @@ def measure_command(
 
     trace = newest(source)
     connection = connect(trace)
-    results = [
-        run_measure(
-            connection,
-            trace,
-            measure,
-            by,
-            filters,
-            only=_only(only),
-            groups=groups,
-            bins=bins,
-            worst=worst,
-        )
-    ]
-    if other:
-        results.append(run_measure(connection, trace, other, "", filters, bins=bins, worst=worst))
+    with told() as tell:
+        tell(f"measuring {measure.name}")
+        ran = partial(run_measure, connection, trace, bins=bins, worst=worst, groups=groups)
+        results = [ran(measure, by, filters, only=_only(only))]
+        if other:
+            tell(f"measuring {other.name}")
+            results.append(ran(other, "", filters))
     status = told_status(trace)
     found = True
     for result in results:

@@ -77,9 +77,13 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
 
 def tables_of(trace: Trace) -> dict[str, View]:
     """Give all tables of a trace by name: what is derived, and each event's own."""
+    # Upper and lower case are one to SQL: no event takes the place of what is derived.
+    taken = set(VIEWS)
     tables = dict(VIEWS)
     for view in event_views(trace.catalogue):
-        tables.setdefault(view.name, view)
+        if view.name.lower() not in taken:
+            taken.add(view.name.lower())
+            tables[view.name] = view
     return tables
 
 

@@ -17,6 +17,8 @@ from lkst.state.tables import I64
 __all__ = ("Pairs", "keys", "last_before", "pair")
 
 _ROW_BITS = 32
+_MAX_KEY = 1 << 31
+_U64 = (1 << 64) - 1
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,38 @@ def keys(*groups: tuple[I64, ...]) -> list[I64]:
     :return: numbers, for each table
     """
     sizes = np.cumsum([len(group[0]) for group in groups])[:-1]
-    joined = np.zeros(int(sum(len(group[0]) for group in groups)), np.int64)
+    joined, size = np.zeros(int(sum(len(group[0]) for group in groups)), np.int64), 1
     for columns in zip(*groups, strict=True):
-        column = np.concatenate(columns)
-        _, codes = np.unique(column, return_inverse=True)
-        joined = joined * (int(codes.max(initial=0)) + 1) + codes
-        if len(groups[0]) > 1:
-            _, joined = np.unique(joined, return_inverse=True)
+        codes, count = _numbered(np.concatenate(columns))
+        joined, size = joined * count + codes, size * count
+        if size > _MAX_KEY:
+            joined, size = _renumbered(joined)
     return np.split(joined, sizes)
+
+
+def _numbered(column: I64) -> tuple[I64, int]:
+    """
+    Number values from 0 up.
+
+    Most often they lie close to each other, and addresses are multiples of something: then
+    nothing has to be sorted.
+
+    :return: numbers, and one more than the greatest
+    """
+    if not len(column):
+        return column, 1
+    offset = column.view(np.uint64) - np.uint64(int(column.min()) & _U64)
+    bits = int(np.bitwise_or.reduce(offset))
+    shift = (bits & -bits).bit_length() - 1 if bits else 0
+    size = (int(offset.max()) >> shift) + 1
+    if size > _MAX_KEY:
+        return _renumbered(column)
+    return (offset >> np.uint64(shift)).astype(np.int64), size
+
+
+def _renumbered(column: I64) -> tuple[I64, int]:
+    values, codes = np.unique(column, return_inverse=True)
+    return codes, len(values)
 
 
 def pair(begin_keys: I64, begin: I64, end_keys: I64, end: I64, *, first: bool = False) -> Pairs:

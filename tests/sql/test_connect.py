@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from synthetic import Synthetic
+from synthetic import EventSpec, FieldSpec, Synthetic
 
 from lkst.sql.columns import Column, Columns
 from lkst.sql.connect import connect, tables_of
@@ -68,3 +68,19 @@ def test_tables_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch
     for _ in range(2):
         connection.execute("SELECT count(*) FROM running").fetchall()
     assert len(calls) == 1
+
+
+def test_no_event_takes_the_place_of_a_table() -> None:
+    names = ("Running", "events", "EVENTS", "plain", "Plain")
+    made = Synthetic(
+        [
+            EventSpec(name, fields=(FieldSpec("u64", "TS_NS"), FieldSpec("s32", "x")))
+            for name in names
+        ]
+    )
+    made.record(0, 1_000, 7, "Running", x=1)
+    made.record(0, 2_000, 7, "plain", TS_NS=5, x=3)
+    trace = made.trace()
+    assert rows(trace, "SELECT count(*) FROM running") == [(0,)]
+    assert rows(trace, "SELECT event FROM events ORDER BY ts_ns") == [("Running",), ("plain",)]
+    assert rows(trace, "SELECT ts_ns, plain_TS_NS, x FROM plain") == [(2_000, 5, 3)]
