@@ -46,7 +46,7 @@ END
 counts="/proc/softirqs /proc/interrupts /proc/diskstats"
 /tmp/snap1 $counts >/out/snap1
 # It would trace the calls that it makes to tell what it has traced.
-sh -c 'exec perf record -q -a -k mono -m 1M -o /tmp/perf.data \
+sh -c 'exec perf record -q -a -k mono -m 16M -o /tmp/perf.data \
 	-e sched:sched_switch,sched:sched_wakeup,sched:sched_wakeup_new \
 	-e raw_syscalls:sys_enter --filter "common_pid != $$" \
 	-e raw_syscalls:sys_exit --filter "common_pid != $$" -- sh /tmp/work' >/out/perf.log 2>&1
@@ -61,7 +61,7 @@ echo c >/proc/sysrq-trigger
 
 @pytest.fixture(scope="module")
 def dump(lab: Lab) -> Dump:
-    words = ("--memory", "512", "--timeout", "600", "--record", "--size 8M")
+    words = ("--memory", "512", "--timeout", "600", "--record", "--size 16M")
     return lab("6.12", *words, script=SCRIPT)
 
 
