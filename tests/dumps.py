@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from lkst.cli import run
+
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / "vmcores" / "lab.py"
 KERNELS = ("6.1", "6.12", "7")
@@ -72,3 +74,11 @@ def run_lkst(*words: object, **options: Any) -> Result:
     result = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, **options)
     assert "Traceback" not in result.stderr, result.stderr
     return Result(result.returncode, result.stdout, result.stderr)
+
+
+def run_here(capsys: pytest.CaptureFixture[str], *words: object) -> Result:
+    """Run the program in this process, which is cheaper."""
+    capsys.readouterr()
+    status = run([str(word) for word in words])
+    said = capsys.readouterr()
+    return Result(status, said.out, said.err)

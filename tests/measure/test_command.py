@@ -1,18 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command ``lkst measure``, and what it is told by files."""
 
+from functools import partial
 import json
 from pathlib import Path
 import re
 import subprocess
 import sys
 
-from dumps import ROOT, Result, Run
+from dumps import ROOT, Run, run_here
 import pyarrow.parquet as pq
 import pytest
 from synthetic import Synthetic
 
-from lkst.cli import run
 from lkst.errors import Usage
 from lkst.measure.find import find_measures, parse_measure
 from lkst.source.saved import save_trace
@@ -56,15 +56,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lkst(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give a function that runs the program in this process, which is cheaper."""
-
-    def call(*words: object) -> Result:
-        capsys.readouterr()
-        status = run([str(word) for word in words])
-        said = capsys.readouterr()
-        return Result(status, said.out, said.err)
-
-    return call
+    return partial(run_here, capsys)
 
 
 def measured(lkst: Run, saved: Path, *words: object) -> dict[str, object]:

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command ``lkst sql``."""
 
+from functools import partial
 import io
 import json
 from pathlib import Path
 import subprocess
 import sys
 
-from dumps import ROOT, Result, Run
+from dumps import ROOT, Run, run_here
 import pyarrow.parquet as pq
 import pytest
 from synthetic import Synthetic
@@ -32,15 +33,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lkst(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give a function that runs the program in this process, which is cheaper."""
-
-    def call(*words: object) -> Result:
-        capsys.readouterr()
-        status = run([str(word) for word in words])
-        said = capsys.readouterr()
-        return Result(status, said.out, said.err)
-
-    return call
+    return partial(run_here, capsys)
 
 
 def test_formats(saved: Path, lkst: Run, tmp_path: Path) -> None:
