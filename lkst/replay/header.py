@@ -18,7 +18,17 @@ from lkst.replay.summary import CPUSummary, find_panic, sum_buffers, sum_cpus, s
 from lkst.replay.times import relative, wall
 from lkst.trace.trace import Trace
 
-__all__ = ("footer", "header", "identity", "ranges", "wrap")
+__all__ = (
+    "event_lines",
+    "footer",
+    "header",
+    "identity",
+    "identity_lines",
+    "loss_text",
+    "ranges",
+    "remark_lines",
+    "wrap",
+)
 
 Line = tuple[str, str]
 
@@ -28,7 +38,7 @@ _WIDTH = 100
 
 def header(trace: Trace) -> str:
     """Say what is to be known of a trace before its records; ends with a line's end."""
-    lines = _cpus(trace) + _events(trace) + _remarks(trace)
+    lines = _cpus(trace) + event_lines(trace) + remark_lines(trace)
     if trace is not trace.whole:
         lines.append(("shown", f"{len(trace)} of {_count(len(trace.whole), 'record')}"))
     return identity(trace) + _show(lines)
@@ -36,6 +46,11 @@ def header(trace: Trace) -> str:
 
 def identity(trace: Trace) -> str:
     """Say whose trace it is; ends with a line's end."""
+    return _show(identity_lines(trace))
+
+
+def identity_lines(trace: Trace) -> list[Line]:
+    """Say whose trace it is: names, and what is known under them or ""."""
     facts, own = trace.facts, trace.header
     kernel = (facts.release or own.release, facts.version, facts.arch)
     lines = [
@@ -48,7 +63,7 @@ def identity(trace: Trace) -> str:
         clock = "by the clock as of the recorder's start"
         lines.append(("end", f"{wall(trace, trace.end)}, {clock}"))
     lines.append(("recorder", _recorder(trace)))
-    return _show(lines)
+    return lines
 
 
 def footer(trace: Trace, colour: bool = False) -> str:
@@ -91,7 +106,7 @@ def _cpus(trace: Trace) -> list[Line]:
     lines = []
     for cpu, span in zip(cpus, spans, strict=True):
         records, *times = (text.rjust(width) for text, width in zip(span, widths, strict=True))
-        text = f"{records}  {' to '.join(times)}  {_loss(cpu)}"
+        text = f"{records}  {' to '.join(times)}  {loss_text(cpu)}"
         lines.append((f"CPU {cpu.cpu}", text.rstrip()))
     silent = [cpu.cpu for cpu in sum_cpus(trace) if cpu.silent]
     if silent:
@@ -105,7 +120,8 @@ def _span(trace: Trace, cpu: CPUSummary) -> tuple[str, str, str]:
     return _count(cpu.records, "record"), first, last
 
 
-def _loss(cpu: CPUSummary) -> str:
+def loss_text(cpu: CPUSummary) -> str:
+    """Say what a CPU's rings have lost."""
     loss = cpu.loss
     parts = [
         f"{count} {what}"
@@ -121,7 +137,8 @@ def _loss(cpu: CPUSummary) -> str:
     return "slots: " + ", ".join(parts) if parts else "nothing lost"
 
 
-def _events(trace: Trace) -> list[Line]:
+def event_lines(trace: Trace) -> list[Line]:
+    """Say which events could not be recorded: names of what was in the way, and events."""
     events = sum_events(trace)
     suppressed = [f"{entry.event.name} {entry.suppressed}" for entry in events if entry.suppressed]
     lines = [("suppressed", suppressed)]
@@ -130,7 +147,8 @@ def _events(trace: Trace) -> list[Line]:
     return [(name, wrap(", ".join(texts), _NAME_WIDTH + 1)) for name, texts in lines if texts]
 
 
-def _remarks(trace: Trace) -> list[Line]:
+def remark_lines(trace: Trace) -> list[Line]:
+    """Say what is damaged, guessed or left out."""
     lines = [("note", clean(note)) for note in trace.facts.notes]
     if trace.image.partial:
         lines.append(("note", "records were left out when it was saved"))

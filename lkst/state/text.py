@@ -20,7 +20,9 @@ from lkst.state.model import CPU, Lock, State, Task
 from lkst.state.rules import Suspicion
 from lkst.state.words import seconds, who
 
-__all__ = ("state_text",)
+__all__ = ("LOCK_COLUMNS", "lock_cells", "state_text", "waiting_tasks")
+
+LOCK_COLUMNS = ("lock", "kind", "waiters", "longest", "owner")
 
 #: Of each kind; all are in the JSON.
 _SHOWN = 12
@@ -102,13 +104,7 @@ def _stack(frames: tuple[str, ...]) -> str:
 
 
 def _tasks(state: State) -> Iterator[str]:
-    for title, tasks in (
-        ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
-        ("could run, and waited for a CPU", _in_state(state, "runnable")),
-    ):
-        # Who could run once, and has no record since, has done so elsewhere.
-        chosen = [t for t in tasks if t.state == "blocked" or (t.state == "runnable" and t.certain)]
-        chosen.sort(key=lambda task: task.since or 0)
+    for title, chosen in waiting_tasks(state):
         if chosen:
             yield f"\n{title}\n" + "".join(_task(state, task) for task in chosen[:_SHOWN])
             yield from _more(len(chosen))
@@ -123,6 +119,17 @@ def _tasks(state: State) -> Iterator[str]:
     asleep = [t for t in _in_state(state, "blocked") if t.letter != "D"]
     if asleep:
         yield f"\n{len(asleep)} other tasks slept; --format json has them\n"
+
+
+def waiting_tasks(state: State) -> Iterator[tuple[str, list[Task]]]:
+    """Give the tasks that were kept from running, those that waited longest first."""
+    for title, tasks in (
+        ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
+        ("could run, and waited for a CPU", _in_state(state, "runnable")),
+    ):
+        # Who could run once, and has no record since, has done so elsewhere.
+        chosen = [t for t in tasks if t.state == "blocked" or (t.state == "runnable" and t.certain)]
+        yield title, sorted(chosen, key=lambda task: task.since or 0)
 
 
 def _in_state(state: State, name: str) -> list[Task]:
@@ -146,14 +153,14 @@ def _task(state: State, task: Task) -> str:
 def _locks(state: State) -> Iterator[str]:
     if not state.locks:
         return
-    rows = [_lock(state, lock) for lock in state.locks[:_SHOWN]]
-    columns = ["lock", "kind", "waiters", "longest", "owner"]
-    table = tabulate(rows, columns, tablefmt="plain", disable_numparse=True)
+    rows = [lock_cells(state, lock) for lock in state.locks[:_SHOWN]]
+    table = tabulate(rows, LOCK_COLUMNS, tablefmt="plain", disable_numparse=True)
     yield "\nlocks that were waited for\n" + "".join(f"  {line}\n" for line in table.splitlines())
     yield from _more(len(state.locks))
 
 
-def _lock(state: State, lock: Lock) -> tuple[str, ...]:
+def lock_cells(state: State, lock: Lock) -> tuple[str, ...]:
+    """Say who waits for a lock and who has it: a text for each of LOCK_COLUMNS."""
     pids = list(lock.waiters)
     names = ", ".join(who(state.task(pid).comm, pid) for pid in pids[:3])
     names += f" and {len(pids) - 3} more" if len(pids) > 3 else ""
