@@ -43,6 +43,7 @@ COMMANDS = {
     "measure": ("lkst.measure.commands", "Find out what was slow, how often, and when."),
     "sql": ("lkst.sql.commands", "Ask for anything in a trace in SQL."),
     "counts": ("lkst.commands", "Show what was counted instead of recorded."),
+    "report": ("lkst.report.commands", "Write an HTML page about a trace."),
     "save": ("lkst.commands", "Keep the trace of a source in a file."),
     "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),
 }

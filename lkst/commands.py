@@ -39,6 +39,7 @@ __all__ = (
     "events_command",
     "list_command",
     "newest",
+    "output_option",
     "replay_command",
     "save_command",
     "slice_command",

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Handlers
+--------
+
+Softirqs, interrupts and high-resolution timers: what begins on a CPU and ends on it.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lkst.report.stretches import BEGAN_BEFORE, GOES_ON, NONE, ByCPU, Lane, named
+from lkst.state.tables import I64, ends_are_recorded, table
+from lkst.state.words import Words
+from lkst.trace.trace import Trace
+
+__all__ = ("handler_lane",)
+
+#: Lane, events that begin and end a stretch, field that both have, field that names it.
+_HANDLERS = (
+    ("irq", "irq_handler_entry", "irq_handler_exit", "irq", "handler"),
+    ("irq", "hrtimer_expire_entry", "hrtimer_expire_exit", "hrtimer", "function"),
+    ("softirq", "softirq_entry", "softirq_exit", "vec", "vec"),
+)
+#: What happens in a task only: no handler goes on.
+_IN_TASK = ("sched_switch", "sys_enter", "sys_exit", "page_fault_user", "sched_process_exit")
+
+
+def handler_lane(trace: Trace, words: Words, order: ByCPU, lane: str) -> Lane:
+    """
+    Find the stretches of a lane.
+
+    :param lane: softirq or irq
+    """
+    parts: list[tuple[I64, I64, I64]] = []
+    keys: list[str] = []
+    codes = [NONE]
+    notes = []
+    aside = np.sort(order.place[table(trace, _IN_TASK).rows])
+    for kind, begins, ends, key, naming in _HANDLERS:
+        begin, end = table(trace, begins, key, naming), table(trace, ends, key)
+        if kind != lane or not len(begin):
+            continue
+        if not ends_are_recorded(trace, ends):
+            notes.append(f"{ends} is not recorded")
+            continue
+        field = "softirq" if naming == "vec" else ""
+        first, last, cut = _pairs(order, aside, (begin.rows, begin[key]), (end.rows, end[key]))
+        # One whose beginning is lost has no name but its number.
+        value = np.zeros(len(trace), np.int64)
+        value[begin.rows] = begin[naming]
+        if naming == key:
+            value[end.rows] = end[key]
+        wanted = value[order.rows[np.where(cut & BEGAN_BEFORE, last, first)]]
+        names, code = named(wanted, _namer(words, field, begins))
+        codes.append(code + len(keys))
+        keys += names
+        parts.append((first, last, cut))
+    first, last, cut = (
+        (np.concatenate([NONE, *column]) for column in zip(*parts, strict=True))
+        if parts
+        else (NONE, NONE, NONE)
+    )
+    sort = np.argsort(first, kind="stable")
+    first, last = first[sort], last[sort]
+    code = np.concatenate(codes)[sort]
+    rows = order.rows
+    return Lane(
+        lane, keys, order.cpu[first], rows[first], rows[last], code, cut[sort], ", ".join(notes)
+    )
+
+
+def _namer(words: Words, type_: str, event: str) -> Callable[[int], str]:
+    if type_:
+        return lambda value: words.named(type_, value)
+    prefix = "hrtimer " if event.startswith("hrtimer") else ""
+    return lambda value: prefix + (words.address(value) if value else "?")
+
+
+def _pairs(
+    order: ByCPU, aside: I64, begin: tuple[I64, I64], end: tuple[I64, I64]
+) -> tuple[I64, I64, I64]:
+    """
+    Put beginnings and ends together.
+
+    :param aside: places at which nothing of the kind goes on, in order
+    :param begin: rows, and keys that tell what has begun
+    :param end: the same of what has ended
+    :return: places of the first and last records, and how they are cut off
+    """
+    place = order.place[np.concatenate((begin[0], end[0]))]
+    key = np.concatenate((begin[1], end[1]))
+    starts = np.arange(len(place)) < len(begin[0])
+    sort = np.lexsort((place, key, order.cpu[place]))
+    place, key, starts = place[sort], key[sort], starts[sort]
+    follows = np.zeros(len(place), bool)
+    follows[:-1] = (order.cpu[place[1:]] == order.cpu[place[:-1]]) & (key[1:] == key[:-1])
+    paired = np.zeros(len(place), bool)
+    paired[:-1] = follows[:-1] & starts[:-1] & ~starts[1:]
+    one = np.flatnonzero(paired)
+
+    # An end without a beginning began before whatever the CPU is known to have done.
+    lost = ~starts
+    lost[1:] &= ~paired[:-1]
+    late = place[lost]
+    cpu_first = np.maximum.accumulate(np.where(order.first, np.arange(len(order.first)), 0))
+    before = np.searchsorted(aside, late) - 1
+    since = np.maximum(aside[before] if len(aside) else -1, cpu_first[late])
+    since = np.where(before >= 0, since, cpu_first[late])
+
+    # A beginning without an end went on for no longer than until then.
+    open_ = np.flatnonzero(starts & ~paired)
+    early = place[open_]
+    after = np.searchsorted(aside, early)
+    until = aside[np.minimum(after, len(aside) - 1)] if len(aside) else order.last[early]
+    until = np.where(after < len(aside), until, order.last[early])
+    again = np.where(follows[open_], place[np.minimum(open_ + 1, len(place) - 1)], len(order.rows))
+    until = np.minimum(np.minimum(until, order.last[early]), again)
+    first = np.concatenate((place[one], since, early))
+    last = np.concatenate((place[one + 1], late, until))
+    cut = np.repeat([0, BEGAN_BEFORE, GOES_ON], [len(one), len(since), len(early)])
+    return first, last, cut

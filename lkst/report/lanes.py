@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Lanes
+-----
+
+What each CPU was doing when, from inside out: the task that it ran, the system call
+that this task was in, softirqs, interrupts. A stretch goes from one record of a CPU
+to another one; where it is cut off, by the trace's start or end, a lost record or a
+switch to another task, it is marked.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from lkst.report.handlers import handler_lane
+from lkst.report.stretches import (
+    BEGAN_BEFORE,
+    GOES_ON,
+    NONE,
+    ByCPU,
+    Lane,
+    named,
+    no_lane,
+    stretches,
+)
+from lkst.state.tables import I64, ends_are_recorded, table
+from lkst.state.words import Words
+from lkst.trace.trace import Trace
+
+__all__ = ("LANES", "Tasks", "find_lanes", "find_tasks")
+
+#: Names of the lanes, from inside out.
+LANES = ("task", "syscall", "softirq", "irq")
+
+
+@dataclass(frozen=True)
+class Tasks:
+    """The tasks of a trace."""
+
+    #: pid and name of each; a task that was renamed is there several times.
+    tasks: list[tuple[int, str]]
+    #: Of each record, which of them was current.
+    code: I64
+
+
+def find_tasks(trace: Trace) -> Tasks:
+    """Tell which task was current in each record."""
+    if not len(trace):
+        return Tasks([], NONE)
+    names, codes = trace.task_names.codes(trace)
+    keys, code = np.unique(trace.pid * len(names) + codes, return_inverse=True)
+    tasks = [divmod(key, len(names)) for key in keys.tolist()]
+    return Tasks([(pid, names[which]) for pid, which in tasks], code)
+
+
+def find_lanes(trace: Trace, tasks: Tasks) -> list[Lane]:
+    """
+    Find the stretches of all CPUs.
+
+    :param tasks: those of the trace; tasks are added that it only switches to
+    :return: one for each of LANES
+    """
+    if not len(trace):
+        return [no_lane(kind) for kind in LANES]
+    order = ByCPU(trace)
+    switches = table(trace, "sched_switch", "next_pid")
+    current = _current(trace, tasks, order, switches.rows, switches["next_pid"])
+    words = Words(trace)
+    return [
+        _task_lane(tasks, order, current),
+        _syscall_lane(trace, words, order, switches.rows, switches["next_pid"]),
+        handler_lane(trace, words, order, "softirq"),
+        handler_lane(trace, words, order, "irq"),
+    ]
+
+
+def _current(trace: Trace, tasks: Tasks, order: ByCPU, switches: I64, next_pid: I64) -> I64:
+    """Tell which task a CPU runs after each record, in the order of CPUs."""
+    after = tasks.code[order.rows]
+    places = order.place[switches]
+    following = np.minimum(places + 1, len(order.rows) - 1)
+    known = (
+        (order.cpu[following] == order.cpu[places])
+        & (following > places)
+        & (trace.pid[order.rows[following]] == next_pid)
+    )
+    after[places[known]] = tasks.code[order.rows[following[known]]]
+    # The record after the switch is lost, or there is none.
+    last = {pid: code for code, (pid, _) in enumerate(tasks.tasks) if pid}
+    idle = {name: code for code, (pid, name) in enumerate(tasks.tasks) if not pid}
+    for place, pid in zip(places[~known].tolist(), next_pid[~known].tolist(), strict=True):
+        name = trace.task_names.last(pid) if pid else f"swapper/{order.cpu[place]}"
+        codes, key = (last, pid) if pid else (idle, name)
+        if key not in codes:
+            codes[key] = len(tasks.tasks)  # type: ignore[index]
+            tasks.tasks.append((pid, name))
+        after[place] = codes[key]  # type: ignore[index]
+    return after
+
+
+def _task_lane(tasks: Tasks, order: ByCPU, current: I64) -> Lane:
+    begin, end, ended = stretches(order, current)
+    cut = order.first[begin] * BEGAN_BEFORE | ~ended * GOES_ON
+    return Lane(
+        "task", [], order.cpu[begin], order.rows[begin], order.rows[end], current[begin], cut
+    )
+
+
+def _syscall_lane(trace: Trace, words: Words, order: ByCPU, switches: I64, next_pid: I64) -> Lane:
+    enter = table(trace, "sys_enter", "nr", "compat")
+    exit_ = table(trace, "sys_exit", "nr", "compat")
+    if len(enter) and not ends_are_recorded(trace, "sys_exit"):
+        return no_lane("syscall", "sys_exit is not recorded")
+    state = _in_syscall(trace, enter.rows, exit_.rows, switches, next_pid)
+    within = state[order.rows]
+    begin, end, ended = stretches(order, within)
+    chosen = within[begin] >= 0
+    begin, end, ended = begin[chosen], end[chosen], ended[chosen]
+    record = within[begin]
+    number = np.zeros(len(trace), np.int64)
+    for each in (enter, exit_):
+        number[each.rows] = each["nr"] & 0xFFFFFFFF | (each["compat"] & 1) << 32
+    names, name = named(number[record], lambda value: words.named("syscall", value))
+    first, last = order.rows[begin], order.rows[end]
+    is_exit = np.zeros(len(trace), bool)
+    is_exit[exit_.rows] = True
+    cut = (first != record) * BEGAN_BEFORE | ~(ended & is_exit[last]) * GOES_ON
+    return Lane("syscall", names, order.cpu[begin], first, last, name, cut)
+
+
+def _in_syscall(trace: Trace, enter: I64, exit_: I64, switches: I64, next_pid: I64) -> I64:
+    """
+    Tell in which system call a CPU's task is after each record.
+
+    :return: row of the record that tells which one it is; -1: in none
+    """
+    # What each record says of its task; a switch says nothing of the next one, but asks.
+    says = np.full(len(trace), -2, np.int64)
+    says[enter], says[exit_] = enter, -1
+    pid = np.concatenate((trace.pid, next_pid))
+    row = np.concatenate((np.arange(len(trace)), switches))
+    says = np.concatenate((says, np.full(len(switches), -2)))
+    order = np.lexsort((np.arange(len(row)) >= len(trace), row, pid))
+    said = says[order] != -2
+    index = np.arange(len(order))
+    group = np.zeros(len(order), np.int64)
+    start = np.ones(len(order), bool)
+    start[1:] = pid[order[1:]] != pid[order[:-1]]
+    group[start] = index[start]
+    group = np.maximum.accumulate(group)
+    last = np.maximum.accumulate(np.where(said, index, -1))
+    value = np.where(last >= group, says[order[np.maximum(last, 0)]], -1)
+    # Before the first word of a task: in the call that ends with it, if it is an end.
+    following = np.minimum.accumulate(np.where(said, index, len(order))[::-1])[::-1]
+    end = np.append(np.flatnonzero(start)[1:], len(order))[np.cumsum(start) - 1]
+    early = (last < group) & (following < end)
+    found = order[np.minimum(following, len(order) - 1)]
+    value = np.where(early & (says[found] == -1), row[found], value)
+    answer = np.full(len(row), -1, np.int64)
+    answer[order] = np.where(pid[order] == 0, -1, value)
+    state: I64 = answer[: len(trace)]
+    state[switches] = answer[len(trace) :]
+    return state
