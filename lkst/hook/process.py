@@ -33,11 +33,12 @@ _OURS = "lkst-"
 _SAVED = ".lkst"
 #: Says that a dump was read, or why it could not be; it stays when results are removed.
 _DONE = ".lkst-done"
-#: Texts beside the saved trace: end of the name, command of lkst, its options.
+#: What is made of the saved trace: end of the name, command of lkst, its options. What it prints
+#: is kept unless it writes the file itself.
 _TEXTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (".replay.txt", "replay", ("--since", "-{last}s")),
     (".state.txt", "state", ()),
-    (".report.html", "report", ()),
+    (".report.html", "report", ("-o", "{file}")),
 )
 
 _DEADLINE = 600
@@ -97,7 +98,7 @@ def _read(dump: Path, settings: Settings, command: str) -> str:
     except OSError as error:
         return f"{dump}: no results: {error.strerror}"
     told = [
-        _write_text(dump, end, name, [option.format(last=settings.LAST) for option in options])
+        _write_text(dump, end, name, settings.LAST, options)
         for end, name, options in _TEXTS
         if name in COMMANDS
     ]
@@ -107,14 +108,17 @@ def _read(dump: Path, settings: Settings, command: str) -> str:
     return "; ".join([line, *filter(None, told)])
 
 
-def _write_text(dump: Path, end: str, name: str, options: list[str]) -> str:
+def _write_text(dump: Path, end: str, name: str, last: int, options: tuple[str, ...]) -> str:
+    file = _beside(dump, end)
+    words = [option.format(last=last, file=file) for option in options]
     try:
-        text = _lkst(name, _beside(dump, _SAVED), *options)
-        _beside(dump, end).write_text(text)
+        text = _lkst(name, _beside(dump, _SAVED), *words, makes=file if "-o" in words else None)
+        if "-o" not in words:
+            file.write_text(text)
     except LkstError as error:
         return str(error)
     except OSError as error:
-        return f"{_beside(dump, end).name}: {error.strerror}"
+        return f"{file.name}: {error.strerror}"
     return ""
 
 

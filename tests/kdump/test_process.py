@@ -56,6 +56,7 @@ def test_each_dump_is_read_once(tmp_path: Path, lkst: Run) -> None:
         whole = lkst("replay", path, "--format", "jsonl").stdout
         assert lkst("replay", saved, "--format", "jsonl").stdout == whole
         assert text.read_text() == lkst("replay", saved, "--since", "-10s").stdout
+        assert "kept_mutex" in path.with_name(dump + ".report.html").read_text()
     assert _names(tmp_path / "lkst") == ["pages"]
     assert not _process(tmp_path).stdout
 
