@@ -21,6 +21,7 @@ from lkst.files import replacing
 from lkst.replay.rows import FLAGS
 from lkst.report.columns import Columns
 from lkst.report.lanes import find_lanes, find_tasks
+from lkst.report.measures import STATISTICS, measure_all
 from lkst.report.records import CHUNK, add_records, describe_events, describe_tasks
 from lkst.report.sections import (
     describe_machine,
@@ -97,6 +98,8 @@ def build_report(
     machine = describe_machine(trace)
     tell("the kernel's log")
     log = read_log(trace)
+    tell("measures")
+    measured = measure_all(trace)
     tell("the page")
     style = _file("style.css")
     scripts = [_file(f"{name}.js") for name in _SCRIPTS]
@@ -113,7 +116,9 @@ def build_report(
             cut=_cut(trace, shown),
             lane_notes=[f"{lane.kind}: {lane.note}" for lane in lanes if lane.note],
             state=describe_state(state),
-            measure_notes=[],
+            measured=measured,
+            statistics=STATISTICS,
+            zip=zip,
             log=log,
             data={
                 "records": len(shown),
@@ -129,7 +134,7 @@ def build_report(
                     {int(trace.ts[r]) - trace.end for s in suspicions for r in s.rows}
                 ),
                 "panicked": machine["panicked"],
-                "plots": [],
+                "plots": measured.plots,
             },
             columns=columns.text,
             plotly=base64.b64encode(zlib.compress(plotly.encode(), 9)).decode(),

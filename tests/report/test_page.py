@@ -259,6 +259,32 @@ def test_search(opened: Page, sample: Trace) -> None:
     assert opened.run("document.querySelector('#list [aria-selected]').matches('.hit')")
 
 
+def _open_measure(page: Page, name: str) -> None:
+    page.run("document.querySelector(`[data-measure='${arguments[0]}'] summary`).click()", name)
+    page.wait(f"document.querySelector('[data-measure={name}]').dataset.drawn === 'yes'")
+
+
+def test_a_measure_and_its_worst_case(opened: Page, sample: Trace) -> None:
+    figures = opened.run(
+        "document.querySelector('[data-measure=syscall-time] .figure').textContent"
+    )
+    _open_measure(opened, "syscall-time")
+    bars = opened.run(
+        "[...document.querySelectorAll('[data-measure=syscall-time] .plot')]"
+        ".map((plot) => plot.querySelectorAll('.bars .point').length)"
+    )
+    counts = opened.run("lkst.app.trace.data.plots['syscall-time'].counts")
+    assert f"{sum(counts):,}" in figures
+    assert bars[0] == len(counts)
+    assert bars[1] == len(opened.run("lkst.app.trace.data.plots['syscall-time'].times"))
+    link = opened.driver.find_element(By.CSS_SELECTOR, "[data-measure=syscall-time] a.time")
+    time = link.text.replace("−", "-")
+    link.click()
+    row = _selected(opened, sample)
+    assert f"{(sample.ts[row] - sample.end) / 1e9:.9f}" == time
+    assert sample.catalogue.events[int(sample.event[row])].name == "sys_enter"
+
+
 def test_what_is_under_the_pointer(opened: Page) -> None:
     opened.run("lkst.byId('timeline').scrollIntoView()")
     # The longest stretch of a task that is no idle one.
@@ -400,9 +426,12 @@ def test_hostile_names_do_nothing(page: Page, tmp_path: Path) -> None:
     assert _search(page, "<img"), "what is in a field is found as it is"
     assert page.run("window.hacked") is None
     # Nothing of it has become an element: those of the page are all that there are.
-    made = "img, svg, b:not(.inside > b), main script, h1 *"
+    made = "img, svg:not(.spark), b:not(.inside > b), main script, h1 *"
     assert page.run("document.querySelectorAll(arguments[0]).length", made) == 0
     assert page.run("document.scripts.length") == path.read_text().count("<script")
+    for name in ("syscall-time", "irq-time", "softirq-time"):
+        _open_measure(page, name)
+    assert page.run("window.hacked") is None
     assert page.complaints() == []
     # It is shown as what it is.
     text = page.run("document.body.textContent")

@@ -145,7 +145,11 @@ lkst.main = (() => {
     if (data.records) {
       const app = new App(await lkst.trace.Trace.load(data));
       lkst.app = app;
-      changed = () => legend(app);
+      const plotAgain = lkst.plots.watch(data.plots);
+      changed = () => {
+        legend(app);
+        plotAgain();
+      };
       changed();
       keys(app);
       await app.list.start();
