@@ -20,7 +20,7 @@ from lkst.errors import LkstError
 from lkst.files import replacing
 from lkst.replay.rows import FLAGS
 from lkst.report.columns import Columns
-from lkst.report.lanes import find_lanes, find_tasks
+from lkst.report.lanes import find_lanes, find_tasks, find_wakeups, states_left
 from lkst.report.measures import STATISTICS, measure_all
 from lkst.report.records import CHUNK, add_records, describe_events, describe_tasks
 from lkst.report.sections import (
@@ -38,7 +38,7 @@ __all__ = ("build_report", "write_report")
 
 #: Scripts of the page, in the order in which they run.
 _SCRIPTS = (
-    "base", "columns", "trace", "colours", "levels", "view", "paint", "timeline", "input",
+    "base", "columns", "trace", "colours", "levels", "view", "paint", "follow", "timeline", "input",
     "records", "search", "plots", "main",
 )  # fmt: skip
 _PAGE = resources.files("lkst.report") / "page"
@@ -95,6 +95,11 @@ def build_report(
     add_records(columns, shown, tasks)
     for lane in lanes:
         _add_lane(columns, lane)
+    states, left = states_left(shown, lanes[0])
+    columns.add("task_left", left)
+    woken = find_wakeups(shown)
+    columns.add("woken_row", woken[0], delta=True)
+    columns.add("woken_pid", woken[1])
     machine = describe_machine(trace)
     tell("the kernel's log")
     log = read_log(trace)
@@ -129,6 +134,7 @@ def build_report(
                 "flags": [[bit, name] for bit, name in FLAGS],
                 "end": {"mono": str(trace.end), "wall": str(trace.end + trace.wall_offset)},
                 "lanes": [{"kind": lane.kind, "names": lane.names} for lane in lanes],
+                "states": states,
                 "columns": columns.described,
                 "evidence": sorted(
                     {int(trace.ts[r]) - trace.end for s in suspicions for r in s.rows}

@@ -28,7 +28,7 @@ from lkst.state.tables import I64, ends_are_recorded, table
 from lkst.state.words import Words
 from lkst.trace.trace import Trace
 
-__all__ = ("LANES", "Tasks", "find_lanes", "find_tasks")
+__all__ = ("LANES", "Tasks", "find_lanes", "find_tasks", "find_wakeups", "states_left")
 
 #: Names of the lanes, from inside out.
 LANES = ("task", "syscall", "softirq", "irq")
@@ -162,3 +162,27 @@ def _in_syscall(trace: Trace, enter: I64, exit_: I64, switches: I64, next_pid: I
     state: I64 = answer[: len(trace)]
     state[switches] = answer[len(trace) :]
     return state
+
+
+def states_left(trace: Trace, lane: Lane) -> tuple[list[str], I64]:
+    """
+    Tell in which state a task left its CPU, for each stretch of the lane "task".
+
+    :return: letters of states, the first of them "" for what is not known, and which
+    """
+    switches = table(trace, "sched_switch", "prev_state")
+    state = np.full(len(trace), -1, np.int64)
+    state[switches.rows] = switches["prev_state"]
+    words = Words(trace)
+    left = np.where(lane.cut & GOES_ON, -1, state[lane.end] if len(lane) else NONE)
+    known = left >= 0
+    names, code = named(left[known], lambda value: words.named("task_state", value))
+    codes = np.zeros(len(lane), np.int64)
+    codes[known] = code + 1
+    return ["", *names], codes
+
+
+def find_wakeups(trace: Trace) -> tuple[I64, I64]:
+    """Give the rows of all wakeups, and pids of the tasks that can run since."""
+    woken = table(trace, ("sched_wakeup", "sched_wakeup_new"), "pid")
+    return woken.rows, woken["pid"]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst.report.lanes import LANES, find_lanes, find_tasks
+from lkst.report.lanes import LANES, find_lanes, find_tasks, find_wakeups, states_left
 from lkst.report.stretches import BEGAN_BEFORE, GOES_ON
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
@@ -150,6 +150,27 @@ def test_handlers_whose_ends_are_lost() -> None:
         (500, 600, 0, "TIMER", GOES_ON),
         (600, 700, 0, "TIMER", GOES_ON),
     ]
+
+
+def test_what_follows_for_a_task() -> None:
+    made = Synthetic(nr_cpus=2)
+    states = {1: 0x2, 2: 0x1, 3: 0x0}  # include/linux/sched.h: D, S, R
+    made.record(0, 50, 9, "sys_enter")
+    for number, state in states.items():
+        made.record(0, 100 * number, 9, "sched_switch", prev_state=state, next_pid=8)
+        made.record(1, 100 * number + 10, 3, "sched_wakeup", pid=9)
+        _switch(made, 0, 100 * number + 50, 8, 9)
+    made.record(1, 900, 3, "sched_wakeup_new", pid=11)
+    trace = _trace(made)
+    tasks = find_tasks(trace)
+    lane = find_lanes(trace, tasks)[0]
+    names, left = states_left(trace, lane)
+    own = [tasks.tasks[code][0] == 9 for code in lane.name.tolist()]
+    # Of the last one nobody knows, since it goes on.
+    assert [names[code] for code in left[own].tolist()] == ["D", "S", "R", ""]
+    rows, pids = find_wakeups(trace)
+    assert trace.ts[rows].tolist() == [110, 210, 310, 900]
+    assert pids.tolist() == [9, 9, 9, 11]
 
 
 def test_nothing() -> None:

@@ -2,6 +2,7 @@
 """A report in a browser: it opens, it moves, it finds, and it runs nothing out of a dump."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def test_lanes_are_painted(opened: Page) -> None:
           context.drawImage(canvas, 0, 0);
           return layout.rows.map(({ lanes }) => lanes.map(({ y, height }) => {
             const pixels = context.getImageData(
-              64 * ratio, (y + height / 2) * ratio, plot * ratio, 1).data;
+              lkst.paint.GUTTER * ratio, (y + height / 2) * ratio, plot * ratio, 1).data;
             const seen = new Set();
             for (let at = 0; at < pixels.length; at += 4) {
               seen.add(`${pixels[at]},${pixels[at + 1]},${pixels[at + 2]}`);
@@ -259,6 +260,34 @@ def test_search(opened: Page, sample: Trace) -> None:
     assert opened.run("document.querySelector('#list [aria-selected]').matches('.hit')")
 
 
+def test_following_a_task(opened: Page, sample: Trace) -> None:
+    opened.driver.find_element(By.CSS_SELECTOR, ".culprit button").click()
+    row = opened.run("lkst.app.timeline.layout.rows[0].label")
+    assert row == "keeper:242"
+    state, calls = opened.run(
+        """[0, 1].map((lane) => {
+          const { part, lane: { names } } = lkst.app.timeline.layout.rows[0].lanes[lane];
+          return Array.from(part.name, (code, index) =>
+            [names[code], part.begin[index], part.end[index]]);
+        })"""
+    )
+    # Of one that took the mutex, and sleeps since then, to the end.
+    name, begin, end = max(state, key=lambda one: one[1])
+    assert name == "sleeps (S)"
+    assert -4e9 < begin < -3e9 and end == sample.ts[-1] - sample.end
+    assert [one[0] for one in state if one[0].startswith("running on CPU ")]
+    name, _, end = max(calls, key=lambda one: one[1])
+    assert (name, end) == ("write", sample.ts[-1] - sample.end)
+    for before, after in pairwise(sorted(one[1:] for one in state)):
+        assert before[1] <= after[0]
+    opened.driver.find_element(By.ID, "unfollow").click()
+    assert opened.run("lkst.app.timeline.layout.rows[0].label") == "CPU 0"
+    assert not opened.driver.find_element(By.ID, "unfollow").is_displayed()
+    opened.run("lkst.app.select(lkst.app.trace.pidOf(0) ? 0 : 1)")
+    _press(opened, "f")
+    assert opened.run("lkst.app.timeline.layout.rows[0].pid > 0")
+
+
 def _open_measure(page: Page, name: str) -> None:
     page.run("document.querySelector(`[data-measure='${arguments[0]}'] summary`).click()", name)
     page.wait(f"document.querySelector('[data-measure={name}]').dataset.drawn === 'yes'")
@@ -300,7 +329,8 @@ def test_what_is_under_the_pointer(opened: Page) -> None:
           }
           const middle = (part.begin[best] + part.end[best]) / 2;
           const { left, top } = timeline.canvas.getBoundingClientRect();
-          return [left + 64 + (middle - lkst.app.view.from) / lkst.app.view.span * timeline.plot,
+          const along = (middle - lkst.app.view.from) / lkst.app.view.span;
+          return [left + lkst.paint.GUTTER + along * timeline.plot,
             top + y + height / 2, trace.laneName(lane, part.name[best])];
         })()"""
     )
@@ -421,6 +451,8 @@ def test_hostile_names_do_nothing(page: Page, tmp_path: Path) -> None:
         })().then(done, done);
         """
     )
+    page.run("lkst.app.follow(7)")
+    page.painted()
     assert _selected(page, trace) == last
     assert page.run("document.querySelector('#detail h3').textContent") == "panic"
     assert _search(page, "<img"), "what is in a field is found as it is"

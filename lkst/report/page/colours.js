@@ -16,6 +16,7 @@ lkst.colours = (() => {
   // Hues, lightness and chroma of each lane; names spread over the hues.
   const RANGES = {
     task: { from: 0, hues: 360, light: 0.76, chroma: 0.105 },
+    state: { from: 0, hues: 0, light: 0.76, chroma: 0 },
     syscall: { from: 225, hues: 60, light: 0.82, chroma: 0.07 },
     softirq: { from: 70, hues: 30, light: 0.82, chroma: 0.12 },
     irq: { from: 10, hues: 30, light: 0.74, chroma: 0.13 },
@@ -47,7 +48,7 @@ lkst.colours = (() => {
 
   const all = () =>
     Object.fromEntries(
-      ["paper", "sunk", "ink", "dim", "line", "accent", "alarm", "hit"]
+      ["paper", "sunk", "ink", "dim", "line", "accent", "alarm", "hit", "blocked", "waits", "asleep"]
         .map((name) => [name, variable(name)]));
 
   return { of, ofLane, all, isDark };

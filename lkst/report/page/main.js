@@ -31,6 +31,13 @@ lkst.main = (() => {
       this.search.tell();
     }
 
+    // Give the task of a record a row of its own.
+    follow(pid) {
+      this.timeline.follow(pid);
+      lkst.byId("unfollow").hidden = !pid;
+      lkst.byId("unfollow").textContent = pid ? `Unfollow ${this.timeline.followed.label}` : "";
+    }
+
     step(count) {
       const row = this.selected ?? this.trace.nearest((this.view.from + this.view.to) / 2);
       this.select(lkst.clamp(row + count, 0, this.trace.length - 1));
@@ -65,7 +72,8 @@ lkst.main = (() => {
       const match = /^#t=(.+)$/.exec(decodeURIComponent(location.hash));
       const time = match ? lkst.times.parse(match[1]) : NaN;
       if (Number.isNaN(time)) return;
-      app.goTo(time);
+      const pid = app.trace.pidOf(app.goTo(time));
+      if (pid) app.follow(pid);
       lkst.byId("timeline").scrollIntoView({ block: "start" });
     };
     window.addEventListener("hashchange", follow);
@@ -77,11 +85,29 @@ lkst.main = (() => {
     follow();
   };
 
+  // Of suspicions that name a task, the name leads to it.
+  const followCulprits = (app) => {
+    for (const heading of document.querySelectorAll(".culprit")) {
+      const match = /:(\d{1,7})$/.exec(heading.textContent);
+      const pid = match ? Number(match[1]) : 0;
+      if (!pid || app.trace.lastName(pid) !== heading.textContent) continue;
+      const button = lkst.element("button", { type: "button", class: "link", title: "Follow it in the timeline" },
+        heading.textContent);
+      button.addEventListener("click", () => {
+        app.follow(pid);
+        lkst.byId("timeline").scrollIntoView({ block: "start" });
+      });
+      heading.replaceChildren(button);
+    }
+    lkst.byId("unfollow").addEventListener("click", () => app.follow(0));
+  };
+
   const keys = (app) => {
     document.addEventListener("keydown", (event) => {
       if (event.target.closest("input, textarea, select")) return;
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       if (event.key === "/") lkst.byId("query").focus();
+      else if (event.key === "f" && app.selected !== null) app.follow(app.trace.pidOf(app.selected));
       else if (event.key === "n") app.search.go(1);
       else if (event.key === "p" || event.key === "N") app.search.go(-1);
       else return;
@@ -131,6 +157,7 @@ lkst.main = (() => {
     };
     const items = Object.entries(about).map(([kind, text]) => element("span", {}, swatch(kind), text));
     for (const [name, text] of [
+      ["waits", "waits for a CPU"], ["asleep", "sleeps"], ["blocked", "blocked (D)"],
       ["cut", "cut off: began before, or goes on"], ["nothing", "no record of this CPU"],
       ["evidence", "evidence"], ["trouble", "the kernel reports trouble"],
     ]) items.push(element("span", {}, element("i", { class: `swatch ${name}` }), text));
@@ -152,6 +179,7 @@ lkst.main = (() => {
       };
       changed();
       keys(app);
+      followCulprits(app);
       await app.list.start();
       followLinks(app);
     }

@@ -3,31 +3,43 @@
 "use strict";
 
 lkst.paint = (() => {
-  const GUTTER = 64;
+  const GUTTER = 104;
   const AXIS = 26;
-  const SIZES = { task: 20, syscall: 16, softirq: 11, irq: 11, records: 12 };
+  const SIZES = { state: 20, task: 20, syscall: 16, softirq: 13, irq: 13, records: 12 };
   const COMPACT = { task: 14, syscall: 0, softirq: 0, irq: 0, records: 5 };
   const GAP = 12;
   const FONT = "11px system-ui, sans-serif";
+  const SMALL = "10px system-ui, sans-serif";
   const ON_BARS = "#0d1117"; // on every colour of colours.js above 7:1
   const CUT = { BEFORE: 1, AFTER: 2 }; // lkst/report/lanes.py
 
-  // Where everything is: a row for each CPU, in it lanes from top to bottom.
-  const layout = (trace, compact) => {
+  // Where everything is: a row for the task that is followed, if there is one, and one for each
+  // CPU; in it lanes from top to bottom.
+  const layout = (trace, compact, followed) => {
     const sizes = compact ? COMPACT : SIZES;
     const rows = [];
     let top = AXIS;
-    for (let cpu = 0; cpu < trace.data.cpus; cpu++) {
-      if (!trace.byCPU[cpu].length) continue;
-      const lanes = [];
+    const add = (row, lanes, own) => {
       let y = top + 4;
-      for (const lane of trace.lanes) {
-        if (sizes[lane.kind]) lanes.push({ lane, part: lane.cpus[cpu], y, height: sizes[lane.kind] });
-        y += sizes[lane.kind];
-      }
-      rows.push({ cpu, top, lanes, records: { y: y + 1, height: sizes.records } });
-      top = y + sizes.records + (compact ? 5 : GAP);
-      rows[rows.length - 1].height = top - rows[rows.length - 1].top;
+      row.top = top;
+      row.lanes = lanes.filter(({ kind }) => own[kind]).map(({ kind, lane, part }) => {
+        y += own[kind];
+        return { kind, lane, part, y: y - own[kind], height: own[kind] };
+      });
+      row.records = { y: y + 1, height: own.records };
+      top = y + own.records + (compact ? 5 : GAP);
+      row.height = top - row.top;
+      rows.push(row);
+    };
+    if (followed) {
+      const lanes = [{ kind: "state", ...followed.state }, { kind: "syscall", ...followed.calls }];
+      add(followed, lanes, SIZES);
+    }
+    for (let cpu = 0; cpu < trace.data.cpus; cpu++) {
+      const row = { cpu, label: `CPU ${cpu}`, rows: trace.byCPU[cpu] };
+      if (!row.rows.length) continue;
+      const lanes = trace.lanes.map((lane) => ({ kind: lane.kind, lane, part: lane.cpus[cpu] }));
+      add(row, lanes, sizes);
     }
     return { rows, height: top };
   };
@@ -93,13 +105,26 @@ lkst.paint = (() => {
       context.fillStyle = colours.ink;
       context.font = `600 ${FONT}`;
       context.textBaseline = "middle";
-      context.fillText(`CPU ${row.cpu}`, 8, row.top + 14 + shift);
+      context.save();
+      context.beginPath();
+      context.rect(0, row.top + shift, GUTTER - 8, row.height);
+      context.clip();
+      context.fillText(row.label, 8, row.top + 14 + shift);
+      context.font = SMALL;
+      context.fillStyle = colours.dim;
+      for (const { kind, y, height } of row.lanes.slice(1)) {
+        context.fillText(kind, 8, y + height / 2 + shift);
+      }
+      if (row.lanes.length > 1) {
+        context.fillText("records", 8, row.records.y + row.records.height / 2 + shift);
+      }
+      context.restore();
       context.strokeStyle = colours.line;
       context.beginPath();
       context.moveTo(0, Math.round(row.top + row.height + shift) - 1.5);
       context.lineTo(GUTTER + this.plot, Math.round(row.top + row.height + shift) - 1.5);
       context.stroke();
-      this.nothing(row, shift);
+      if (row.cpu !== undefined) this.nothing(row, shift);
       for (const { lane, part, y, height } of row.lanes) {
         if (part) this.lane(lane, part, y + shift, height);
       }
@@ -109,9 +134,8 @@ lkst.paint = (() => {
     // Hatch where a CPU has no records: they are overwritten, or it wrote none any more.
     nothing(row, shift) {
       const { context, trace } = this;
-      const rows = trace.byCPU[row.cpu];
-      const first = trace.time[rows[0]];
-      const last = trace.time[rows[rows.length - 1]];
+      const first = trace.time[row.rows[0]];
+      const last = trace.time[row.rows[row.rows.length - 1]];
       context.fillStyle = this.pattern;
       for (const [from, to] of [[this.view.low, first], [last, this.view.high]]) {
         const x = this.edge(from);
@@ -192,10 +216,10 @@ lkst.paint = (() => {
         }
       }
       const room = Math.floor((width - 10) / 6);
-      if (room < 3 || height < 10) return;
+      if (room < 3) return;
       const text = this.trace.laneName(lane, part.name[index]);
       context.fillStyle = ON_BARS;
-      context.font = FONT;
+      context.font = height < 14 ? SMALL : FONT;
       context.save();
       context.beginPath();
       context.rect(x, y, width - 3, height);
@@ -229,7 +253,7 @@ lkst.paint = (() => {
     // Records: how many there are, or each as a line where there is room.
     records(row, shift) {
       const { context, view, trace, colours } = this;
-      const times = this.timesOf(row.cpu);
+      const times = this.timesOf(row);
       const y = row.records.y + shift;
       const { height } = row.records;
       const start = lkst.lowerBound(times, view.from);
@@ -279,7 +303,8 @@ lkst.paint = (() => {
       let at = -1;
       for (let index = lkst.lowerBound(this.hitTimes, view.from); index < rows.length; index++) {
         if (this.hitTimes[index] > view.to) break;
-        if (trace.cpu[rows[index]] !== row.cpu) continue;
+        if (row.cpu === undefined ? trace.pidOf(rows[index]) !== row.pid
+          : trace.cpu[rows[index]] !== row.cpu) continue;
         const x = Math.round(this.x(this.hitTimes[index]));
         if (x !== at) context.fillRect(x - 1, y, 2, row.records.height);
         at = x;
@@ -307,5 +332,5 @@ lkst.paint = (() => {
     }
   }
 
-  return { AXIS, GUTTER, Painter, hatch, layout };
+  return { AXIS, CUT, GUTTER, Painter, hatch, layout };
 })();

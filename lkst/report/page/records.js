@@ -124,6 +124,15 @@ lkst.records = (() => {
       this.detail.replaceChildren();
     }
 
+    // A task, with what makes it have a row of its own.
+    task({ task, row }) {
+      const pid = this.trace.pidOf(row);
+      if (!pid) return task;
+      const button = lkst.element("button", { type: "button", class: "link", title: "Follow it in the timeline (f)" }, task);
+      button.addEventListener("click", () => this.app.follow(pid));
+      return button;
+    }
+
     describe(record) {
       const { element } = lkst;
       const { end } = this.trace.data;
@@ -132,7 +141,7 @@ lkst.records = (() => {
         ["wall clock", lkst.times.wall(end.wall, record.time)],
         ["monotonic", `${BigInt(end.mono) + BigInt(Math.round(record.time))} ns`],
         ["CPU", String(record.cpu)],
-        ["task", record.task],
+        ["task", this.task(record)],
       ];
       if (record.flags.length) pairs.push(["flags", record.flags.join(", ")]);
       const fields = [...record.fields.matchAll(FIELD)].map(([, name, value]) => [name, value]);

@@ -16,15 +16,29 @@ lkst.timeline = (() => {
       this.overview = lkst.byId("overview");
       this.scroll = lkst.byId("lanes-scroll");
       this.tip = lkst.byId("tip");
-      this.layout = layout(this.trace, this.trace.byCPU.filter((rows) => rows.length).length > MANY);
-      this.levels = new Map();
-      this.times = new Map();
+      this.followed = null;
+      this.arrange();
+      this.levels = new WeakMap();
+      this.times = new WeakMap();
       this.trouble = this.findTrouble();
       this.hits = new Uint32Array(0);
       this.hitTimes = new Float64Array(0);
       this.view.listeners.push(() => this.draw());
       this.scroll.addEventListener("scroll", () => this.draw(), { passive: true });
       new ResizeObserver(() => this.resize()).observe(this.scroll.parentElement);
+      this.recolour();
+      this.resize();
+    }
+
+    arrange() {
+      const many = this.trace.byCPU.filter((rows) => rows.length).length > MANY;
+      this.layout = layout(this.trace, many, this.followed);
+    }
+
+    // Give a task a row of its own, above those of the CPUs; null: none.
+    follow(pid) {
+      this.followed = pid ? lkst.follow.row(this.trace, pid) : null;
+      this.arrange();
       this.recolour();
       this.resize();
     }
@@ -42,6 +56,12 @@ lkst.timeline = (() => {
       this.colours = lkst.colours.all();
       this.names = new Map(
         this.trace.lanes.map((lane) => [lane, lkst.colours.ofLane(this.trace, lane)]));
+      if (this.followed) {
+        const { state, calls, label } = this.followed;
+        const task = lkst.colours.of("task", label.replace(/:\d+$/, ""));
+        this.names.set(state.lane, lkst.follow.colours(state.lane, task, this.colours));
+        this.names.set(calls.lane, lkst.colours.ofLane(this.trace, calls.lane));
+      }
       this.pattern = hatch(this.canvas.getContext("2d"), this.colours.line);
       this.draw();
     }
@@ -91,11 +111,11 @@ lkst.timeline = (() => {
       return built;
     }
 
-    timesOf(cpu) {
-      let times = this.times.get(cpu);
+    timesOf({ rows }) {
+      let times = this.times.get(rows);
       if (!times) {
-        times = Float64Array.from(this.trace.byCPU[cpu], (row) => this.trace.time[row]);
-        this.times.set(cpu, times);
+        times = Float64Array.from(rows, (row) => this.trace.time[row]);
+        this.times.set(rows, times);
       }
       return times;
     }
@@ -104,7 +124,7 @@ lkst.timeline = (() => {
       return new Painter(canvas.getContext("2d"), {
         trace: this.trace, view: this.view, plot: this.plot, height, colours: this.colours,
         names: this.names, pattern: this.pattern, trouble: this.trouble, hitTimes: this.hitTimes,
-        built: (lane, part) => this.built(lane, part), timesOf: (cpu) => this.timesOf(cpu),
+        built: (lane, part) => this.built(lane, part), timesOf: (row) => this.timesOf(row),
       });
     }
 
@@ -197,6 +217,7 @@ lkst.timeline = (() => {
       whole.view = { from: view.low, to: view.high };
       whole.perPixel = perPixel;
       for (const { cpu } of this.layout.rows) {
+        if (cpu === undefined) continue;
         const part = lane.cpus[cpu];
         const level = part && lkst.levels.choose(this.built(lane, part), perPixel);
         const fill = new Float32Array(plot + 1);
@@ -240,12 +261,12 @@ lkst.timeline = (() => {
         return null;
       }
       if (down < row.records.y) return null;
-      const times = this.timesOf(row.cpu);
+      const times = this.timesOf(row);
       const next = lkst.lowerBound(times, time);
       const found = [next - 1, next]
         .filter((index) => times[index] !== undefined && Math.abs(times[index] - time) <= near)
         .sort((a, b) => Math.abs(times[a] - time) - Math.abs(times[b] - time))[0];
-      return found === undefined ? null : { cpu: row.cpu, row: this.trace.byCPU[row.cpu][found] };
+      return found === undefined ? null : { cpu: row.cpu, row: row.rows[found] };
     }
 
     stretchAt(lane, part, time, pixel) {

@@ -27,6 +27,14 @@ lkst.trace = (() => {
       trace.byCPU = trace.splitByCPU();
       trace.lanes = [];
       for (const about of data.lanes) trace.lanes.push(await trace.readLane(about));
+      const left = await read("task_left");
+      let start = 0;
+      for (const part of trace.lanes[0].cpus) {
+        if (!part) continue;
+        part.left = left.subarray(start, start + part.name.length);
+        start += part.name.length;
+      }
+      trace.woken = { row: await read("woken_row"), pid: await read("woken_pid") };
       trace.chunks = new Map();
       return trace;
     }
@@ -77,6 +85,16 @@ lkst.trace = (() => {
 
     isIdle(code) {
       return this.data.tasks[code][0] === 0;
+    }
+
+    pidOf(row) {
+      return this.data.tasks[this.task[row]][0];
+    }
+
+    // The name that a task has last, with its pid; "" if there is no such task.
+    lastName(pid) {
+      const code = this.data.tasks.findLastIndex(([own]) => own === pid);
+      return code < 0 ? "" : this.taskName(code);
     }
 
     laneName(lane, code) {
