@@ -13,7 +13,17 @@ from pathlib import Path
 import platform
 import sys
 
-from bench import crash, grabbing, loads, measuring, opening, reading, recording, steering
+from bench import (
+    crash,
+    grabbing,
+    loads,
+    measuring,
+    opening,
+    reading,
+    recording,
+    reporting,
+    steering,
+)
 from bench.result import Result
 import click
 from tabulate import tabulate
@@ -26,6 +36,7 @@ SUITES: dict[str, Callable[[], Iterator[Result]]] = {
     "opening": opening.measure,
     "crash": crash.measure,
     "grabbing": grabbing.measure,
+    "reporting": reporting.measure,
     "measuring": measuring.measure,
 }
 

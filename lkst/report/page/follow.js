@@ -41,10 +41,14 @@ lkst.follow = (() => {
     return { lane: { kind, names }, part };
   };
 
+  const runsOf = (trace, pid) =>
+    collect(trace.lanes[0], (part, index) => trace.data.tasks[part.name[index]][0] === pid);
+
+  // Whether a task left its CPU for good.
+  const isDead = (trace, run) => /[XZ]/.test(trace.data.states[run.left]);
+
   // Stretches of states: while it ran, and in between.
-  const states = (trace, pid) => {
-    const { tasks } = trace.data;
-    const runs = collect(trace.lanes[0], (part, index) => tasks[part.name[index]][0] === pid);
+  const states = (trace, pid, runs) => {
     const wakes = [];
     trace.woken.pid.forEach((own, index) => {
       if (own === pid) wakes.push(trace.woken.row[index]);
@@ -56,7 +60,7 @@ lkst.follow = (() => {
       const next = runs[index + 1];
       const until = next ? next.begin : trace.last;
       const letter = trace.data.states[run.left];
-      if (run.cut & CUT.AFTER || !letter || /[XZ]/.test(letter) || until <= run.end) return;
+      if (run.cut & CUT.AFTER || !letter || isDead(trace, run) || until <= run.end) return;
       const gap = { first: run.last, cut: next ? 0 : CUT.AFTER, last: next ? next.first : run.last };
       if (letter.startsWith("R")) {
         pieces.push({ ...gap, begin: run.end, end: until, text: "waits for a CPU" });
@@ -76,7 +80,7 @@ lkst.follow = (() => {
   };
 
   // System calls of the task, those parts put together between which it did not run.
-  const syscalls = (trace, pid) => {
+  const syscalls = (trace, pid, runs) => {
     const own = trace.lanes[1];
     const parts = collect(own, (part, index) => trace.pidOf(part.last[index]) === pid);
     const pieces = [];
@@ -88,7 +92,8 @@ lkst.follow = (() => {
       } else pieces.push({ ...part, code: part.name, text: own.names[part.name] });
     }
     const last = pieces[pieces.length - 1];
-    if (last && last.cut & CUT.AFTER) last.end = trace.last;
+    const run = runs[runs.length - 1];
+    if (last && last.cut & CUT.AFTER && run && !isDead(trace, run)) last.end = trace.last;
     return pieces;
   };
 
@@ -104,9 +109,11 @@ lkst.follow = (() => {
   const row = (trace, pid) => {
     const rows = [];
     for (let at = 0; at < trace.length; at++) if (trace.pidOf(at) === pid) rows.push(at);
+    const runs = runsOf(trace, pid);
     return {
       pid, label: trace.lastName(pid), rows: Uint32Array.from(rows),
-      state: lane("state", states(trace, pid)), calls: lane("syscall", syscalls(trace, pid)),
+      state: lane("state", states(trace, pid, runs)),
+      calls: lane("syscall", syscalls(trace, pid, runs)),
     };
   };
 

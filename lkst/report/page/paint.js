@@ -10,7 +10,7 @@ lkst.paint = (() => {
   const GAP = 12;
   const FONT = "11px system-ui, sans-serif";
   const SMALL = "10px system-ui, sans-serif";
-  const ON_BARS = "#0d1117"; // on every colour of colours.js above 7:1
+  const ON_BARS = "#0d1117"; // at least 4.5:1 on every colour of colours.js
   const CUT = { BEFORE: 1, AFTER: 2 }; // lkst/report/lanes.py
 
   // Where everything is: a row for the task that is followed, if there is one, and one for each
