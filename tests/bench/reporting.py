@@ -43,7 +43,9 @@ def measure() -> Iterator[Result]:
                 )
             )
             start = time.perf_counter()
-            page.run("(lkst.byId('query').value = 'prev_state next_pid=150', lkst.app.search.run())")
+            page.run(
+                "(lkst.byId('query').value = 'prev_state next_pid=150', lkst.app.search.run())"
+            )
             page.wait("lkst.app.search.rows.length > 0")
             searched.append(time.perf_counter() - start)
         size = path.stat().st_size / 1e6
