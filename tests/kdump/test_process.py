@@ -61,6 +61,23 @@ def test_each_dump_is_read_once(tmp_path: Path, lkst: Run) -> None:
     assert not _process(tmp_path).stdout
 
 
+def test_without_what_a_report_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    away = tmp_path / "away"
+    away.mkdir()
+    (away / "jinja2.py").write_text("raise ImportError('it is not there', name='jinja2')\n")
+    monkeypatch.setenv("PYTHONPATH", str(away))
+    dumps = tmp_path / "dumps"
+    dumps.mkdir()
+    dump = _crash(dumps, "1")
+    result = _process(dumps)
+    assert result.stdout.endswith(
+        "; lkst report: a report needs jinja2: install lkst with the extra 'report'\n"
+    )
+    assert _names(dump.parent) == [
+        f"vmcore{end}" for end in ("", ".lkst", ".lkst-done", ".replay.txt", ".state.txt")
+    ]
+
+
 def test_one_that_cannot_be_read_keeps_no_other(tmp_path: Path) -> None:
     bad = _crash(tmp_path, "1", age=100)
     bad.write_bytes(bad.read_bytes()[:5000])
