@@ -260,6 +260,10 @@ def test_search(opened: Page, sample: Trace) -> None:
     assert opened.run("document.querySelector('#list [aria-selected]').matches('.hit')")
 
 
+def _id(trace: Trace, name: str) -> int:
+    return next(event.id for event in trace.catalogue.events.values() if event.name == name)
+
+
 def test_following_a_task(opened: Page, sample: Trace) -> None:
     opened.driver.find_element(By.CSS_SELECTOR, ".culprit button").click()
     row = opened.run("lkst.app.timeline.layout.rows[0].label")
@@ -280,6 +284,17 @@ def test_following_a_task(opened: Page, sample: Trace) -> None:
     assert (name, end) == ("write", sample.ts[-1] - sample.end)
     for before, after in pairwise(sorted(one[1:] for one in state)):
         assert before[1] <= after[0]
+    # One that has ended stays dead.
+    exits = np.flatnonzero(sample.event == _id(sample, "sched_process_exit"))
+    dead = int(sample.pid[exits[0]])
+    ends = opened.run(
+        """(() => {
+          const { state, calls } = lkst.follow.row(lkst.app.trace, arguments[0]);
+          return [state, calls].map(({ part }) => part.end[part.end.length - 1]);
+        })()""",
+        dead,
+    )
+    assert ends[0] == ends[1] < sample.ts[-1] - sample.end
     opened.driver.find_element(By.ID, "unfollow").click()
     assert opened.run("lkst.app.timeline.layout.rows[0].label") == "CPU 0"
     assert not opened.driver.find_element(By.ID, "unfollow").is_displayed()
