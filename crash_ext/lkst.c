@@ -158,6 +158,7 @@ static char *help_lkst[] = {
 	"    counts   what was counted instead of recorded.",
 	"    measure  what was slow, how often, and when.",
 	"    sql      anything, asked for in SQL.",
+	"    report   write an HTML page with a timeline.",
 	"    events   which events there are, and their fields.",
 	"    save     keep the trace in a file.",
 	"    slice    cut out the smallest vmcore that still replays.",
