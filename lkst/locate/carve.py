@@ -10,7 +10,9 @@ its slots: the recorder's tag, the buffer's number, and numbers that fit their
 places.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+import contextlib
 from typing import Any
 
 from drgn import FaultError, MemorySearchIterator, Program
@@ -22,12 +24,19 @@ from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
 from lkst.locate.buffers import Told, first_page, told_buffers, unnamed
+from lkst.locate.memory import read_pages
 from lkst.locate.ranges import memory_size
 
 __all__ = ("carve_recorders",)
 
 _PAGE = 4096
 _SLOTS = _PAGE // layout.SLOT_SIZE
+_WORD = 8
+
+#: What is read at a time: it stays in the processor's cache.
+_PIECE = 1 << 18
+#: A stretch that is larger is not known to be there: drgn skips what is not.
+_UNKNOWN = 1 << 45
 
 Ranges = Sequence[tuple[int, int]]
 Words = NDArray[np.uint64]
@@ -40,9 +49,10 @@ def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
     :param ranges: physical memory that there is: first and last addresses
     """
     seen = set()
-    for header_address in _search(
-        lambda: prog.search_memory(layout.MAGIC, alignment=_PAGE), ranges
-    ):
+    found = _find_magics(prog, ranges)
+    for header_address in found[layout.MAGIC[:_WORD]]:
+        if header_address % _PAGE:
+            continue
         try:
             catalogue = _read(prog, header_address, layout.HEADER.size)
             header = parse_header(catalogue)
@@ -51,7 +61,7 @@ def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
         if header.tag in seen or header.rings_size > memory_size(ranges):
             continue
         seen.add(header.tag)
-        yield _carve(prog, ranges, header_address, header)
+        yield _carve(prog, ranges, found, header_address, header)
 
 
 def _read(prog: Program, address: int, size: int) -> bytes:
@@ -59,35 +69,89 @@ def _read(prog: Program, address: int, size: int) -> bytes:
     return data
 
 
-def _search(start: Callable[[], MemorySearchIterator[Any]], ranges: Ranges) -> Iterator[Any]:
-    found = start()
-    for first, last in ranges:
-        found.set_address_range(first, last, physical=True)
+def _find_magics(prog: Program, ranges: Ranges) -> dict[bytes, list[int]]:
+    """Find what may be the beginnings of what is wanted: their addresses, by their first word."""
+    begin = layout.MAGIC[:4]
+    (number,) = np.frombuffer(begin, "<u4")
+    found: dict[bytes, list[int]] = defaultdict(list)
+    for address in _find(
+        prog,
+        ranges,
+        lambda words: words.view("<u4")[::2] == number,
+        lambda: prog.search_memory(begin, alignment=layout.ENTRY_SIZE),
+    ):
         try:
-            yield from found
+            found[_read(prog, address, _WORD)].append(address)
         except FaultError:
-            # The rest of this stretch is missing although it should not be.
-            found = start()
+            continue
+    return found
 
 
-def _carve(prog: Program, ranges: Ranges, header_address: int, header: Header) -> Image:
+def _find(
+    prog: Program,
+    ranges: Ranges,
+    matches: Callable[[Words], NDArray[np.bool_]],
+    search: Callable[[], MemorySearchIterator[Any]],
+) -> Iterator[int]:
+    """
+    Find words in physical memory.
+
+    :param matches: tells which words are wanted
+    :param search: looks for them where it is not known what memory there is
+    :return: addresses, of which all that are multiples of a slot's size are wanted
+    """
+    for first, last in ranges:
+        if last - first >= _UNKNOWN:
+            yield from _search(search, first, last)
+            continue
+        for start in range(first + -first % layout.SLOT_SIZE, last + 2 - _WORD, _PIECE):
+            size = min(_PIECE, last + 1 - start)
+            data, _ = read_pages(prog, start, size, physical=True)
+            words = np.frombuffer(data, "<u8", size // _WORD)[:: layout.SLOT_SIZE // _WORD].copy()
+            found = matches(words)
+            if found.any():
+                yield from (start + np.flatnonzero(found) * layout.SLOT_SIZE).tolist()
+
+
+def _search(
+    search: Callable[[], MemorySearchIterator[Any]], first: int, last: int
+) -> Iterator[int]:
+    found = search()
+    found.set_address_range(first, last, physical=True)
+    # The rest of this stretch may be missing although it should not be.
+    with contextlib.suppress(FaultError):
+        for hit in found:
+            address: int = hit if isinstance(hit, int) else hit[0]
+            if address % layout.SLOT_SIZE == 0:
+                yield address
+
+
+def _carve(
+    prog: Program,
+    ranges: Ranges,
+    found: dict[bytes, list[int]],
+    header_address: int,
+    header: Header,
+) -> Image:
     faults = ["the recorder was carved out of physical memory"]
-    cpus = _carve_cpus(prog, ranges, header)
-    told = _carve_control(prog, ranges, header, faults)
+    cpus = _carve_cpus(prog, found[layout.CPU_MAGIC], header)
+    told = _carve_control(prog, ranges, found[layout.CONTROL_MAGIC], header, faults)
     pages = _carve_rings(prog, ranges, header, told)
     return Image(
-        catalogue=_carve_catalogue(prog, ranges, header_address, header),
+        catalogue=_carve_catalogue(prog, found[layout.EVENT_MAGIC], header_address, header),
         buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
         cpus=cpus,
         faults=faults,
     )
 
 
-def _carve_control(prog: Program, ranges: Ranges, header: Header, faults: list[str]) -> list[Told]:
+def _carve_control(
+    prog: Program, ranges: Ranges, addresses: list[int], header: Header, faults: list[str]
+) -> list[Told]:
     """Tell the buffers by the first page of struct lkst_control, or guess that there is one."""
-    for address in _search(
-        lambda: prog.search_memory(layout.CONTROL_MAGIC, alignment=_PAGE), ranges
-    ):
+    for address in addresses:
+        if address % _PAGE:
+            continue
         try:
             control = first_page(_read(prog, address, _PAGE))
         except FaultError:
@@ -104,12 +168,12 @@ def _carve_control(prog: Program, ranges: Ranges, header: Header, faults: list[s
     return [unnamed(0, header.nr_slots)]
 
 
-def _carve_cpus(prog: Program, ranges: Ranges, header: Header) -> bytes:
+def _carve_cpus(prog: Program, addresses: list[int], header: Header) -> bytes:
     """Put struct lkst_cpu of all CPUs together; nothing unless all are there."""
     found: dict[int, bytes] = {}
-    for address in _search(
-        lambda: prog.search_memory(layout.CPU_MAGIC, alignment=layout.CPU_SIZE), ranges
-    ):
+    for address in addresses:
+        if address % layout.CPU_SIZE:
+            continue
         try:
             data = _read(prog, address, header.cpu_size)
         except FaultError:
@@ -122,15 +186,17 @@ def _carve_cpus(prog: Program, ranges: Ranges, header: Header) -> bytes:
     return b"".join(found[cpu] for cpu in range(header.nr_cpus))
 
 
-def _carve_catalogue(prog: Program, ranges: Ranges, header_address: int, header: Header) -> bytes:
+def _carve_catalogue(
+    prog: Program, addresses: list[int], header_address: int, header: Header
+) -> bytes:
     """Put the entries together; the map's pages are scattered."""
     entries = bytearray(header.size)
     entries[: header.header_size] = _read(prog, header_address, header.header_size)
     index = 0
     ids = set()
-    for address in _search(
-        lambda: prog.search_memory(layout.EVENT_MAGIC, alignment=layout.ENTRY_SIZE), ranges
-    ):
+    for address in addresses:
+        if address % layout.ENTRY_SIZE:
+            continue
         try:
             entry = _read(prog, address, header.event_size)
         except FaultError:
@@ -202,8 +268,13 @@ def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
     low = tag << layout.SEQ_BITS
     high = (tag + layout.MAX_BUFFERS - 1) << layout.SEQ_BITS | layout.SEQ_MASK
     page = -1
-    for address, _ in _search(lambda: prog.search_memory_u64((low, high)), ranges):
-        if address // _PAGE != page and address % layout.SLOT_SIZE == 0:
+    for address in _find(
+        prog,
+        ranges,
+        lambda words: words - np.uint64(low) <= np.uint64(high - low),
+        lambda: prog.search_memory_u64((low, high)),
+    ):
+        if address // _PAGE != page:
             page = address // _PAGE
             yield page * _PAGE
 
@@ -228,7 +299,10 @@ def _place(
     if not good.any():
         return None
     where = (cpus * nr_slots + (seqs & (nr_slots - 1))) // _SLOTS * layout.MAX_BUFFERS + buffer
-    places, counts = np.unique(where[good], return_counts=True)
-    best = int(places[counts.argmax()])
+    found = where[good]
+    best, count = int(found[0]), len(found)
+    if (found != best).any():
+        places, counts = np.unique(found, return_counts=True)
+        best, count = int(places[counts.argmax()]), int(counts.max())
     place, number = divmod(best, layout.MAX_BUFFERS)
-    return number, place, (int(seqs[good & (where == best)].max()), int(counts.max()))
+    return number, place, (int(seqs[good & (where == best)].max()), count)
