@@ -14,14 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
-from lkst.decode.catalogue import Catalogue, is_ring_size
+from lkst.decode.catalogue import Catalogue, Header, is_ring_size
 from lkst.decode.image import Buffer, Image
+from lkst.decode.merge import merge
 from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
+from lkst.decode.threads import in_threads
 
-__all__ = ("BufferLoss", "Records", "Rings", "find_records", "first_words")
+__all__ = ("BufferLoss", "Records", "Rings", "find_records")
 
 #: Rings that lack more than this are not what their buffer is said to be.
 _MAX_MISSING = 1 << 30
+
+#: Rings with as many slots are worth a thread each.
+_LARGE = 1 << 16
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -42,8 +47,12 @@ class Rings:
 
     def find(self, slots: I64) -> tuple[I64, I64]:
         """Give start and size of the rings in which slots lie."""
-        which = np.searchsorted(self.start, slots, side="right") - 1
+        which = self.which(slots)
         return self.start[which], self.size[which]
+
+    def which(self, slots: I64) -> I64:
+        """Tell which ring slots lie in."""
+        return np.searchsorted(self.start, slots, side="right") - 1
 
 
 @dataclass(frozen=True)
@@ -62,8 +71,10 @@ class Records:
 
     #: (slots, 8) words.
     slots: U64
-    #: Slot of each record's first part.
+    #: Slot of each record's first part, and its second and third words.
     first: I64
+    what: U64
+    ts: U64
     flags: U8
     rings: Rings
     #: Of each CPU, over all buffers.
@@ -74,12 +85,20 @@ class Records:
 
     def select(self, rows: Rows) -> "Records":
         """Give some of the records."""
-        return replace(self, first=self.first[rows], flags=self.flags[rows])
+        if isinstance(rows, np.ndarray) and rows.dtype == bool:
+            rows = np.flatnonzero(rows)
+        return replace(
+            self,
+            first=self.first[rows],
+            what=self.what[rows],
+            ts=self.ts[rows],
+            flags=self.flags[rows],
+        )
 
     def parts(self) -> Iterator[I64]:
         """Give the slots of all records: their first, their second, ..."""
         first = self.first
-        nr = (self.slots[first, 1] >> np.uint64(layout.NR_SHIFT)).astype(np.int64) & layout.NR_MASK
+        nr = (self.what >> np.uint64(layout.NR_SHIFT)).astype(np.int64) & layout.NR_MASK
         start, size = self.rings.find(first)
         part = 0
         while len(first):
@@ -110,21 +129,13 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
             continue
         size = buffer.nr_slots
         slots, readable = _slots(buffer, header.nr_cpus)
-        for cpu in range(header.nr_cpus):
-            own = slice(cpu * size, (cpu + 1) * size)
-            ring = Ring(
-                buffer,
-                cpu,
-                slots[own],
-                readable[own],
-                tag=header.tag,
-                known=known,
-                partial=image.partial,
-            )
-            ring.first += total + own.start
-            where.append((total + own.start, size, index))
+        found = _find_rings(buffer, header, slots, readable, known, image.partial)
+        for cpu, ring in enumerate(found):
+            start = total + cpu * size
+            ring.records.first[:] += start
+            where.append((start, size, index))
             rings.append(ring)
-            if ring.loss.head_guessed and len(ring.first) and buffer.places:
+            if ring.loss.head_guessed and len(ring.records.first) and buffer.places:
                 faults.append(
                     f"CPU {cpu}: the ring's head is damaged; it was worked out from the slots"
                     + (f" (buffer {buffer.name})" if told else "")
@@ -133,19 +144,40 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
         total += len(slots)
 
     buffers = _sum_buffers(rings, header.nr_cpus)
+    # Records of one CPU with equal stamps stay in their order.
+    merged = merge([ring.records for ring in rings])
     records = Records(
         slots=_joined(arrays),
-        first=np.concatenate([np.zeros(0, np.int64), *(ring.first for ring in rings)]),
-        flags=np.concatenate([np.zeros(0, np.uint8), *(ring.flags for ring in rings)]),
+        first=merged.first,
+        what=merged.what,
+        ts=merged.ts,
+        flags=merged.flags,
         rings=Rings(*np.array(where, np.int64).reshape(-1, 3).T),
         losses=[_sum([b.cpus[cpu] for b in buffers], cpu) for cpu in range(header.nr_cpus)],
         buffers=buffers,
         faults=faults,
     )
-    # Stable, so that records of one CPU with equal stamps stay in their order.
-    ts = np.concatenate([np.zeros(0, np.uint64), *(ring.ts for ring in rings)])
-    records = records.select(np.argsort(ts, kind="stable"))
     return records if len(buffers) * header.nr_cpus == len(rings) else _once(records)
+
+
+def _find_rings(
+    buffer: Buffer,
+    header: Header,
+    slots: U64,
+    readable: NDArray[np.bool_],
+    known: NDArray[np.bool_],
+    partial: bool,
+) -> list[Ring]:
+    """Find the records of all CPUs in a buffer."""
+
+    def find(cpu: int) -> Ring:
+        own = slice(cpu * buffer.nr_slots, (cpu + 1) * buffer.nr_slots)
+        return Ring(
+            buffer, cpu, slots[own], readable[own], tag=header.tag, known=known, partial=partial
+        )
+
+    cpus = range(header.nr_cpus)
+    return in_threads(find, cpus) if buffer.nr_slots >= _LARGE else [find(cpu) for cpu in cpus]
 
 
 def _fault(buffer: Buffer, nr_cpus: int) -> str | None:
@@ -229,7 +261,7 @@ def _sum(losses: Sequence[CPULoss], cpu: int) -> CPULoss:
     )
 
 
-def first_words(records: Records) -> U64:
+def _first_words(records: Records) -> U64:
     """Give each record's first word as it is once it is committed: tag, buffer, number."""
     words: U64 = records.slots[records.first, 0]
     flying = records.flags & IN_FLIGHT != 0
@@ -241,10 +273,9 @@ def first_words(records: Records) -> U64:
 def _once(records: Records) -> Records:
     """Leave out what a log holds more than once; of two the whole one stays."""
     bad = records.flags & (TORN | IN_FLIGHT)
-    slots = records.slots[records.first, :3]
-    cpu = slots[:, 1] >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
+    cpu = records.what >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
     # With the time, since a buffer may have got the number of one that was deleted.
-    keys = slots[:, 2], cpu, first_words(records)
+    keys = records.ts, cpu, _first_words(records)
     order = np.lexsort((bad, *keys))
     same = np.zeros(len(order), bool)
     same[1:] = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.decode.image import Buffer
+from lkst.decode.merge import Columns, put_in_order
+from lkst.decode.scan import Scan, scan_slots
 from lkst.layout import Place
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
@@ -96,33 +98,33 @@ class Ring:
             # Copied while it was written: what came later may be half copied. What was
             # overwritten meanwhile is below the head that was read last.
             high = max(low, min(buffer.heads_before[cpu], head))
-        # The ring cut open where the oldest slot is.
-        cut = low % self._size
-        count = high - low
-
-        def unrolled(rows: NDArray[Any]) -> NDArray[Any]:
-            return np.concatenate((rows[cut:], rows[:cut]))[:count]
-
-        self._number = np.arange(low, high, dtype=np.uint64)
-        # At once, since fetching the slots from memory is what takes the time.
-        words = unrolled(slots[:, :3])
-        self._word, self._what, self._ts = words[:, 0], words[:, 1], words[:, 2]
-        self._event, self._wrote = words.view("<u2")[:, 4], words.view("<u2")[:, 5]
-        place_of, self.flags = self._find(unrolled(readable))
-        #: Slot of each record's first part.
-        self.first = (place_of + cut) % self._size
-        self.ts = self._ts[place_of]
         #: Slots that it holds: from this number up to that one.
         self.low, self.high = low, high
+        self._slots = slots
+        scan = scan_slots(slots, low, high - low, tag=int(self._tag), cpu=cpu, known=known)
+        places, flags = self._find(scan, readable)
+        ts, what = scan.ts, scan.what
+        if len(places) < len(ts):
+            ts, what = ts[places], what[places]
+        places += low % self._size
+        places %= self._size
+        #: Its records in the order of time, and the slot of each one's first part.
+        self.records = Columns(ts, what, places, flags)
+        put_in_order(self.records)
         self.frozen = place is not None and place.head >= place.limit
         self.loss = CPULoss(cpu, head, low, self.in_flight, self.torn, self.unreadable, 0, guessed)
+
+    def _unrolled(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Cut the ring open where its oldest slot is."""
+        cut = self.low % self._size
+        return np.concatenate((rows[cut:], rows[:cut]))[: self.high - self.low]
 
     @property
     def begin(self) -> int:
         """Number of the first slot that was kept."""
         if self.buffer.lows:
             return self.low
-        filled = self._word != 0
+        filled = self._unrolled(self._slots[:, 0]) != 0
         return self.low + int(filled.argmax()) if filled.any() else self.high
 
     def _head(self, words: U64, place: Place | None) -> tuple[int, bool]:
@@ -153,23 +155,22 @@ class Ring:
         newest = laps[np.argmax(counts + older)]
         return int(seqs[seqs // self._size == newest].max()) + 1
 
-    def _find(self, readable: Bools) -> tuple[I64, U8]:
+    def _find(self, scan: Scan, readable: Bools) -> tuple[I64, U8]:
         """
         Find the records.
 
         :return: place of each one's first slot in the order of numbers, and its flags
         """
-        what = self._what
-        event = self._event
-        committed = (self._word == self._number | self._tag) & (self._wrote == self.cpu)
-        nr = (what >> np.uint64(layout.NR_SHIFT)).astype(np.uint8) & np.uint8(layout.NR_MASK)
-        covered = committed & self._known[event] & (nr > 0)
+        self.in_flight = self.torn = self.unreadable = 0
+        if scan.plain:
+            return np.arange(len(scan.what)), np.zeros(len(scan.what), np.uint8)
+        covered, more = scan.begins, scan.more
         starts = np.flatnonzero(covered)
-        flags = (what[starts] >> np.uint64(layout.FLAGS_SHIFT)).astype(np.uint8)
-        flags &= np.uint8(TRUNCATED | STACK)
-        more = committed & (event == 0)
+        kind = scan.what[starts] >> np.uint64(layout.NR_SHIFT)
+        nrs = kind.astype(np.uint8) & np.uint8(layout.NR_MASK)
+        kind >>= np.uint64(layout.FLAGS_SHIFT - layout.NR_SHIFT)
+        flags = kind.astype(np.uint8) & np.uint8(TRUNCATED | STACK)
 
-        nrs = nr[starts]
         flags[(flags & STACK != 0) & (nrs <= layout.STACK_SLOTS)] |= TORN
         # Second parts, third parts, ... of the records that are whole up to there.
         whole = np.flatnonzero(nrs > 1)
@@ -184,52 +185,50 @@ class Ring:
             part += 1
             whole = whole[good & (nrs[whole] > part)]
 
-        self.in_flight = self.torn = self.unreadable = 0
         if covered.all():
             return starts, flags
-        begun = self._classify(covered, more, starts, event, nr, readable)
+        begun = self._classify(scan, starts, self._unrolled(readable))
+        if not len(begun):
+            return starts, flags
         places = np.concatenate((starts, begun))
         flags = np.concatenate((flags, np.full(len(begun), IN_FLIGHT, np.uint8)))
         order = np.argsort(places, kind="stable")
         return places[order], flags[order]
 
-    def _classify(
-        self,
-        covered: Bools,
-        more: Bools,
-        starts: I64,
-        event: NDArray[np.uint16],
-        nr: U8,
-        readable: Bools,
-    ) -> I64:
+    def _classify(self, scan: Scan, starts: I64, readable: Bools) -> I64:
         """
         Count what holds no record, by its reason.
 
         :return: places of records in flight that can be told
         """
+        covered, what = scan.begins, scan.what
+        word = self._unrolled(self._slots[:, 0])
+        number = np.arange(self.low, self.high, dtype=np.uint64)
+        nr = (what >> np.uint64(layout.NR_SHIFT)).astype(np.uint8) & np.uint8(layout.NR_MASK)
         # Leftovers of a record whose beginning was overwritten.
-        leading = np.cumprod(more & ~covered).astype(bool)
-        claimed = self._word == self._number | ~self._tag & ~np.uint64(layout.SEQ_MASK)
+        leading = np.cumprod(scan.more & ~covered).astype(bool)
+        claimed = word == number | ~self._tag & ~np.uint64(layout.SEQ_MASK)
         # What lies in a slot in flight is of this lap if it is younger than all the rest.
-        oldest = self._ts[starts].min() if len(starts) else np.uint64(1)
+        oldest = scan.ts[starts].min() if len(starts) else np.uint64(1)
+        words = what.view("<u2")
         begun = np.flatnonzero(
             claimed
-            & self._known[event]
+            & self._known[words[::4]]
             & (nr > 0)
-            & (self._wrote == self.cpu)
-            & (self._ts >= oldest)
+            & (words[1::4] == self.cpu)
+            & (scan.ts >= oldest)
         )
         for place in begun.tolist():
             covered[place : place + int(nr[place])] = True
 
         rest = ~covered & ~leading
         if self._partial:
-            rest &= self._word != 0
+            rest &= word != 0
         lost = rest & ~readable
         rest &= readable
         # Claimed, and nothing written yet: what was there a lap ago.
-        untouched = self._word == (self._number - np.uint64(self._size)) | self._tag
-        untouched |= (self._number < self._size) & (self._word == 0)
+        untouched = word == (number - np.uint64(self._size)) | self._tag
+        untouched |= (number < self._size) & (word == 0)
         flying = rest & (untouched | claimed)
         self.unreadable = int(lost.sum())
         self.in_flight = int(flying.sum() + nr[begun].sum())

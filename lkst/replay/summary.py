@@ -9,7 +9,6 @@ What a trace holds and what it has lost, by CPU and by event.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.control import event_state
@@ -17,6 +16,7 @@ from lkst.decode.catalogue import Event, is_ring_size
 from lkst.decode.image import Buffer
 from lkst.decode.ring import CPULoss
 from lkst.replay.clean import clean, word
+from lkst.trace.spans import NO_SPAN
 from lkst.trace.trace import Trace
 
 __all__ = (
@@ -121,24 +121,24 @@ def find_panic(trace: Trace) -> Panic | None:
 
 def sum_cpus(trace: Trace) -> list[CPUSummary]:
     """Sum up each CPU's rings, whatever is selected."""
-    spans = _spans(trace.whole, trace.whole.cpu)
+    spans = trace.whole.cpu_spans
     return [
-        CPUSummary(loss.cpu, *spans.get(loss.cpu, _NO_SPAN), loss)
+        CPUSummary(loss.cpu, *spans.get(loss.cpu, NO_SPAN), loss)
         for loss in trace.whole.records.losses
     ]
 
 
 def sum_buffers(trace: Trace) -> list[BufferSummary]:
     """Sum up each buffer, whatever is selected."""
-    spans = _spans(trace.whole, trace.whole.buffer)
+    spans = trace.whole.buffer_spans
     control = trace.control
     frozen = {buffer.number for buffer in trace.records.buffers if buffer.frozen}
     summaries = []
     for number, buffer in sorted({b.number: b for b in trace.image.buffers}.items()):
-        span = spans.get(number, _NO_SPAN)
+        span = spans.get(number, NO_SPAN)
         if number in frozen:
             state = "frozen"
-        elif buffer.state == "spare" and not span[0]:
+        elif buffer.state == "spare" and not span.records:
             state = "spare"
         elif control is None:
             state = "unknown"
@@ -157,29 +157,10 @@ def _nr_slots(trace: Trace, buffer: Buffer) -> int:
     return buffer.nr_slots
 
 
-#: Records, times of the first and the last.
-_NO_SPAN = 0, None, None
-
-
-def _spans(
-    trace: Trace, column: NDArray[np.int64]
-) -> dict[int, tuple[int, int | None, int | None]]:
-    """Sum up the records of each value of a column."""
-    values, first, counts = np.unique(column, return_index=True, return_counts=True)
-    # The first from behind.
-    _, last = np.unique(column[::-1], return_index=True)
-    return {
-        value: (count, int(trace.ts[low]), int(trace.ts[-1 - high]))
-        for value, count, low, high in zip(
-            *(found.tolist() for found in (values, counts, first, last)), strict=True
-        )
-    }
-
-
 def sum_events(trace: Trace) -> list[EventSummary]:
     """Sum up each event of the catalogue, whatever is selected."""
     whole = trace.whole
-    counts = np.bincount(whole.event, minlength=1 << 16).tolist()
+    counts = whole.event_counts.tolist()
     ever = _ever(trace)
     summaries = []
     for id_, event in sorted(trace.catalogue.events.items()):

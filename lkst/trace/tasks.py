@@ -20,7 +20,10 @@ from lkst import layout
 if TYPE_CHECKING:
     from lkst.trace.trace import Trace
 
-__all__ = ("TaskNames", "decode_comm", "factorize")
+__all__ = ("COMM_SIZE", "TaskNames", "decode_comm", "factorize")
+
+#: TASK_COMM_LEN of include/linux/sched.h, in bytes.
+COMM_SIZE = 16
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -31,9 +34,12 @@ _IDLE = layout.PID_MASK + 1
 _PLACES = 16
 _TIME_BITS = 40
 
+# Of a table in which names are looked up.
+_PLACE_BITS = 15
+
 # Rows that are searched for changes at a time. Few at first, when all is new.
 _FIRST_ROWS = 1 << 12
-_MAX_ROWS = 1 << 20
+_MAX_ROWS = 1 << 17
 
 # What stands for a task: no name, several; else one more than its name's code.
 _UNKNOWN = 0
@@ -53,6 +59,7 @@ class TaskNames:
         #: Names, each once, as they are shown and as they were recorded.
         self._names: list[str] = []
         self._codes: dict[bytes, int] = {}
+        self._known = np.zeros((0, 2), np.uint64)
         #: The last name of each task; while collecting, up to where that has come.
         self._last = np.zeros(_IDLE + trace.header.nr_cpus, np.int32)
         keys, codes = self._collect(trace)
@@ -64,31 +71,35 @@ class TaskNames:
 
     def _collect(self, trace: "Trace") -> tuple[I64, I64]:
         keys, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+        carriers = _carriers(trace)
         start, size = 0, _FIRST_ROWS
         while start < len(trace):
             block = trace.select(slice(start, start + size))
-            key, words = self._changes(*_carried(block, start))
+            key, words = self._changes(*_carried(block, start, carriers))
+            start, size = start + size, min(2 * size, _MAX_ROWS)
+            if not len(key):
+                continue
             found, which = factorize(words.view("S16")[:, 0])
             code = np.array([self._code_of(name) for name in found.tolist()], np.int64)[which]
             # Later assignments win: the keys are in the order of time.
             self._last[key >> _TIME_BITS] = code + 1
             keys.append(key)
             codes.append(code)
-            start, size = start + size, min(2 * size, _MAX_ROWS)
         return np.concatenate(keys), np.concatenate(codes)
 
     def _changes(self, key: I64, words: U64) -> tuple[I64, U64]:
         """Leave out the names that say nothing new."""
-        known = np.zeros((len(self._names) + 1, 2), np.uint64)
-        for name, code in self._codes.items():
-            known[code + 1] = np.frombuffer(name.ljust(16, b"\0"), "<u8")
         task = key >> _TIME_BITS
-        last = self._last[task]
-        new = (last == _UNKNOWN) | (known[last] != words).any(axis=1)
+        last = self._last.take(task)
+        low, high = self._words.T
+        new = (low.take(last) != words[:, 0]) | (high.take(last) != words[:, 1])
+        new |= last == _UNKNOWN
+        if not new.any():
+            return key[:0], words[:0]
         # All of what the tasks with news have to say, in order.
         some = np.zeros(len(self._last), bool)
         some[task[new]] = True
-        rows = np.flatnonzero(some[task])
+        rows = np.flatnonzero(some.take(task))
         rows = rows[np.argsort(key[rows])]
         key, task, words, new = key[rows], task[rows], words[rows], new[rows]
         again = np.zeros(len(rows), bool)
@@ -97,6 +108,14 @@ class TaskNames:
         first[1:] = task[1:] != task[:-1]
         keep = np.where(first, new, ~again)
         return key[keep], words[keep]
+
+    @property
+    def _words(self) -> U64:
+        """The names that are known as words, from the second row on."""
+        if len(self._known) <= len(self._codes):
+            names = b"".join(name.ljust(COMM_SIZE, b"\0") for name in (b"", *self._codes))
+            self._known = np.frombuffer(names, "<u8").reshape(-1, 2)
+        return self._known
 
     def _code_of(self, raw: bytes) -> int:
         code = self._codes.setdefault(raw, len(self._names))
@@ -161,20 +180,31 @@ class TaskNames:
         return self._alive(key)
 
 
-def _carried(block: "Trace", start: int) -> tuple[I64, U64]:
+def _carriers(trace: "Trace") -> NDArray[np.bool_]:
+    """Tell which events carry names, by their ids."""
+    carriers = np.zeros(1 << 16, bool)
+    for event in trace.catalogue.events.values():
+        carriers[event.id] = any(f.type == "comm" and f.size == COMM_SIZE for f in event.fields)
+    return carriers
+
+
+def _carried(block: "Trace", start: int, carriers: NDArray[np.bool_]) -> tuple[I64, U64]:
     """
     Give the names that records carry: whose and when as a key, and the name's words.
 
     :param start: the block's first row
+    :param carriers: by id, whether an event carries names
     """
     keys = [np.zeros(0, np.int64)]
     words = [np.zeros((0, 2), np.uint64)]
-    for event in block.catalogue.events.values():
-        fields = [f for f in event.fields if f.type == "comm" and f.size == 16]
-        rows = block.rows(event) if fields else np.zeros(0, np.int64)
-        if not len(rows):
-            continue
-        for place, comm in enumerate(fields):
+    some = np.flatnonzero(carriers.take(block.event))
+    ids = block.event[some]
+    for id_ in np.flatnonzero(np.bincount(ids)).tolist():
+        event = block.catalogue.events[id_]
+        rows = some[ids == id_]
+        for place, comm in enumerate(
+            f for f in event.fields if f.type == "comm" and f.size == COMM_SIZE
+        ):
             named = event.field(comm.unit)
             if named and named.is_number:
                 pid = block.column(named, rows).astype(np.int64)
@@ -196,10 +226,23 @@ def decode_comm(raw: bytes) -> str:
 
 
 def factorize(comms: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], I64]:
-    """Give each name once, and for every entry which; integers sort faster than text."""
+    """
+    Give each name once, and for every entry which.
+
+    :param comms: of COMM_SIZE bytes each
+    """
     words = np.ascontiguousarray(comms).view("<u8").reshape(-1, 2)
-    mixed = words[:, 0] * np.uint64(0x9E3779B97F4A7C15) ^ words[:, 1] * np.uint64(
-        0xC2B2AE3D27D4EB4F
-    )
+    low, high = words[:, 0], words[:, 1]
+    mixed = low * np.uint64(0x9E3779B97F4A7C15) ^ high * np.uint64(0xC2B2AE3D27D4EB4F)
+    # Few names in many places: most often no two have the same.
+    places = (mixed >> np.uint64(64 - _PLACE_BITS)).view(np.int64)
+    entry = np.full(1 << _PLACE_BITS, -1)
+    entry[places] = np.arange(len(places))
+    same = entry[places]
+    if (low.take(same) == low).all() and (high.take(same) == high).all():
+        used = np.flatnonzero(entry >= 0)
+        code = np.empty(1 << _PLACE_BITS, np.int64)
+        code[used] = np.arange(len(used))
+        return comms[entry[used]], code[places]
     _, first, code = np.unique(mixed, return_index=True, return_inverse=True)
     return comms[first], code

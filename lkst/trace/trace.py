@@ -16,16 +16,20 @@ from lkst import layout
 from lkst.control import Control, read_control
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.image import Image
-from lkst.decode.records import Records, first_words
+from lkst.decode.records import Records
 from lkst.decode.ring import STACK
 from lkst.tables import SIGNED
 from lkst.trace.facts import Facts
+from lkst.trace.spans import Span, find_spans
 from lkst.trace.tasks import TaskNames
 
 __all__ = ("Trace",)
 
 #: Frames in a stack.
 _FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.MORE_OFFSET) // 8
+
+#: Rows that are looked at a time for the panic.
+_ROWS = 1 << 16
 
 
 class Trace:
@@ -73,8 +77,17 @@ class Trace:
             self.records.select(rows),
             self.facts,
             whole=self.whole,
-            position=self.position[rows],
+            position=self._positions(rows),
         )
+
+    def _positions(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> NDArray[np.int64]:
+        if self._position is not None:
+            return self._position[rows]
+        if isinstance(rows, slice):
+            return np.arange(*rows.indices(len(self)))
+        if rows.dtype == bool:
+            return np.flatnonzero(rows)
+        return np.where(rows < 0, rows + len(self), rows)
 
     @property
     def position(self) -> NDArray[np.int64]:
@@ -83,21 +96,19 @@ class Trace:
             self._position = np.arange(len(self))
         return self._position
 
-    @cached_property
+    @property
     def ts(self) -> NDArray[np.int64]:
         """Times, in ns of CLOCK_MONOTONIC."""
-        ts: NDArray[np.int64] = self.records.slots[self.records.first, 2].astype(np.int64)
-        return ts
+        return self.records.ts.view(np.int64)
 
-    @cached_property
-    def _what(self) -> NDArray[np.int64]:
-        what: NDArray[np.int64] = self.records.slots[self.records.first, 1].astype(np.int64)
-        return what
+    def _halves(self, kind: str) -> NDArray[np.integer]:
+        """Give the second words in pieces."""
+        return np.ascontiguousarray(self.records.what).view(kind)
 
     @cached_property
     def event(self) -> NDArray[np.int64]:
         """Ids of the events."""
-        return self._what & 0xFFFF
+        return self._halves("<u2")[::4].astype(np.int64)
 
     @cached_property
     def occurring(self) -> frozenset[int]:
@@ -107,13 +118,29 @@ class Trace:
     @cached_property
     def cpu(self) -> NDArray[np.int64]:
         """CPUs that wrote the records."""
-        return self._what >> layout.CPU_SHIFT & 0xFFFF
+        return self._halves("<u2")[1::4].astype(np.int64)
 
     @cached_property
     def buffer(self) -> NDArray[np.int64]:
         """Numbers of the buffers that the records are in."""
-        words = first_words(self.records) >> np.uint64(layout.SEQ_BITS)
-        return words.astype(np.int64) % layout.MAX_BUFFERS
+        numbers = np.array([buffer.number for buffer in self.image.buffers], np.int64)
+        which = self.records.rings.which(self.records.first)
+        return numbers[self.records.rings.buffer[which]]
+
+    @cached_property
+    def cpu_spans(self) -> dict[int, Span]:
+        """Sum up the records of each CPU."""
+        return find_spans(self.cpu, self.ts)
+
+    @cached_property
+    def buffer_spans(self) -> dict[int, Span]:
+        """Sum up the records of each buffer, by its number."""
+        return find_spans(self.buffer, self.ts)
+
+    @cached_property
+    def event_counts(self) -> NDArray[np.int64]:
+        """Count the records of each event, by its id."""
+        return np.bincount(self.event, minlength=1 << 16)
 
     @property
     def buffer_names(self) -> dict[int, str]:
@@ -131,7 +158,9 @@ class Trace:
     @cached_property
     def pid(self) -> NDArray[np.int64]:
         """Thread ids of the tasks that were current; 0 is the idle task of each CPU."""
-        return self._what >> layout.PID_SHIFT & layout.PID_MASK
+        pid = self._halves("<u4")[1::2].astype(np.int64)
+        pid &= layout.PID_MASK
+        return pid
 
     @property
     def flags(self) -> NDArray[np.uint8]:
@@ -165,8 +194,14 @@ class Trace:
     def panic_row(self) -> int | None:
         """Row of the panic: the last record of one, since user space can print such a line."""
         ids = [e.id for e in self.catalogue.events.values() if e.name == "panic"]
-        rows = np.flatnonzero(np.isin(self.event, ids))
-        return int(rows[-1]) if len(rows) else None
+        end = len(self)
+        while end and self.event_counts[ids].any():
+            start = max(0, end - _ROWS)
+            rows = np.flatnonzero(np.isin(self.event[start:end], ids))
+            if len(rows):
+                return start + int(rows[-1])
+            end = start
+        return None
 
     @property
     def wall_offset(self) -> int:
@@ -192,11 +227,17 @@ class Trace:
                 # One strided gather instead of one of bytes.
                 column = data.reshape(-1).view(f"<{kind}{field.size}")
                 step = layout.SLOT_SIZE // field.size
-                return column[first * step + offset // field.size]
+                return column.take(first * step + offset // field.size)
             chosen = data[first, offset : offset + field.size]
             return np.ascontiguousarray(chosen).view(f"<{kind}{field.size}")[:, 0]
-        chosen = np.ascontiguousarray(data[first, offset : offset + field.size])
-        return chosen.view(f"S{field.size}")[:, 0]
+        names = data[:, offset : offset + field.size].view(f"S{field.size}")[:, 0]
+        chosen_names: NDArray[np.bytes_] = names[first]
+        return chosen_names
+
+    def _nr(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Count the slots of some records."""
+        what = self.records.what[rows].view(np.int64)
+        return what >> layout.NR_SHIFT & layout.NR_MASK
 
     def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
         """Give the texts of a field of type ``text``, over all the slots that they take."""
@@ -205,7 +246,7 @@ class Trace:
         firsts = self.records.first[rows]
         starts, sizes = self.records.rings.find(firsts)
         lengths = self.column(field, rows)
-        counts = self._what[rows] >> layout.NR_SHIFT & layout.NR_MASK
+        counts = self._nr(rows)
         counts -= np.where(self.flags[rows] & STACK, layout.STACK_SLOTS, 0)
         texts = []
         begin = layout.PAYLOAD_OFFSET + field.offset + field.size
@@ -229,7 +270,7 @@ class Trace:
         :return: return addresses, the innermost first; none where there is no stack
         """
         stacks: list[list[int]] = [[] for _ in range(len(rows))]
-        nr = self._what[rows] >> layout.NR_SHIFT & layout.NR_MASK
+        nr = self._nr(rows)
         there = np.flatnonzero((self.flags[rows] & STACK != 0) & (nr > layout.STACK_SLOTS))
         slots = self.records.slots
         first = self.records.first[rows[there]]

@@ -149,10 +149,9 @@ def test_an_empty_trace() -> None:
 
 def test_wild_times_are_shown() -> None:
     trace = made().trace()
-    slots = trace.records.slots.copy()
-    slots[trace.records.first[0], 2] = 2**64 - 1
-    slots[trace.records.first[1], 2] = 2**63
-    records = dataclasses.replace(trace.records, slots=slots)
+    ts = trace.records.ts.copy()
+    ts[:2] = 2**64 - 1, 2**63
+    records = dataclasses.replace(trace.records, ts=ts)
     wild = Trace(trace.image, trace.catalogue, records, trace.facts)
     assert lines(wild)[0].startswith("-100.000000001 [0]")
     for time in ("wall", "mono"):

@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+import numpy as np
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic
 
@@ -116,3 +117,15 @@ def test_names_are_those_found_the_slow_way(story: Story, rows: int) -> None:
         assert names_of(trace) == expected(story)
     chosen = trace.select(slice(None, None, 3))
     assert names_of(chosen) == expected(story)[::3]
+
+
+@given(st.lists(st.sampled_from([b"a", b"b", b"ab", b"", b"sixteen letters!"]), min_size=1))
+def test_factorize(names: list[bytes]) -> None:
+    column = np.array(names, "S16")
+    for bits in (15, 1):
+        with pytest.MonkeyPatch.context() as patch:
+            # So few places that names share them.
+            patch.setattr(tasks, "_PLACE_BITS", bits)
+            found, codes = tasks.factorize(column)
+        assert found[codes].tolist() == names
+        assert len(set(found.tolist())) == len(found)

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Threads
+-------
+
+numpy lets go of Python's lock while it works on large arrays, so that threads share
+the memory and use all processors.
+"""
+
+from collections.abc import Callable, Sequence
+import os
+from typing import TypeVar
+
+__all__ = ("in_threads",)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Do some work for each item, as many at once as there are processors; in order."""
+    workers = min(len(items), os.cpu_count() or 1)
+    if workers < 2:
+        return [work(item) for item in items]
+    # Those who do not need it should not wait for it.
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(work, items))
