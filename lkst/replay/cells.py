@@ -22,11 +22,12 @@ __all__ = (
     "distinct",
     "hexadecimal",
     "joined",
-    "length",
+    "lay_out",
     "magnitude",
     "matrix",
     "nanoseconds",
     "pick",
+    "width",
 )
 
 #: (rows, width) bytes; zero: nothing.
@@ -52,12 +53,13 @@ class _Digits:
         powers = np.array([base**3, base**2, base, 1])
         value = np.arange(base**4)[:, None]
         full = np.frombuffer(b"0123456789abcdef", np.uint8)[value // powers % base]
+        short = np.where(value < powers, np.uint8(0), full)
         #: With leading zeros.
         self.full = full.view("<u4")[:, 0]
-        #: Without; nothing at all for 0.
-        self.short = np.where(value < powers, np.uint8(0), full).view("<u4")[:, 0]
-        #: Without; "0" for 0.
-        self.last = self.short.copy()
+        #: Without; nothing at all for 0. Then all with them.
+        self.high = np.concatenate((short, full)).view("<u4")[:, 0]
+        #: The same; "0" for 0.
+        self.last = self.high.copy()
         self.last[0] = ord("0")
 
 
@@ -68,16 +70,21 @@ def _digits(base: int) -> _Digits:
 
 def _number(values: U64, base: int) -> Cells:
     digits = _digits(base)
-    words = []
-    short = digits.last
-    while True:
+    largest = int(values.max(initial=0))
+    count = 1
+    while largest >= int(digits.base) ** count:
+        count += 1
+    words = np.empty((len(values), count), np.uint32)
+    table = digits.last
+    for place in range(count - 1, 0, -1):
         higher = values // digits.base
-        if not higher.any():
-            words.append(short[values])
-            return np.stack(words[::-1], axis=1).view(np.uint8)
         group = values - higher * digits.base
-        words.append(np.where(higher != 0, digits.full[group], short[group]))
-        values, short = higher, digits.short
+        # What is higher decides whether zeros are shown.
+        np.add(group, digits.base, out=group, where=higher != 0)
+        words[:, place] = table.take(group.view(np.int64))
+        values, table = higher, digits.high
+    words[:, 0] = table.take(values.view(np.int64))
+    return words.view(np.uint8)
 
 
 def magnitude(values: NDArray[np.integer]) -> U64:
@@ -104,8 +111,13 @@ def hexadecimal(values: NDArray[np.integer]) -> Cells:
 def nanoseconds(values: NDArray[np.integer]) -> Cells:
     """Write nanoseconds below a second, as nine digits."""
     full = _digits(10).full
-    words = [full[values // 10**8], full[values // 10**4 % 10**4], full[values % 10**4]]
-    return np.stack(words, axis=1).view(np.uint8)[:, 3:]
+    words = np.empty((len(values), 3), np.uint32)
+    rest = values.astype(np.uint64)
+    for place in (2, 1, 0):
+        higher = rest // np.uint64(10**4)
+        words[:, place] = full.take((rest - higher * np.uint64(10**4)).view(np.int64))
+        rest = higher
+    return words.view(np.uint8)[:, 3:]
 
 
 def distinct(values: NDArray[np.integer]) -> tuple[list[int], I64]:
@@ -137,20 +149,43 @@ def pick(strings: Sequence[bytes], codes: I64) -> Part:
     """Write one of a few strings in each row."""
     if max(map(len, strings)) > _MAX_WIDTH:
         return [strings[code] for code in codes.tolist()]
-    return matrix(strings)[codes]
+    return matrix(strings).take(codes, axis=0)
 
 
-def length(parts: Sequence[Cells]) -> I64:
-    """Count the characters in each row; the parts are UTF-8."""
-    total = np.zeros(len(parts[0]), np.int64)
-    for cells in parts:
-        total += np.count_nonzero((cells != 0) & (cells & 0xC0 != 0x80), axis=1)
-    return total
+def width(parts: Sequence[bytes | Cells]) -> int:
+    """Count the bytes that parts take beside each other."""
+    return sum(len(part) if isinstance(part, bytes) else part.shape[1] for part in parts)
+
+
+def lay_out(target: Cells, parts: Sequence[bytes | Cells]) -> None:
+    """
+    Put parts beside each other.
+
+    :param target: of the parts' width
+    """
+    row = np.zeros(target.shape[1], np.uint8)
+    start = 0
+    cells = []
+    for part in parts:
+        if isinstance(part, bytes):
+            row[start : start + len(part)] = np.frombuffer(part, np.uint8)
+        elif part.shape[1]:
+            cells.append((start, part))
+        start += len(part) if isinstance(part, bytes) else part.shape[1]
+    if len(row):
+        # As one item that is as large: rows of bytes are copied one by one.
+        _items(target)[:] = row.view(f"V{len(row)}")[0]
+    for start, part in cells:
+        _items(target[:, start : start + part.shape[1]])[:] = _items(part)
+
+
+def _items(cells: Cells) -> NDArray[np.void]:
+    return cells.view(f"V{cells.shape[1]}")[:, 0]
 
 
 def joined(count: int, parts: Sequence[Part]) -> list[bytes]:
     """
-    Put parts beside each other.
+    Put parts beside each other, some of which may be of any length.
 
     :param count: rows
     :return: a line for each row; zero bytes are still in it
@@ -171,13 +206,8 @@ def joined(count: int, parts: Sequence[Part]) -> list[bytes]:
 
 
 def _lines(count: int, parts: Sequence[bytes | Cells]) -> list[bytes]:
-    widths = [len(part) if isinstance(part, bytes) else part.shape[1] for part in parts]
-    cells = np.zeros((count, max(1, sum(widths))), np.uint8)
-    start = 0
-    for part, width in zip(parts, widths, strict=True):
-        if isinstance(part, bytes):
-            part = np.frombuffer(part, np.uint8)
-        cells[:, start : start + width] = part
-        start += width
-    lines: list[bytes] = cells.view(f"S{cells.shape[1]}")[:, 0].tolist()
+    size = max(1, width(parts))
+    cells = np.zeros((count, size), np.uint8)
+    lay_out(cells, parts)
+    lines: list[bytes] = cells.view(f"S{size}")[:, 0].tolist()
     return lines

@@ -20,9 +20,10 @@ import dataclasses
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.replay.cells import Part, decimal, distinct, joined, pick
+from lkst.replay.cells import Cells, Part, decimal, distinct, matrix, pick
 from lkst.replay.clean import clean
-from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, assemble, chunks
+from lkst.replay.lines import assemble
+from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, chunks
 from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.values import JSON, TEXT
 from lkst.trace.trace import Trace
@@ -54,31 +55,38 @@ def replay_jsonl(trace: Trace) -> Iterator[str]:
             decimal(chunk.pid),
             b',"comm":',
             pick([JSON.value(comm) for comm in comms], codes),
-            b',"event":',
-            pick(*_events(chunk, '"{}"')),
-            f',"origin":"{_ORIGIN}"'.encode(),
-            *_buffers(chunk),
-            b',"fields":{',
         ]
-        after = [ends[bits] for bits in _bits(chunk)]
+        buffers = _buffers(chunk)
+
+        def before(
+            id_: int, own: NDArray[np.int64], chunk: Trace = chunk, buffers: Cells | None = buffers
+        ) -> list[Part]:
+            event = f',"event":"{_event(chunk, id_)}","origin":"{_ORIGIN}"'.encode()
+            if buffers is None:
+                return [event + b',"fields":{']
+            return [event + b',"buffer":', buffers.take(own, axis=0), b',"fields":{']
+
+        after = {row: ends[bits] for row, bits in _bits(chunk)}
         for row, frames in zip(*stacks.write(chunk), strict=True):
             stack = b",".join(map(JSON.value, frames))
-            after[row] = after[row].removesuffix(b"}\n") + b',"stack":[' + stack + b"]}\n"
-        yield assemble(joined(len(chunk), parts), rows.write(chunk), after)
+            after[int(row)] = after[int(row)].removesuffix(b"}\n") + b',"stack":[' + stack + b"]}\n"
+        yield assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
 
 
-def _buffers(chunk: Trace) -> list[Part]:
+def _bits(chunk: Trace) -> Iterator[tuple[int, int]]:
+    """Give rows that have flags, and these."""
+    rows = np.flatnonzero(chunk.flags)
+    bits = chunk.flags[rows] & len(FLAG_VALUES) - 1
+    return zip(rows.tolist(), bits.tolist(), strict=True)
+
+
+def _buffers(chunk: Trace) -> Cells | None:
     """Name the buffer that each record is in, if there are several."""
     names = chunk.buffer_names
     if len(names) < 2:
-        return []
+        return None
     used, codes = distinct(chunk.buffer)
-    return [b',"buffer":', pick([JSON.value(names[number]) for number in used], codes)]
-
-
-def _bits(chunk: Trace) -> list[int]:
-    bits: list[int] = (chunk.flags & len(FLAG_VALUES) - 1).tolist()
-    return bits
+    return matrix([JSON.value(names[number]) for number in used]).take(codes, axis=0)
 
 
 def replay_csv(trace: Trace) -> Iterator[str]:
@@ -99,14 +107,16 @@ def replay_csv(trace: Trace) -> Iterator[str]:
             b',"',
             pick([_doubled(clean(comm).encode()) for comm in comms], codes),
             b'",',
-            pick(*_events(chunk, "{}")),
-            b',"',
         ]
-        after = [ends[bits] for bits in _bits(chunk)]
+
+        def before(id_: int, own: NDArray[np.int64], chunk: Trace = chunk) -> list[Part]:
+            return [_event(chunk, id_).encode() + b',"']
+
+        after = {row: ends[bits] for row, bits in _bits(chunk)}
         for row, frames in zip(*stacks.write(chunk), strict=True) if stacks else ():
             stack = _doubled(" ".join(frames).encode())
-            after[row] = after[row].removesuffix(b"\n") + b'"' + stack + b'"\n'
-        yield assemble(joined(len(chunk), parts), rows.write(chunk), after)
+            after[int(row)] = after[int(row)].removesuffix(b"\n") + b'"' + stack + b'"\n'
+        yield assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
 
 
 def _doubled(text: bytes) -> bytes:
@@ -128,8 +138,6 @@ def _comms(chunk: Trace) -> tuple[list[str], NDArray[np.int64]]:
     return [names[code] for code in used], codes
 
 
-def _events(chunk: Trace, form: str) -> tuple[list[bytes], NDArray[np.int64]]:
-    events = chunk.catalogue.events
-    used, codes = distinct(chunk.event)
-    names = [events[id_].name if id_ in events else f"event#{id_}" for id_ in used]
-    return [form.format(name).encode() for name in names], codes
+def _event(chunk: Trace, id_: int) -> str:
+    event = chunk.catalogue.events.get(id_)
+    return event.name if event else f"event#{id_}"

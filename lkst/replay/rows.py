@@ -7,7 +7,7 @@ The fields of many records at once: records of one event have the same columns,
 so each event is written as a block and its lines go where their time is.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from lkst.replay.cells import Part, joined, pick
 from lkst.replay.values import Form, Values
 from lkst.trace.trace import Trace
 
-__all__ = ("FLAGS", "FLAG_VALUES", "Rows", "assemble", "chunks")
+__all__ = ("FLAGS", "FLAG_VALUES", "Rows", "chunks")
 
 #: Flags of a record and what they are called; that it has a stack is seen.
 FLAGS = ((IN_FLIGHT, "in-flight"), (TORN, "torn"), (TRUNCATED, "truncated"))
@@ -34,7 +34,7 @@ _MESSAGES = {"console", "trouble"}
 
 # The first lines should come at once; then more at a time is faster.
 _FIRST = 500
-_CHUNK = 1 << 16
+_CHUNK = 1 << 15
 
 
 def chunks(trace: Trace) -> Iterator[Trace]:
@@ -43,15 +43,6 @@ def chunks(trace: Trace) -> Iterator[Trace]:
     while start < len(trace):
         yield trace.select(slice(start, start + size))
         start, size = start + size, _CHUNK
-
-
-def assemble(*columns: list[bytes]) -> str:
-    """Put columns beside each other, as one text."""
-    pieces = [b""] * (len(columns) * len(columns[0]))
-    for place, column in enumerate(columns):
-        pieces[place :: len(columns)] = column
-    # Zeros are what cells have where there is nothing.
-    return b"".join(pieces).translate(None, b"\0").decode()
 
 
 class Rows:
@@ -64,17 +55,38 @@ class Rows:
         self._values = Values(trace.facts.names, form, self._events)
 
     def write(self, chunk: Trace) -> list[bytes]:
-        """Write the fields of every record; of an event that is not known, nothing."""
+        """
+        Write the fields of every record; of an event that is not known, nothing.
+
+        :return: a line for each record; zero bytes are still in it
+        """
         lines = np.full(len(chunk), b"", object)
+        for rows, parts in self.groups(chunk):
+            lines[rows] = joined(len(rows), parts)
+        written: list[bytes] = lines.tolist()
+        return written
+
+    def groups(
+        self,
+        chunk: Trace,
+        before: Callable[[int, NDArray[np.int64]], list[Part]] = lambda id_, rows: [],
+    ) -> Iterator[tuple[NDArray[np.int64], list[Part]]]:
+        """
+        Write the fields of every record, event by event.
+
+        :param before: what comes first, by the event's id and its rows
+        :return: rows, all of one event, and what their fields are written as
+        """
         ids = chunk.event
         # Sorting 16 bits takes no comparisons.
         order = np.argsort(ids.astype(np.uint16), kind="stable")
+        if not len(order):
+            return
         for rows in np.split(order, np.flatnonzero(np.diff(ids[order])) + 1):
-            event = self._events.get(int(ids[rows[0]])) if len(rows) else None
-            if event and event.fields:
-                lines[rows] = joined(len(rows), self._write_event(chunk, event, rows))
-        written: list[bytes] = lines.tolist()
-        return written
+            id_ = int(ids[rows[0]])
+            event = self._events.get(id_)
+            parts = self._write_event(chunk, event, rows) if event and event.fields else []
+            yield rows, [*before(id_, rows), *parts]
 
     def _write_event(self, chunk: Trace, event: Event, rows: NDArray[np.int64]) -> list[Part]:
         form = self._form

@@ -15,13 +15,13 @@ from collections.abc import Iterator
 import dataclasses
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lkst.replay.cells import Part, decimal, distinct, joined, length, matrix, pick
+from lkst.replay.cells import Part, decimal, distinct, matrix, pick
 from lkst.replay.clean import clean, word
 from lkst.replay.colour import RESET, TROUBLE, category_colour
 from lkst.replay.header import footer, header
-from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, assemble, chunks
+from lkst.replay.lines import assemble
+from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, chunks
 from lkst.replay.stacks import Stacks
 from lkst.replay.times import stamps
 from lkst.replay.values import TEXT
@@ -32,6 +32,9 @@ __all__ = ("EVENT_WIDTH", "TASK_WIDTH", "record_lines", "replay_text", "text_lin
 TASK_WIDTH = 22  # a name of 15 characters and a pid of 6 digits
 EVENT_WIDTH = 20
 _NO_NAME = "?"
+
+#: Where a pid has a digit more.
+_POWERS = [10**digits for digits in range(1, 20)]
 
 #: How flags are shown, by their bits.
 _FLAGS = ["".join(f" [{name}]" for bit, name in FLAGS if bits & bit) for bits in FLAG_VALUES]
@@ -105,27 +108,35 @@ class _Writer:
         }
 
     def write(self, chunk: Trace) -> str:
-        events, codes = distinct(chunk.event)
-        before = [TROUBLE.encode() if event in self._trouble else b"" for event in events]
         parts = [
-            pick(before, codes),
+            *self._before(chunk),
             *self._stamps.write(chunk),
-            self._cpus[chunk.cpu],
+            self._cpus.take(chunk.cpu, axis=0),
             *self._write_task(chunk),
-            pick([self._event_name(event) for event in events], codes),
         ]
-        return assemble(
-            joined(len(chunk), parts), self._rows.write(chunk), self._ends(chunk, events, codes)
-        )
+        groups = self._rows.groups(chunk, lambda id_, rows: [self._event_name(id_)])
+        return assemble(len(chunk), parts, groups, b"\n", self._ends(chunk))
+
+    def _before(self, chunk: Trace) -> list[Part]:
+        if not self._trouble:
+            return []
+        events, codes = distinct(chunk.event)
+        return [pick([TROUBLE.encode() if e in self._trouble else b"" for e in events], codes)]
 
     def _write_task(self, chunk: Trace) -> list[Part]:
         names, codes = chunk.task_names.codes(chunk)
         used, codes = distinct(codes)
-        words = [word(names[code]) if names[code] else _NO_NAME for code in used]
-        name = matrix([f"{word}:".encode() for word in words])[codes]
-        pid = decimal(chunk.pid)
-        missing = np.maximum(TASK_WIDTH - length((name, pid)), 0)
-        return [name, pid, self._pads[missing]]
+        words = [f"{word(names[code]) if names[code] else _NO_NAME}:" for code in used]
+        pid = chunk.pid
+        taken = np.array([len(word) + 1 for word in words]).take(codes)
+        for power in _POWERS[: len(str(int(pid.max()))) - 1]:
+            taken += pid >= power
+        missing = np.maximum(TASK_WIDTH - taken, 0)
+        return [
+            pick([word.encode() for word in words], codes),
+            decimal(pid),
+            self._pads.take(missing, axis=0),
+        ]
 
     def _event_name(self, id_: int) -> bytes:
         event = self._events.get(id_)
@@ -136,13 +147,16 @@ class _Writer:
             name = category_colour(event.category) + name + RESET
         return name.encode() + b" " * bool(event.fields)
 
-    def _ends(self, chunk: Trace, events: list[int], codes: NDArray[np.int64]) -> list[bytes]:
-        if not chunk.flags.any() and self._trouble.isdisjoint(events):
-            return [b"\n"] * len(chunk)
-        after = [RESET if event in self._trouble else "" for event in events]
-        ends = [f"{flags}{end}\n".encode() for flags in _FLAGS for end in after]
-        which = (chunk.flags & len(_FLAGS) - 1).astype(np.int64) * len(after) + codes
-        lines = [ends[end] for end in which.tolist()]
+    def _ends(self, chunk: Trace) -> dict[int, bytes]:
+        """Give what lines end with, by row, where that is more than the line's end."""
+        flagged = chunk.flags != 0
+        if self._trouble:
+            flagged |= np.isin(chunk.event, list(self._trouble))
+        ends = {}
+        for row in np.flatnonzero(flagged).tolist():
+            after = RESET if int(chunk.event[row]) in self._trouble else ""
+            flags = _FLAGS[int(chunk.flags[row]) & len(_FLAGS) - 1]
+            ends[row] = f"{flags}{after}\n".encode()
         for row, frames in zip(*self._stacks.write(chunk), strict=True):
-            lines[row] += "".join(f"{_FRAME}{frame}\n" for frame in frames).encode()
-        return lines
+            ends[int(row)] += "".join(f"{_FRAME}{frame}\n" for frame in frames).encode()
+        return ends

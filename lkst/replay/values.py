@@ -10,7 +10,7 @@ are shown.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 import functools
 from typing import cast
 
@@ -22,23 +22,16 @@ from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
 from lkst.replay.clean import as_json, quoted, word
 from lkst.replay.numbers import COMPANIONS, NAMERS, Value
 from lkst.trace.facts import Names
-from lkst.trace.tasks import decode_comm
+from lkst.trace.tasks import COMM_SIZE, decode_comm, factorize
 from lkst.trace.trace import Trace
 
 __all__ = ("JSON", "TEXT", "Form", "Values")
 
 Integers = NDArray[np.integer]
+Bytes = NDArray[np.bytes_]
 
 _NAMES = {"comm", "name"}
 _MEMORY = 1 << 16
-
-
-def _plain(exceptions: str) -> NDArray[np.bool_]:
-    """Bytes that need no care; zero is none of a name's."""
-    plain = np.zeros(256, bool)
-    plain[0x20:0x7F] = plain[0] = True
-    plain[list(exceptions.encode())] = False
-    return plain
 
 
 @dataclass(frozen=True)
@@ -53,10 +46,8 @@ class Form:
     value: Callable[[Value], bytes]
     #: Writes a text.
     text: Callable[[str], bytes]
-    #: Around names and hexadecimal numbers.
+    #: Around hexadecimal numbers.
     quote: bytes
-    #: Bytes of a name that can stand as they are.
-    plain: NDArray[np.bool_] = field(repr=False)
     #: Writes a text that is all that its record has to say, without a key.
     message: Callable[[str], bytes] | None = None
     #: Whether flags that are not set are left out.
@@ -69,7 +60,6 @@ TEXT = Form(
     value=lambda value: (word(value) if isinstance(value, str) else str(value)).encode(),
     text=lambda text: quoted(text).encode(),
     quote=b"",
-    plain=_plain(" =\"\\'"),
 )
 
 JSON = Form(
@@ -78,7 +68,6 @@ JSON = Form(
     value=lambda value: as_json(value).encode(),
     text=lambda text: as_json(text).encode(),
     quote=b'"',
-    plain=_plain('"\\'),
 )
 
 
@@ -114,7 +103,7 @@ class Values:
             return [list(map(self.form.text, trace.texts(field, rows)))]
         column = trace.column(field, rows)
         if field.type in _NAMES:
-            return self._write_names(column)
+            return [self._write_names(cast(Bytes, column))]
         if not field.is_number:
             return [[self.form.value(_dump(raw, field.size)) for raw in column.tolist()]]
         numbers = cast(Integers, column)
@@ -137,12 +126,11 @@ class Values:
         names = [self._events[id_].name if id_ in self._events else id_ for id_ in values]
         return pick([self.form.value(name) for name in names], codes)
 
-    def _write_names(self, column: NDArray[np.generic]) -> list[Part]:
-        cells = column.view(np.uint8).reshape(len(column), -1)
-        plain = self.form.plain[cells].all() and cells[:, 0].all()
-        if plain and not ((cells[:, :-1] == 0) & (cells[:, 1:] != 0)).any():
-            return [self.form.quote, cells, self.form.quote]
-        return [matrix(list(map(self._name, column.tolist())))]
+    def _write_names(self, column: NDArray[np.bytes_]) -> Part:
+        if column.dtype.itemsize != COMM_SIZE:
+            return matrix(list(map(self._name, column.tolist())))
+        names, codes = factorize(column)
+        return pick([self._name(name) for name in names.tolist()], codes)
 
 
 def _dump(raw: bytes, size: int) -> str:

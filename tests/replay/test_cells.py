@@ -11,9 +11,7 @@ from lkst.replay.cells import (
     distinct,
     hexadecimal,
     joined,
-    length,
     magnitude,
-    matrix,
     nanoseconds,
     pick,
 )
@@ -67,11 +65,6 @@ def test_distinct_unsigned(values: list[int]) -> None:
 def test_distinct_in_a_small_type() -> None:
     found, codes = distinct(np.array([0, -128, 127], np.int8))
     assert (found, codes.tolist()) == ([-128, 0, 127], [1, 0, 2])
-
-
-def test_length_counts_characters() -> None:
-    cells = matrix([b"ab", "ü漢".encode(), b""])
-    assert length([cells, matrix([b"x", b"", b""])]).tolist() == [3, 2, 0]
 
 
 def test_pick_does_not_pad_to_what_is_very_long() -> None:
