@@ -124,6 +124,8 @@ class Trace:
     def buffer(self) -> NDArray[np.int64]:
         """Numbers of the buffers that the records are in."""
         numbers = np.array([buffer.number for buffer in self.image.buffers], np.int64)
+        if len(set(numbers.tolist())) == 1:
+            return np.full(len(self), numbers[0])
         which = self.records.rings.which(self.records.first)
         return numbers[self.records.rings.buffer[which]]
 
