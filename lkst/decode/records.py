@@ -20,7 +20,7 @@ from lkst.decode.merge import merge
 from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
 from lkst.decode.threads import in_threads
 
-__all__ = ("BufferLoss", "Records", "Rings", "find_records")
+__all__ = ("BufferLoss", "Records", "Rings", "find_records", "first_words")
 
 #: Rings that lack more than this are not what their buffer is said to be.
 _MAX_MISSING = 1 << 30
@@ -261,7 +261,7 @@ def _sum(losses: Sequence[CPULoss], cpu: int) -> CPULoss:
     )
 
 
-def _first_words(records: Records) -> U64:
+def first_words(records: Records) -> U64:
     """Give each record's first word as it is once it is committed: tag, buffer, number."""
     words: U64 = records.slots[records.first, 0]
     flying = records.flags & IN_FLIGHT != 0
@@ -275,7 +275,7 @@ def _once(records: Records) -> Records:
     bad = records.flags & (TORN | IN_FLIGHT)
     cpu = records.what >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
     # With the time, since a buffer may have got the number of one that was deleted.
-    keys = records.ts, cpu, _first_words(records)
+    keys = records.ts, cpu, first_words(records)
     order = np.lexsort((bad, *keys))
     same = np.zeros(len(order), bool)
     same[1:] = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
