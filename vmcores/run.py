@@ -367,7 +367,7 @@ def _make_job(options: Options, temporary: Path) -> None:
     if options.capture == "kdump":
         (tree / "kexec").write_text(
             "exec kexec -p /kernel/vmlinuz --initrd=/kernel/initrd "
-            "--append='console=ttyS0 nr_cpus=1 reset_devices panic=1 quiet'\n"
+            "--append='console=ttyS0 nr_cpus=1 reset_devices no_timer_check panic=1 quiet'\n"
         )
         command = makedumpfile_command(
             options.dump_format, options.dump_level, "/proc/vmcore", "/dump/vmcore"
