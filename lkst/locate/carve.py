@@ -11,7 +11,7 @@ places.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
 from typing import Any
 
@@ -42,14 +42,19 @@ Ranges = Sequence[tuple[int, int]]
 Words = NDArray[np.uint64]
 
 
-def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
+def carve_recorders(
+    prog: Program, ranges: Ranges, searched: Program | None = None
+) -> Iterator[Image]:
     """
     Find every recorder whose header can be found.
 
     :param ranges: physical memory that there is: first and last addresses
+    :param searched: the same memory, where it matters of *prog* what is read of it: all is
+        looked through here, and what was found is read there
     """
     seen = set()
-    found = _find_magics(prog, ranges)
+    searched = searched or prog
+    found = _find_magics(prog, searched, ranges)
     for header_address in found[layout.MAGIC[:_WORD]]:
         if header_address % _PAGE:
             continue
@@ -61,7 +66,7 @@ def carve_recorders(prog: Program, ranges: Ranges) -> Iterator[Image]:
         if header.tag in seen or header.rings_size > memory_size(ranges):
             continue
         seen.add(header.tag)
-        yield _carve(prog, ranges, found, header_address, header)
+        yield _carve(prog, searched, ranges, found, header_address, header)
 
 
 def _read(prog: Program, address: int, size: int) -> bytes:
@@ -69,16 +74,16 @@ def _read(prog: Program, address: int, size: int) -> bytes:
     return data
 
 
-def _find_magics(prog: Program, ranges: Ranges) -> dict[bytes, list[int]]:
+def _find_magics(prog: Program, searched: Program, ranges: Ranges) -> dict[bytes, list[int]]:
     """Find what may be the beginnings of what is wanted: their addresses, by their first word."""
     begin = layout.MAGIC[:4]
     (number,) = np.frombuffer(begin, "<u4")
     found: dict[bytes, list[int]] = defaultdict(list)
     for address in _find(
-        prog,
+        searched,
         ranges,
         lambda words: words.view("<u4")[::2] == number,
-        lambda: prog.search_memory(begin, alignment=layout.ENTRY_SIZE),
+        lambda: searched.search_memory(begin, alignment=layout.ENTRY_SIZE),
     ):
         try:
             found[_read(prog, address, _WORD)].append(address)
@@ -128,6 +133,7 @@ def _search(
 
 def _carve(
     prog: Program,
+    searched: Program,
     ranges: Ranges,
     found: dict[bytes, list[int]],
     header_address: int,
@@ -136,7 +142,8 @@ def _carve(
     faults = ["the recorder was carved out of physical memory"]
     cpus = _carve_cpus(prog, found[layout.CPU_MAGIC], header)
     told = _carve_control(prog, ranges, found[layout.CONTROL_MAGIC], header, faults)
-    pages = _carve_rings(prog, ranges, header, told)
+    candidates = _candidates(searched, ranges, header.tag)
+    pages = _carve_rings(prog, candidates, header, told)
     return Image(
         catalogue=_carve_catalogue(prog, found[layout.EVENT_MAGIC], header_address, header),
         buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
@@ -212,10 +219,10 @@ def _carve_catalogue(
 
 
 def _carve_rings(
-    prog: Program, ranges: Ranges, header: Header, told: list[Told]
+    prog: Program, candidates: Iterable[int], header: Header, told: list[Told]
 ) -> dict[int, dict[int, Words]]:
     """
-    Find the pages of the rings.
+    Find the pages of the rings among some.
 
     Of two for one place the one with newer slots wins, and then the one with more of
     them: what a reader has copied and let go of is partly something else by now.
@@ -225,7 +232,7 @@ def _carve_rings(
     pages: dict[int, dict[int, Words]] = {one.number: {} for one in told}
     best: dict[tuple[int, int], tuple[int, int]] = {}
     sizes = {one.number: one.nr_slots for one in told}
-    for address in _candidates(prog, ranges, header.tag):
+    for address in candidates:
         try:
             words = np.frombuffer(_read(prog, address, _PAGE), "<u8").reshape(_SLOTS, -1)
         except FaultError:

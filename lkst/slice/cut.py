@@ -125,7 +125,7 @@ def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
     prog, memory = watched_program(source, vmcoreinfo, page_size)
     # A recorder that runs on is consistent only if its heads are read after its rings.
     memory.afresh = bool(source.flags & ProgramFlags.IS_LIVE)
-    read_recorders(prog, carving_view(source, memory), lambda: program_ranges(source))
+    read_recorders(prog, carving_view(source, memory), source, lambda: program_ranges(source))
     memory.afresh = False
     read_kernel(prog, pids(traces))
     read_stacks(source, prog)

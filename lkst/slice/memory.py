@@ -84,7 +84,7 @@ def watched_program(
 
 
 class _CarvingView:
-    # Searching goes through all memory; only what is then read is kept.
+    # Symbols and types are the source's; what is read of physical memory is watched.
 
     def __init__(self, source: Program, memory: WatchedMemory) -> None:
         self._source = source
@@ -102,7 +102,7 @@ class _CarvingView:
 
 def carving_view(source: Program, memory: WatchedMemory) -> Program:
     """
-    Give a view of a program for carving: it is searched unwatched, and read watched.
+    Give a view of a program for carving: what is read of its memory is watched.
 
     :param memory: that of *source*
     """

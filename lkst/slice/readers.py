@@ -53,12 +53,16 @@ _NOTE_HEADER = 24  # Elf64_Nhdr and "VMCOREINFO", padded
 
 
 def read_recorders(
-    prog: Program, view: Program, ranges: Callable[[], Sequence[tuple[int, int]]]
+    prog: Program,
+    view: Program,
+    source: Program,
+    ranges: Callable[[], Sequence[tuple[int, int]]],
 ) -> None:
     """
     Read all recorders, as a replay finds them.
 
     :param view: the same memory for carving
+    :param source: and for being looked through, which is not watched
     :param ranges: what physical memory there is: first and last addresses
     """
     found = False
@@ -67,7 +71,7 @@ def read_recorders(
         for _ in find_recorders(prog, memory_size(ranges()), []):
             found = True
     if not found:
-        for _ in carve_recorders(view, ranges()):
+        for _ in carve_recorders(view, ranges(), source):
             pass
 
 
