@@ -24,7 +24,7 @@ __all__ = ("measure",)
 
 ROUNDS = 7
 ROOT = Path(__file__).resolve().parents[2]
-REQUESTS = 3000
+REQUESTS = 1500
 
 
 def _hackbench(folder: Path) -> float:
@@ -40,20 +40,18 @@ def _compile(folder: Path) -> float:
 
 def _fsync(folder: Path) -> float:
     """Write small blocks, each to the disk: mostly waiting, so the time by the wall counts."""
-    words = ["dd", "if=/dev/zero", f"of={folder / 'file'}", "bs=4k", "count=1000", "oflag=dsync"]
+    words = ["dd", "if=/dev/zero", f"of={folder / 'file'}", "bs=4k", "count=8000", "oflag=dsync"]
     start = time.perf_counter()
     subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def _http(folder: Path) -> float:
-    """Ask a server on the loopback for a small page, with and without a new connection."""
+    """Ask a server on the loopback for a small page, each time by a new connection."""
     return cpu_seconds([sys.executable, __file__, str(folder)])
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -63,11 +61,10 @@ def _serve_and_ask(folder: str) -> None:
     Path("page").write_bytes(b"x" * 4000)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Quiet) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        for _ in range(REQUESTS // 10):
+        for _ in range(REQUESTS):
             connection = http.client.HTTPConnection("127.0.0.1", server.server_port)
-            for _ in range(10):
-                connection.request("GET", "/page")
-                connection.getresponse().read()
+            connection.request("GET", "/page")
+            connection.getresponse().read()
             connection.close()
         server.shutdown()
 
