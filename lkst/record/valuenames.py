@@ -14,7 +14,7 @@ import functools
 from pathlib import Path
 import re
 
-from lkst.record.btfenum import read_enums
+from lkst.record.btf import read_enums
 from lkst.signals import code_name, signal_name
 from lkst.tables import (
     BLK_STATUS,
@@ -157,6 +157,8 @@ class LiveNames:
                 return self._symbol(word)
             case "lock_flags" | "pf_error":
                 return _flags(self._table(field_type), word)
+            case _ if field_type.startswith("flags:"):
+                return _flags(self._table(field_type), word)
             case "ret" | "errno" if not word.startswith("-"):
                 word = f"-{word}"
         return self._table(field_type).get(word)
@@ -171,7 +173,9 @@ class LiveNames:
 
     def _table(self, field_type: str) -> dict[str, int]:
         if field_type not in self._tables:
-            self._tables[field_type] = self._makers.get(field_type, dict)()
+            _, _, enum = field_type.partition(":")
+            make = self._makers.get(field_type, lambda: _inverse(read_enums([enum])[enum]))
+            self._tables[field_type] = make() if enum or field_type in self._makers else {}
         return self._tables[field_type]
 
     @property

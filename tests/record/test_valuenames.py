@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lkst.decode.catalogue import Catalogue
-from lkst.record.btfenum import read_enums
+from lkst.record.btf import read_enums
 from lkst.record.expression import compile_expression
 from lkst.record.valuenames import LiveNames, read_symbols, read_syscalls
 from lkst.replay.numbers import NAMERS
