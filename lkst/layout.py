@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 MAGIC = b"LKST recorder\0\0\0"
 ABI_MAJOR = 2
-ABI_MINOR = 0
+ABI_MINOR = 1
 
 MAX_EVENTS = 256
 MAX_MASKSETS = 16
@@ -25,6 +25,8 @@ MAX_CLAUSES = 64
 MAX_TERMS = 4
 MAX_HISTS = 32
 MAX_USER = 4
+MAX_PROBES = 64
+MAX_FIELDS = 10
 MAX_PATTERNS = 4
 FILTER_CPUS = 1024
 NAME_SIZE = 32
@@ -55,6 +57,9 @@ REFUSED_OFFSET = 16
 PLACE_OFFSET = 64
 PLACE_SIZE = 16
 COUNT_OFFSET = PLACE_OFFSET + PLACE_SIZE * MAX_BUFFERS
+FLOW_OFFSET = COUNT_OFFSET + 8 * MAX_EVENTS
+#: struct lkst_flow
+FLOW = struct.Struct("<QIIQ")
 
 #: The limit of a ring that is not frozen.
 NO_LIMIT = (1 << 64) - 1
@@ -68,23 +73,28 @@ BUCKET_OFFSET = SUM_OFFSET + 8 * MAX_HISTS
 BUCKETS = 64
 
 #: struct lkst_header
-HEADER = struct.Struct("<16sHHIIIIIIIIIQq16s64s64s32sIIII16x")
+HEADER = struct.Struct("<16sHHIIIIIIIIIQq16s64s64s32sIIIII12x")
 HEADER_NAMES = (
     "magic abi_major abi_minor header_size event_size field_size nr_events slot_size nr_cpus"
     " nr_slots cpu_size tag start real_offset boot_id release machine version control_size"
-    " max_events max_masksets counts_size"
+    " max_events max_masksets counts_size nr_probes"
 ).split()
 
 #: struct lkst_event, without its fields
 EVENT = struct.Struct("<8sIII32s16s32s40s64s")
 EVENT_MAGIC = b"LKSTevt\0"
 EVENT_TAG_OFFSET = 8
+#: by_default of a probe that is recorded with the stack
+DEFAULT_STACK = 2
+#: struct lkst_event behind its fields: since, until, enums
+EVENT_REST = struct.Struct("<QQ184s")
 
 #: Entries of the catalogue: a divisor of the page size.
 ENTRY_SIZE = 1024
 
 #: struct lkst_field
 FIELD = struct.Struct("<20s20s12sI")
+EVENT_REST_OFFSET = -(-(EVENT.size + (MAX_FIELDS + 1) * FIELD.size) // 8) * 8
 
 # enum lkst_state, in order
 STATES = ("unused", "attached", "absent", "unattached")
@@ -131,6 +141,18 @@ class Place(NamedTuple):
     head: int
     #: Where it freezes.
     limit: int
+
+
+class Flow(NamedTuple):
+    """What a CPU lets through of a probe: struct lkst_flow."""
+
+    #: CLOCK_MONOTONIC in ns, when it began to count anew, and records since then.
+    since: int
+    taken: int
+    #: Calls whose beginning or end is not known.
+    unpaired: int
+    #: Records that the limit held back.
+    held: int
 
 
 def places(cpus: bytes, cpu_size: int, buffer: int) -> list[Place]:

@@ -33,7 +33,7 @@ __all__ = (
 )
 
 #: Types of fields whose numbers have a sign: ``recorder/types.h``
-SIGNED = {"s16", "s32", "s64", "ret", "errno", "sig_code", "cpuhp_state"}
+SIGNED = {"s8", "s16", "s32", "s64", "ret", "errno", "sig_code", "cpuhp_state"}
 
 # include/trace/events/signal.h
 SIG_RESULTS = ("delivered", "ignored", "already_pending", "overflow_fail", "lose_info")

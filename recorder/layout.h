@@ -12,7 +12,7 @@
 
 #define LKST_MAGIC "LKST recorder"
 #define LKST_ABI_MAJOR 2
-#define LKST_ABI_MINOR 0
+#define LKST_ABI_MINOR 1
 
 #define LKST_MAX_EVENTS 256
 #define LKST_MAX_FIELDS 10
@@ -23,6 +23,7 @@
 #define LKST_MAX_TERMS 4
 #define LKST_MAX_HISTS 32
 #define LKST_MAX_USER 4
+#define LKST_MAX_PROBES 64
 #define LKST_NAME_SIZE 32
 
 /*
@@ -78,6 +79,14 @@ struct lkst_place {
 	__u64 limit;
 };
 
+/* What a CPU lets through of a probe. */
+struct lkst_flow {
+	__u64 since;	/* CLOCK_MONOTONIC, ns, when it began to count anew */
+	__u32 taken;	/* records since then */
+	__u32 unpaired; /* calls whose beginning or end is not known */
+	__u64 held;	/* records that the limit held back */
+};
+
 /* One per CPU: a page, which can be recognised alone as well. */
 #define LKST_CPU_MAGIC "LKSTcpu"
 #define LKST_CPU_SIZE 4096
@@ -92,6 +101,7 @@ struct lkst_cpu {
 	__u64 reserved[4];
 	struct lkst_place place[LKST_MAX_BUFFERS];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
+	struct lkst_flow flow[LKST_MAX_PROBES];
 } __attribute__((aligned(LKST_CPU_SIZE)));
 
 /* What handlers count; one per CPU. */
@@ -293,9 +303,11 @@ struct lkst_notice {
 };
 
 /*
- * The catalogue: a header, then one entry for each event. None of them crosses
- * a page, and each has the tag, so that they can be put together again when the
- * page tables are gone.
+ * The catalogue: a header, then one entry for each event, in the order of their
+ * ids from 1 on; behind the events of this software there are places for probes.
+ * None of them crosses a page, and each has the tag, so that they can be put
+ * together again when the page tables are gone. A place whose magic is missing is
+ * free: the magic is written last and cleared first, so that nobody sees half an entry.
  */
 #define LKST_ENTRY_SIZE 1024
 
@@ -306,7 +318,7 @@ struct lkst_header {
 	__u32 header_size; /* bytes, like all sizes here */
 	__u32 event_size;
 	__u32 field_size;
-	__u32 nr_events;
+	__u32 nr_events; /* of this software */
 	__u32 slot_size;
 	__u32 nr_cpus;	/* possible CPUs: rings */
 	__u32 nr_slots; /* in one ring of the first buffer, a power of two */
@@ -322,7 +334,8 @@ struct lkst_header {
 	__u32 max_events;   /* LKST_MAX_EVENTS, LKST_MAX_MASKSETS */
 	__u32 max_masksets;
 	__u32 counts_size; /* bytes of struct lkst_counts */
-	__u32 reserved[4];
+	__u32 nr_probes;   /* places for probes, behind the events */
+	__u32 reserved[3];
 } __attribute__((aligned(LKST_ENTRY_SIZE)));
 
 /* Fields lie in the payload one after the other, without holes. */
@@ -339,13 +352,17 @@ struct lkst_event {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 id;
-	__u32 by_default; /* in the maskset "default" */
+	__u32 by_default; /* in the maskset "default"; of a probe 2: with the stack */
 	char name[32];	  /* the kernel's own, where it has one */
 	char category[16];
 	char old_name[32]; /* in LKST of 2001-2005, or empty */
-	char hook[40];	   /* tracepoint that feeds it */
+	char hook[40];	   /* tracepoint that feeds it; of a probe: MECHANISM/TARGET */
 	char description[64];
-	struct lkst_field fields[LKST_MAX_FIELDS]; /* ends with one without name */
+	struct lkst_field fields[LKST_MAX_FIELDS + 1]; /* ends with one without name */
+	/* Of a probe: when its place became its, and when it was removed; 0: not yet. */
+	__u64 since; /* CLOCK_MONOTONIC, ns */
+	__u64 until;
+	char enums[184]; /* of fields of type enum and flags, in their order, with spaces */
 } __attribute__((aligned(LKST_ENTRY_SIZE)));
 
 #endif

@@ -7,6 +7,7 @@
 
 char _license[] SEC("license") = "GPL";
 
+#include "catalogue.bpf.c"
 #include "sched.bpf.c"
 #include "wait.bpf.c"
 #include "irq.bpf.c"

@@ -7,7 +7,8 @@ The recorder's header and its table of events (``recorder/layout.h``), from the
 bytes of the map in which they lie.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 import uuid
 
@@ -15,14 +16,23 @@ from lkst import layout
 from lkst.errors import Damaged
 
 __all__ = (
+    "ENUM_TYPES",
+    "PROBE",
     "Catalogue",
     "Event",
     "Field",
     "Header",
     "is_ring_size",
     "parse_catalogue",
+    "parse_event",
     "parse_header",
 )
+
+#: Category of the events that users add.
+PROBE = "probe"
+
+#: Types of which a field also says which enum of the kernel it is of.
+ENUM_TYPES = ("enum", "flags")
 
 # Beyond these a header is damaged, whatever it says.
 _MAX_EVENTS = 65536
@@ -67,6 +77,17 @@ class Event:
     #: Whether the maskset "default" has it.
     by_default: bool
     fields: tuple[Field, ...]
+    #: Of a probe: CLOCK_MONOTONIC in ns when its place became its, and when it was removed; 0:
+    #: not yet.
+    since: int = 0
+    until: int = 0
+    #: Of a probe: whether it is recorded with the stack if nobody says otherwise.
+    with_stack: bool = False
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether a user has added it."""
+        return self.category == PROBE
 
     def field(self, name: str) -> Field | None:
         """Find a field by its name."""
@@ -81,6 +102,7 @@ class Header:
     header_size: int
     event_size: int
     field_size: int
+    #: Those of the software; behind them there are places for probes.
     nr_events: int
     #: Rings: one for each possible CPU.
     nr_cpus: int
@@ -106,6 +128,8 @@ class Header:
     max_masksets: int
     #: struct lkst_counts, in bytes.
     counts_size: int
+    #: Places for probes.
+    nr_probes: int = 0
 
     @property
     def ring_size(self) -> int:
@@ -120,7 +144,12 @@ class Header:
     @property
     def size(self) -> int:
         """Size of the whole catalogue, in bytes."""
-        return self.header_size + self.nr_events * self.event_size
+        return self.header_size + self.nr_entries * self.event_size
+
+    @property
+    def nr_entries(self) -> int:
+        """Entries of the catalogue, free places for probes among them."""
+        return self.nr_events + self.nr_probes
 
 
 @dataclass(frozen=True)
@@ -170,6 +199,7 @@ def _check_header(header: Header, slot_size: int) -> None:
         "event_size": layout.EVENT.size <= header.event_size <= _MAX_ENTRY,
         "field_size": layout.FIELD.size <= header.field_size <= _MAX_ENTRY,
         "nr_events": 0 < header.nr_events <= min(header.max_events, _MAX_EVENTS),
+        "nr_probes": header.nr_entries <= min(header.max_events, _MAX_EVENTS),
         "nr_cpus": 0 < header.nr_cpus <= _MAX_CPUS,
         "nr_slots": is_ring_size(header.nr_slots),
         "max_events": header.max_events <= _MAX_EVENTS,
@@ -196,17 +226,19 @@ def parse_catalogue(data: bytes) -> Catalogue:
     """
     Read the whole catalogue; entries that are damaged are left out and reported.
 
-    :param data: the bytes of the map ``.rodata.lkst``
+    :param data: the bytes of the map ``.data.catalogue``
     :raises Damaged: if the header is not usable
     """
     header = parse_header(data)
     events: dict[int, Event] = {}
     faults = []
-    for index in range(header.nr_events):
+    for index in range(header.nr_entries):
         start = header.header_size + index * header.event_size
         entry = data[start : start + header.event_size]
+        if index >= header.nr_events and not any(entry[: len(layout.EVENT_MAGIC)]):
+            continue
         try:
-            event = _parse_event(entry, header)
+            event = parse_event(entry, header)
         except ValueError as error:
             faults.append(f"catalogue entry {index}: {error}")
             continue
@@ -217,7 +249,12 @@ def parse_catalogue(data: bytes) -> Catalogue:
     return Catalogue(header, events, faults, data[: header.size])
 
 
-def _parse_event(entry: bytes, header: Header) -> Event:
+def parse_event(entry: bytes, header: Header) -> Event:
+    """
+    Read struct lkst_event.
+
+    :raises ValueError: if it is none
+    """
     if len(entry) < header.event_size:
         raise ValueError("cut off")
     magic, _, id_, by_default, *texts = layout.EVENT.unpack_from(entry)
@@ -228,6 +265,11 @@ def _parse_event(entry: bytes, header: Header) -> Event:
     name, category, old_name, hook, description = map(_text, texts)
     if not name.isidentifier():
         raise ValueError("the name is not one")
+    fields = _parse_fields(entry[layout.EVENT.size :], header.field_size)
+    since, until, enums = 0, 0, list[str]()
+    if category == PROBE and len(entry) >= layout.EVENT_REST_OFFSET + layout.EVENT_REST.size:
+        since, until, raw = layout.EVENT_REST.unpack_from(entry, layout.EVENT_REST_OFFSET)
+        enums = _text(raw).split()
     return Event(
         id=id_,
         name=name,
@@ -236,14 +278,28 @@ def _parse_event(entry: bytes, header: Header) -> Event:
         hook=hook,
         description=description,
         by_default=bool(by_default),
-        fields=_parse_fields(entry[layout.EVENT.size :], header.field_size),
+        with_stack=by_default == layout.DEFAULT_STACK,
+        fields=tuple(_with_enums(fields, enums)),
+        since=since,
+        until=until,
     )
+
+
+def _with_enums(fields: tuple[Field, ...], enums: list[str]) -> Iterator[Field]:
+    """Put the names of enums to the types of those that are of one: ``enum:zone_type``."""
+    names = iter(enums)
+    for one in fields:
+        of_enum = one.type in ENUM_TYPES
+        yield replace(one, type=f"{one.type}:{next(names, '')}") if of_enum else one
 
 
 def _parse_fields(data: bytes, field_size: int) -> tuple[Field, ...]:
     fields = []
     offset = 0
-    for start in range(0, len(data) - field_size + 1, field_size):
+    for index in range(layout.MAX_FIELDS):
+        start = index * field_size
+        if start + field_size > len(data):
+            break
         *texts, size = layout.FIELD.unpack_from(data, start)
         name, type_, unit = map(_text, texts)
         if not name:
@@ -256,4 +312,5 @@ def _parse_fields(data: bytes, field_size: int) -> tuple[Field, ...]:
 
 
 def _text(raw: bytes) -> str:
-    return "".join(c for c in raw.split(b"\0")[0].decode("ascii", "replace") if c.isprintable())
+    text = raw.split(b"\0", 1)[0].decode("ascii", "replace")
+    return text if text.isprintable() else "".join(c for c in text if c.isprintable())

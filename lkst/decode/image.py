@@ -40,7 +40,7 @@ class Buffer:
 class Image:
     """The memory of one recorder."""
 
-    #: The map ``.rodata.lkst``: header and events.
+    #: The map ``.data.catalogue``: header and events.
     catalogue: bytes
     #: In a log several have the same number: stretches of one buffer, the oldest first.
     buffers: list[Buffer]

@@ -157,6 +157,7 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
         buffers=buffers,
         faults=faults,
     )
+    records = _of_own_probes(records, catalogue)
     return records if len(buffers) * header.nr_cpus == len(rings) else _once(records)
 
 
@@ -178,6 +179,23 @@ def _find_rings(
 
     cpus = range(header.nr_cpus)
     return in_threads(find, cpus) if buffer.nr_slots >= _LARGE else [find(cpu) for cpu in cpus]
+
+
+def _of_own_probes(records: Records, catalogue: Catalogue) -> Records:
+    """Leave out records of probes that were removed and whose places others have now."""
+    since = np.zeros(1 << 16, np.uint64)
+    for event in catalogue.events.values():
+        since[event.id] = event.since
+    if not since.any():
+        return records
+    own = records.ts >= since[records.what & np.uint64(0xFFFF)]
+    if own.all():
+        return records
+    records.faults.append(
+        f"{int((~own).sum())} records are of probes that were removed, and whose places in the"
+        " catalogue others have now: what they say is not known"
+    )
+    return records.select(own)
 
 
 def _fault(buffer: Buffer, nr_cpus: int) -> str | None:

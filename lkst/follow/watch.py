@@ -58,9 +58,8 @@ def watch(report: Callable[[str], None]) -> Iterator[Said]:
                 report(f"{notices.missed() - missed} notices found no room and are lost")
                 missed = notices.missed()
             for notice in came:
-                yield _say(
-                    notice, notice_trace(notice, recorder.catalogue.raw, recorder.header, facts)
-                )
+                catalogue = recorder.catalogue_now()
+                yield _say(notice, notice_trace(notice, catalogue, recorder.header, facts))
             if not came and not recorder.runs():
                 raise LkstError("the recorder was stopped")
 

@@ -199,7 +199,6 @@ def _carve_catalogue(
     """Put the entries together; the map's pages are scattered."""
     entries = bytearray(header.size)
     entries[: header.header_size] = _read(prog, header_address, header.header_size)
-    index = 0
     ids = set()
     for address in addresses:
         if address % layout.ENTRY_SIZE:
@@ -209,12 +208,11 @@ def _carve_catalogue(
         except FaultError:
             continue
         _, tag, id_, *_ = layout.EVENT.unpack_from(entry)
-        if tag != header.tag or id_ in ids or index == header.nr_events:
+        if tag != header.tag or id_ in ids or not 0 < id_ <= header.nr_entries:
             continue
         ids.add(id_)
-        start = header.header_size + index * header.event_size
+        start = header.header_size + (id_ - 1) * header.event_size
         entries[start : start + header.event_size] = entry
-        index += 1
     return bytes(entries)
 
 

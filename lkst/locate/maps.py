@@ -28,7 +28,7 @@ from lkst.locate.memory import read_pages
 __all__ = ("find_recorders",)
 
 #: Names of the maps, as far as the kernel keeps them (BPF_OBJ_NAME_LEN).
-_CATALOGUE = b".rodata.lkst"
+_CATALOGUE = b".data.catalogue"
 _CONTROL = b".data.lkst"
 _CPUS = b"lkst_cpus"
 _COUNTS = b"lkst_counts"
@@ -66,6 +66,8 @@ def _group(prog: Program) -> list[dict[bytes, Object]]:
     for map_ in bpf_map_for_each(prog):
         try:
             name = map_.name.string_()
+            # As recorders up to ABI 2.0 have it.
+            name = _CATALOGUE if name == b".rodata.lkst" else name
             if name in (_CATALOGUE, _CONTROL, _CPUS, _COUNTS):
                 groups[map_.btf.value_()].setdefault(name, map_)
         except FaultError:

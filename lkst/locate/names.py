@@ -9,12 +9,13 @@ table of system calls, and the tables with which it prints flags.
 
 from collections.abc import Callable, Sequence
 import functools
+from functools import partial
 import re
 import struct
 
 from drgn import FaultError, Program, Symbol
 
-from lkst.trace.facts import Names
+from lkst.trace.facts import Enums, Names
 
 __all__ = ("read_names",)
 
@@ -73,7 +74,7 @@ def read_names(prog: Program, find_symbols: Finder) -> Names:
         compat_syscalls=_read_syscalls(prog, address("ia32_sys_call_table"), name_at),
         softirqs=_read_softirqs(prog, address("softirq_to_name")),
         gfp_flags=_read_flags(prog, address("gfpflag_names")),
-        enums={name: _read_enum(prog, name) for name in _ENUMS},
+        enums=Enums({name: _read_enum(prog, name) for name in _ENUMS}, partial(_read_enum, prog)),
         symbol=symbol,
     )
 

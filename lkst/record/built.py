@@ -7,6 +7,7 @@ The catalogue as it lies in the compiled programs, and what is filled in when th
 are loaded.
 """
 
+import dataclasses
 import os
 import secrets
 import struct
@@ -14,10 +15,12 @@ import struct
 import lkst
 from lkst import layout
 from lkst.decode.catalogue import Catalogue, parse_catalogue
+from lkst.errors import LkstError
 from lkst.record import libbpf, machine
+from lkst.record.pins import Recorder
 from lkst.record.programs import object_path
 
-__all__ = ("built_catalogue", "fill_header")
+__all__ = ("built_catalogue", "fill_header", "known_catalogue")
 
 
 def built_catalogue() -> Catalogue:
@@ -27,9 +30,22 @@ def built_catalogue() -> Catalogue:
     Its header lacks what is only known once it is loaded.
     """
     with libbpf.Object(object_path()) as bpf:
-        raw = bytearray(bpf.initial_value(".rodata.lkst"))
+        raw = bytearray(bpf.initial_value(".data.catalogue"))
     fill_header(memoryview(raw), nr_slots=1, nr_cpus=1, clock=machine.Clock(0, 0))
     return parse_catalogue(bytes(raw))
+
+
+def known_catalogue() -> Catalogue:
+    """Give the events of this installation, and the probes of the recorder that runs."""
+    own = built_catalogue()
+    try:
+        with Recorder() as recorder:
+            probes = {id_: e for id_, e in recorder.catalogue.events.items() if e.is_probe}
+            if recorder.catalogue.header.nr_events != own.header.nr_events:
+                return own
+    except LkstError:
+        return own
+    return dataclasses.replace(own, events=own.events | probes)
 
 
 def fill_header(
@@ -56,6 +72,8 @@ def fill_header(
         version=lkst.__version__.encode()[:31],
     )
     layout.HEADER.pack_into(catalogue, 0, *header.values())
-    for index in range(header["nr_events"]):
+    for index in range(header["nr_events"] + header["nr_probes"]):
         entry = header["header_size"] + index * header["event_size"]
-        struct.pack_into("<I", catalogue, entry + layout.EVENT_TAG_OFFSET, header["tag"])
+        struct.pack_into(
+            "<II", catalogue, entry + layout.EVENT_TAG_OFFSET, header["tag"], index + 1
+        )

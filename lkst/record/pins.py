@@ -16,6 +16,7 @@ Unlinking all of it is what stops a recorder.
 """
 
 import contextlib
+import dataclasses
 import mmap
 from pathlib import Path
 import shutil
@@ -25,7 +26,7 @@ from typing import NamedTuple
 
 from lkst import layout
 from lkst.control import Control, prog_ids, read_control
-from lkst.decode.catalogue import Catalogue, parse_catalogue
+from lkst.decode.catalogue import Catalogue, Event, Header, parse_catalogue, parse_event
 from lkst.errors import Damaged, LkstError, NotFound
 from lkst.record import libbpf
 
@@ -66,15 +67,17 @@ class Recorder:
             if not pins.is_dir():
                 raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
             self._maps = {
-                name: libbpf.map_pinned(pins / name, writable=writable and name != "catalogue")
-                for name in _MAPPED
+                name: libbpf.map_pinned(pins / name, writable=writable) for name in _MAPPED
             }
         except PermissionError:
             raise LkstError("only root may read the recorder of this machine") from None
         except OSError as error:
             raise Damaged(f"the recorder is incomplete: {error}") from None
-        self.catalogue: Catalogue = parse_catalogue(self._maps["catalogue"][:])
-        self.header = self.catalogue.header
+        self.catalogue: Catalogue
+        #: Probes that were removed, of which there may be records.
+        self.removed: dict[int, Event] = {}
+        self._take(parse_catalogue(self._maps["catalogue"][:]))
+        self.header: Header = self.catalogue.header
         with libbpf.pinned(pins / "control") as fd:
             self._id = libbpf.map_id(fd)
 
@@ -91,6 +94,82 @@ class Recorder:
             # One whose contents somebody still looks at goes when they do.
             with contextlib.suppress(BufferError):
                 map_.close()
+
+    def _take(self, whole: Catalogue) -> None:
+        self.removed = {id_: event for id_, event in whole.events.items() if event.until}
+        events = {id_: event for id_, event in whole.events.items() if not event.until}
+        self.catalogue = dataclasses.replace(whole, events=events)
+
+    def write_entry(self, event_id: int, entry: bytes) -> None:
+        """
+        Write an entry of a probe; whoever reads meanwhile sees the old one, none, or it.
+
+        :param entry: struct lkst_event
+        """
+        start, magic = self._entry(event_id), len(layout.EVENT_MAGIC)
+        catalogue = self._maps["catalogue"]
+        struct.pack_into("<Q", catalogue, start, 0)
+        catalogue[start + magic : start + len(entry)] = entry[magic:]
+        # One store each.
+        struct.pack_into("<Q", catalogue, start, int.from_bytes(entry[:magic], "little"))
+        self._read_entry(event_id)
+
+    def end_entry(self, event_id: int, until: int) -> None:
+        """
+        Say when a probe was removed; its records can still be read.
+
+        :param until: CLOCK_MONOTONIC, in ns
+        """
+        place = self._entry(event_id) + layout.EVENT_REST_OFFSET + 8
+        struct.pack_into("<Q", self._maps["catalogue"], place, until)
+        self._read_entry(event_id)
+
+    def _read_entry(self, event_id: int) -> None:
+        start = self._entry(event_id)
+        raw = self._maps["catalogue"][: self.header.size]
+        event = parse_event(raw[start : start + self.header.event_size], self.header)
+        events = self.catalogue.events | self.removed | {event_id: event}
+        self._take(dataclasses.replace(self.catalogue, events=events, raw=raw))
+
+    def _entry(self, event_id: int) -> int:
+        header = self.header
+        if not header.nr_events < event_id <= header.nr_entries:
+            raise ValueError(f"event {event_id} is no probe")
+        place: int = header.header_size + (event_id - 1) * header.event_size
+        return place
+
+    def catalogue_now(self) -> bytes:
+        """Copy the catalogue as it is now: probes may have come."""
+        return self._maps["catalogue"][: self.header.size]
+
+    def flows(self, event_id: int) -> list[layout.Flow]:
+        """Tell what each CPU has let through of a probe."""
+        cpus = self._maps["cpus"]
+        return [
+            layout.Flow(*layout.FLOW.unpack_from(cpus, place))
+            for place in self._flow_places(event_id)
+        ]
+
+    def clear_counts(self, event_id: int) -> None:
+        """Forget what was counted of a probe that is not attached."""
+        cpus = self._maps["cpus"]
+        for cpu, place in enumerate(self._flow_places(event_id)):
+            layout.FLOW.pack_into(cpus, place, 0, 0, 0, 0)
+            count = cpu * self.header.cpu_size + layout.COUNT_OFFSET + 8 * event_id
+            struct.pack_into("<Q", cpus, count, 0)
+
+    def _flow_places(self, event_id: int) -> list[int]:
+        offset = layout.FLOW_OFFSET + layout.FLOW.size * (event_id - self.header.nr_events - 1)
+        return [cpu * self.header.cpu_size + offset for cpu in range(self.header.nr_cpus)]
+
+    def record_counts(self) -> list[int]:
+        """Tell how many records were ever claimed on all CPUs, by event."""
+        counts = [0] * self.header.max_events
+        for cpu in range(self.header.nr_cpus):
+            place = cpu * self.header.cpu_size + layout.COUNT_OFFSET
+            own = struct.unpack_from(f"<{len(counts)}Q", self._maps["cpus"], place)
+            counts = [old + new for old, new in zip(counts, own, strict=True)]
+        return counts
 
     def mappings(self) -> dict[str, mmap.mmap]:
         """Give the maps that are not rings, by name, for those who look at their pages."""

@@ -30,7 +30,7 @@ _FOLLOW = "follow"
 #: Programs that tell which thread runs, by switches and when its id changes.
 _TRACKERS = ("sched_switch", "sched_process_exec")
 
-_PINNED_ASIDE = {".rodata.lkst": "catalogue", ".data.lkst": "control"}
+_PINNED_ASIDE = {".data.catalogue": "catalogue", ".data.lkst": "control"}
 
 #: Maps that only the programs of delays use.
 OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
@@ -71,6 +71,10 @@ def pin_name(map_: str) -> str | None:
 
 def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
     """Name the programs that feed an event, the one that writes its records last."""
+    if event.is_probe:
+        # See lkst.record.probecode.
+        pair = event.hook.startswith(("fexit/", "kretprobe/"))
+        return [f"{event.name}__enter", event.name] if pair else [event.name]
     own = sorted(name for name in programs if name.partition("__")[0] == event.name)
     if own:
         return [name for name in own if name != f"{event.name}__{event.hook}"] + [
@@ -215,7 +219,7 @@ def wire(
         new = {
             name
             for name, events in wanted.items()
-            if not (links / name).exists() and not _given_up(control, events)
+            if name in hooks and not (links / name).exists() and not _given_up(control, events)
         }
         if new:
             present = libbpf.hooks_present({name: hooks[name] for name in new})

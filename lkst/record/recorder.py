@@ -125,7 +125,7 @@ def _load(
     clock = machine.read_clock()
 
     def fill(bpf: libbpf.Object) -> None:
-        raw = bpf.initial_value(".rodata.lkst")
+        raw = bpf.initial_value(".data.catalogue")
         fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         for map_ in ("lkst_cpus", "lkst_counts", "lkst_timers"):
             bpf.set_entries(map_, nr_cpus)

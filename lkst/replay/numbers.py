@@ -10,6 +10,7 @@ on. A number that cannot be named for sure stays a number.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 import socket
 
 from lkst.signals import code_name, signal_name
@@ -35,7 +36,7 @@ from lkst.tables import (
 )
 from lkst.trace.facts import Names
 
-__all__ = ("COMPANIONS", "NAMERS", "Value")
+__all__ = ("COMPANIONS", "NAMERS", "Value", "namer_of")
 
 #: A number that is shown in decimal, or how something else is shown.
 Value = int | str
@@ -205,6 +206,15 @@ def _enum_flags(enum: str, prefix: str) -> Callable[[int, Names], Value]:
     return name
 
 
+def _enum(name: str, value: int, names: Names) -> Value:
+    return names.enums[name].get(value, value)
+
+
+def _flags_of(name: str, value: int, names: Names) -> Value:
+    bits = [bit for bit in sorted(names.enums[name].items()) if bit[0].bit_count() == 1]
+    return ("|".join(_flags(value, bits)) or 0) if bits else hex(value)
+
+
 def _lock_flags(value: int, names: Names) -> Value:
     return "|".join(_flags(value, LOCK_FLAGS)) or 0
 
@@ -239,3 +249,12 @@ NAMERS: dict[str, Callable[[int, Names], Value]] = {
     "drop_reason": _drop_reason,
     "lock_flags": _lock_flags,
 }
+
+#: Of fields that also say of which enum they are: ``enum:zone_type``.
+_OF_ENUM = {"enum": _enum, "flags": _flags_of}
+
+
+def namer_of(type_: str) -> Callable[[int, Names], Value] | None:
+    """Give the function that names numbers of a type; None: they are shown as they are."""
+    kind, _, enum = type_.partition(":")
+    return partial(_OF_ENUM[kind], enum) if kind in _OF_ENUM else NAMERS.get(type_)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from lkst.decode.catalogue import Event, Field
 from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
 from lkst.replay.clean import as_json, quoted, word
-from lkst.replay.numbers import COMPANIONS, NAMERS, Value
+from lkst.replay.numbers import COMPANIONS, Value, namer_of
 from lkst.trace.facts import Names
 from lkst.trace.tasks import COMM_SIZE, decode_comm, factorize
 from lkst.trace.trace import Trace
@@ -86,7 +86,8 @@ class Values:
 
         @functools.lru_cache(_MEMORY)
         def named(type_: str, number: int) -> bytes:
-            return form.value(NAMERS[type_](number, names))
+            namer = namer_of(type_)
+            return form.value(namer(number, names) if namer else number)
 
         @functools.lru_cache(_MEMORY)
         def name(raw: bytes) -> bytes:
@@ -111,7 +112,7 @@ class Values:
             numbers = _with_companion(numbers, field, trace, event, rows)
         if field.type == "event":
             return [self._write_events(numbers)]
-        if field.type in NAMERS:
+        if namer_of(field.type):
             return [self._write_numbers(field.type, numbers)]
         if field.type == "hex":
             return [self.form.quote + b"0x", hexadecimal(numbers), self.form.quote]

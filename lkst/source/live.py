@@ -44,7 +44,8 @@ def read_image(recorder: Recorder) -> Image:
     cpus = recorder.cpus()
     control = recorder.control()
     return Image(
-        catalogue=recorder.catalogue.raw,
+        # After the rings, so that it has the probes of which there are records.
+        catalogue=recorder.catalogue_now(),
         buffers=[
             _buffer(buffer, data, before, cpus, control, recorder.header) for buffer, data in rings
         ],

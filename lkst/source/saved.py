@@ -28,6 +28,7 @@ import zlib
 import numpy as np
 
 from lkst import layout
+from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
 from lkst.files import replacing
@@ -35,7 +36,7 @@ from lkst.layout import Place
 from lkst.source.saved_end import describe_end, read_saved_end
 from lkst.trace.addresses import addresses
 from lkst.trace.build import build_trace
-from lkst.trace.facts import Facts, Names
+from lkst.trace.facts import Enums, Facts, Names
 from lkst.trace.trace import Trace
 
 __all__ = (
@@ -140,6 +141,16 @@ def _selected(trace: Trace) -> list[Buffer]:
     return buffers
 
 
+def _enums(image: Image) -> set[str]:
+    """Name the enums that fields of the catalogue are of."""
+    try:
+        catalogue = parse_catalogue(image.catalogue)
+    except Damaged:
+        return set()
+    types = [field.type for event in catalogue.events.values() for field in event.fields]
+    return {enum for kind, _, enum in (type_.partition(":") for type_ in types) if enum}
+
+
 def _describe(image: Image, facts: Facts) -> dict[str, Any]:
     names = facts.names
     return {
@@ -150,7 +161,7 @@ def _describe(image: Image, facts: Facts) -> dict[str, Any]:
             "compat_syscalls": names.compat_syscalls,
             "softirqs": names.softirqs,
             "gfp_flags": names.gfp_flags,
-            "enums": names.enums,
+            "enums": names.enums | {name: names.enums[name] for name in _enums(image)},
         },
         "buffers": [
             {
@@ -245,7 +256,7 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
             compat_syscalls=_by_number(names["compat_syscalls"]),
             softirqs=[str(name) for name in names["softirqs"]],
             gfp_flags=[(int(mask), str(name)) for mask, name in names["gfp_flags"]],
-            enums={str(name): _by_number(values) for name, values in names["enums"].items()},
+            enums=Enums({str(name): _by_number(values) for name, values in names["enums"].items()}),
             symbol=symbols.get,
         ),
     )

@@ -7,12 +7,32 @@ What is known of the machine beside the records, and the names that its kernel
 has for numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lkst.trace.others import Other
 
-__all__ = ("End", "EndTask", "Facts", "Names")
+__all__ = ("End", "EndTask", "Enums", "Facts", "Names")
+
+
+class Enums(dict[str, dict[int, str]]):
+    """
+    Enumerators by enum name and value: ``enums["req_op"][0] == "REQ_OP_READ"``.
+
+    An enum that nobody has asked for is read when somebody does; empty: it is not known.
+    """
+
+    def __init__(
+        self,
+        known: Mapping[str, dict[int, str]] | None = None,
+        read: Callable[[str], dict[int, str]] = lambda name: {},
+    ) -> None:
+        super().__init__(known or {})
+        self._read = read
+
+    def __missing__(self, name: str) -> dict[int, str]:
+        self[name] = self._read(name)
+        return self[name]
 
 
 @dataclass
@@ -26,8 +46,7 @@ class Names:
     softirqs: list[str] = field(default_factory=list)
     #: Flags of gfp_t: (mask, name), as the kernel's own table has them.
     gfp_flags: list[tuple[int, str]] = field(default_factory=list)
-    #: Enumerators by enum name and value: ``enums["req_op"][0] == "REQ_OP_READ"``.
-    enums: dict[str, dict[int, str]] = field(default_factory=dict)
+    enums: dict[str, dict[int, str]] = field(default_factory=Enums)
     #: Names a kernel address ``symbol+0x12``, or gives None.
     symbol: Callable[[int], str | None] = lambda address: None
 

@@ -3,10 +3,13 @@
 
 from synthetic import Synthetic
 
+from lkst.layout import ABI_MAJOR, ABI_MINOR
 from lkst.replay.header import footer, header, ranges
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
+
+ABI = f"ABI {ABI_MAJOR}.{ABI_MINOR}"
 
 T = 100_000_000_000
 
@@ -46,7 +49,7 @@ def test_header() -> None:
         "machine    box\n"
         "panic      Fatal exception  CPU 0  sh:7\n"
         "end        2023-11-14T22:15:00.000000000Z, by the clock as of the recorder's start\n"
-        "recorder   lkst 0.1, ABI 2.0, 4 rings of 0.5 KiB, maskset default,"
+        f"recorder   lkst 0.1, {ABI}, 4 rings of 0.5 KiB, maskset default,"
         " started at -99.000000000 s\n"
         "CPU 0      8 records  -2.999999997 to  0.000000000  slots: 3 overwritten\n"
         "CPU 2       1 record  -0.000000005 to -0.000000005  nothing lost\n"
@@ -103,7 +106,7 @@ def test_an_empty_trace() -> None:
         "kernel     6.12.1-test\n"
         "machine    testhost\n"
         "panic      none was recorded\n"
-        "recorder   lkst 0.1, ABI 2.0, 2 rings of 16 KiB, maskset default\n"
+        f"recorder   lkst 0.1, {ABI}, 2 rings of 16 KiB, maskset default\n"
         "silent     CPU 0-1\n"
     )
 
@@ -130,6 +133,6 @@ def test_ranges() -> None:
 
 def test_buffers_are_told_where_there_are_several() -> None:
     story = Synthetic(nr_slots=64, more={"spare": 128})
-    assert "ABI 2.0, 2 buffers of 2 rings (main 4 KiB, spare 8 KiB), maskset" in header(
+    assert f"{ABI}, 2 buffers of 2 rings (main 4 KiB, spare 8 KiB), maskset" in header(
         story.trace()
     )

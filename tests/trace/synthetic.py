@@ -68,6 +68,10 @@ class EventSpec:
     by_default: int = 1
     description: str = ""
     fields: tuple[FieldSpec, ...] = ()
+    #: Of category ``probe``, which come last.
+    since: int = 0
+    until: int = 0
+    enums: str = ""
 
 
 @functools.cache
@@ -130,6 +134,8 @@ class Synthetic:
     #: CLOCK_MONOTONIC and CLOCK_REALTIME - CLOCK_MONOTONIC at the start, in ns.
     start: int = 1_000_000_000
     real_offset: int = 1_700_000_000_000_000_000
+    #: Places for probes that are free.
+    free: int = 0
     #: Index of the active maskset, and names.
     active: int = 0
     masksets: Sequence[str] = ("default", "off")
@@ -151,6 +157,12 @@ class Synthetic:
         ]
         self.counts = [[0] * layout.MAX_EVENTS for _ in range(self.nr_cpus)]
         self.counted = [[0] * layout.MAX_EVENTS for _ in range(self.nr_cpus)]
+
+    @property
+    def nr_probes(self) -> int:
+        """Events that are probes."""
+        assert self.events is not None
+        return sum(event.category == "probe" for event in self.events)
 
     @property
     def heads(self) -> list[int]:
@@ -237,7 +249,7 @@ class Synthetic:
         ).ljust(layout.SLOT_SIZE, b"\0")
 
     def catalogue(self) -> bytes:
-        """Give the map ``.rodata.lkst``."""
+        """Give the map ``.data.catalogue``."""
         assert self.events is not None
         values = {
             "magic": layout.MAGIC,
@@ -246,7 +258,7 @@ class Synthetic:
             "header_size": layout.ENTRY_SIZE,
             "event_size": layout.ENTRY_SIZE,
             "field_size": layout.FIELD.size,
-            "nr_events": len(self.events),
+            "nr_events": len(self.events) - self.nr_probes,
             "slot_size": layout.SLOT_SIZE,
             "nr_cpus": self.nr_cpus,
             "nr_slots": self.nr_slots,
@@ -262,9 +274,12 @@ class Synthetic:
             "max_events": layout.MAX_EVENTS,
             "max_masksets": layout.MAX_MASKSETS,
             "counts_size": COUNTS_SIZE,
+            "nr_probes": self.nr_probes + self.free,
         }
         header = layout.HEADER.pack(*(values[name] for name in layout.HEADER_NAMES))
         entries = [header, *(self._entry(id_, e) for id_, e in enumerate(self.events, 1))]
+        first = len(self.events) + 1
+        entries += [struct.pack("<8xII", self.tag, first + n) for n in range(self.free)]
         return b"".join(entry.ljust(layout.ENTRY_SIZE, b"\0") for entry in entries)
 
     def _entry(self, id_: int, event: EventSpec) -> bytes:
@@ -274,7 +289,8 @@ class Synthetic:
         )
         for f in event.fields:
             entry += layout.FIELD.pack(f.name.encode(), f.type.encode(), f.unit.encode(), f.bytes)
-        return entry
+        entry = entry.ljust(layout.EVENT_REST_OFFSET, b"\0")
+        return entry + layout.EVENT_REST.pack(event.since, event.until, event.enums.encode())
 
     def count(self, cpu: int, event: str, times: int = 1) -> None:
         """Count an event as the handler ``count`` does."""
