@@ -47,6 +47,8 @@ class GuestOptions:
     disks: Sequence[Disk]
     append: str = ""
     """More of the kernel's command line."""
+    one_thread: bool = False
+    """Whether to emulate all processors in one thread, in turns."""
     qmp: Path | None = None
     """Socket of a second monitor, for others to connect to."""
 
@@ -170,7 +172,7 @@ def _arguments(options: GuestOptions, monitor: int, channel: int) -> list[str]:
         # Even a lab that is killed leaves no QEMU behind.
         *(require("setpriv"), "--pdeathsig", "KILL", require("qemu-system-x86_64")),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        *("-accel", "tcg,thread=multi", "-cpu", "max"),
+        *("-accel", f"tcg,thread={'single' if options.one_thread else 'multi'}", "-cpu", "max"),
         *("-smp", str(options.cpus), "-m", str(options.memory)),
         *("-device", "vmcoreinfo", "-device", "pvpanic", "-action", "panic=pause"),
         *("-serial", f"file:{options.console}"),

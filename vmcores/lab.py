@@ -85,6 +85,11 @@ def prepare(series: tuple[str, ...]) -> None:
     help="Pages to leave out, as makedumpfile -d.  [default: 31; memory elf: none]",
 )
 @click.option(
+    "--one-thread",
+    is_flag=True,
+    help="Emulate the CPUs in turns: no code that one patches is stale on another.",
+)
+@click.option(
     "--file",
     "files",
     multiple=True,
@@ -125,6 +130,7 @@ def run_command(
     debuginfo: bool,
     dump_format: str | None,
     dump_level: int | None,
+    one_thread: bool,
     files: tuple[Path, ...],
     before_dump: Path | None,
     timeout: float,
@@ -162,6 +168,7 @@ def run_command(
         timeout=timeout,
         hold=hold,
         qmp=qmp.resolve() if qmp else None,
+        one_thread=one_thread,
         files=files,
         before_dump=before_dump,
     )

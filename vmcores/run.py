@@ -64,6 +64,8 @@ class Options:
     dump_level: int | None = None
     timeout: float = 180
     hold: bool = False
+    one_thread: bool = False
+    """Whether to emulate all processors in one thread: then no breakpoint is stale."""
     qmp: Path | None = None
     files: Sequence[Path] = ()
     before_dump: Path | None = None
@@ -143,6 +145,7 @@ def _run_once(options: Options, kernel: Kernel, root: Path, say: Callable[[str],
             console=out / "console.log",
             disks=guest_disks,
             append=append,
+            one_thread=options.one_thread,
             qmp=options.qmp,
         )
         try:
