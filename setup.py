@@ -14,8 +14,10 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).resolve().parent
-SOURCE = ROOT / "recorder" / "lkst.bpf.c"
-OBJECT = Path("lkst", "record", "lkst.bpf.o")
+RECORDER = ROOT / "recorder"
+#: The recorder's programs, and the templates of probes.
+OBJECTS = ("lkst.bpf.o", "probe.bpf.o")
+RECORD = Path("lkst", "record")
 #: What users' handlers are compiled against.
 HEADERS = Path("lkst", "record", "include")
 KDUMP = ROOT / "kdump"
@@ -44,9 +46,9 @@ def compile_programs(target: Path) -> None:
         return
     # Debian's clang does not look there for asm/types.h when it compiles for BPF.
     include = f"-I/usr/include/{platform.machine()}-linux-gnu"
-    target.parent.mkdir(parents=True, exist_ok=True)
+    source = RECORDER / target.with_suffix(".c").name
     new = target.with_suffix(".new")
-    result = subprocess.run([clang, *FLAGS, include, "-c", str(SOURCE), "-o", str(new)])
+    result = subprocess.run([clang, *FLAGS, include, "-c", str(source), "-o", str(new)])
     if result.returncode:
         sys.exit("the BPF programs do not compile: are the headers there (libbpf-dev)?")
     if strip := shutil.which("llvm-strip"):
@@ -58,7 +60,7 @@ def compile_programs(target: Path) -> None:
 def copy_headers(target: Path) -> None:
     """Take the headers along."""
     target.mkdir(parents=True, exist_ok=True)
-    for header in SOURCE.parent.glob("*.h"):
+    for header in RECORDER.glob("*.h"):
         shutil.copy(header, target)
 
 
@@ -90,7 +92,8 @@ class Build(build_py):
 
     def run(self) -> None:
         """Compile and copy, then go on as usual."""
-        compile_programs(ROOT / OBJECT)
+        for name in OBJECTS:
+            compile_programs(ROOT / RECORD / name)
         copy_headers(ROOT / HEADERS)
         compile_grab(ROOT / GRAB)
         copy_hooks(ROOT / HOOKS)

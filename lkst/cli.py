@@ -14,6 +14,7 @@ import signal
 import sys
 
 import click
+from click.shell_completion import CompletionItem
 
 import lkst
 from lkst.errors import LkstError
@@ -32,6 +33,7 @@ COMMANDS = {
     "handler": ("lkst.record.steer_commands", "Say what happens when an event fires."),
     "trigger": ("lkst.record.steer_commands", "Have the kernel act when a condition holds."),
     "buffer": ("lkst.record.steer_commands", "Write to several sets of rings."),
+    "probe": ("lkst.record.probe_commands", "Add events on functions of the kernel."),
     "mark": ("lkst.record.steer_commands", "Write a text into the rings."),
     "watch": ("lkst.follow.commands", "Print what triggers tell, as it happens."),
     "log": ("lkst.follow.commands", "Save what is recorded to files, all the time."),
@@ -62,6 +64,14 @@ class _Commands(click.Group):
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        # Not by asking each command, which would import them all.
+        own = click.Command.shell_complete(self, ctx, incomplete)
+        found = [(name, help_) for name, (_, help_) in COMMANDS.items()]
+        return own + [
+            CompletionItem(name, help=help_) for name, help_ in found if name.startswith(incomplete)
+        ]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lkst.completion import complete_event
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import read_counts
 from lkst.errors import Damaged, LkstError, NotFound, Usage
@@ -236,7 +237,7 @@ def slice_command(source: str | None, output: Path) -> None:
 
 
 @click.command("events")
-@click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]")
+@click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]", shell_complete=complete_event)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 @click.option(
     "--cost",
@@ -309,6 +310,6 @@ def _catalogue(source: str | None) -> Catalogue:
     host: Any = click.get_current_context().obj
     if source is not None or isinstance(host, Host):
         return _open(source)[0].catalogue
-    from lkst.record.built import built_catalogue
+    from lkst.record.built import known_catalogue
 
-    return built_catalogue()
+    return known_catalogue()

@@ -22,6 +22,8 @@ from lkst.record.mask_commands import open_store
 from lkst.record.masktext import Maskset
 from lkst.record.pages import refresh_list
 from lkst.record.pins import PINS, Recorder
+from lkst.record.probedef import Probe
+from lkst.record.probes import add_probe, register_probes, said_by
 from lkst.record.recorder import Started, start
 from lkst.record.steering import locked, steer
 from lkst.record.triggers import add_trigger
@@ -46,7 +48,8 @@ def outdated() -> bool:
             return False
         with Recorder() as recorder:
             own, other = built_catalogue(), recorder.catalogue
-            return (own.header.version, own.events) != (other.header.version, other.events)
+            events = {id_: event for id_, event in other.events.items() if not event.is_probe}
+            return (own.header.version, own.events) != (other.header.version, events)
     except PermissionError:
         return False
     except LkstError:
@@ -74,7 +77,12 @@ def start_recorder(
         except (LkstError, OSError) as error:
             report(f"what the old recorder held could not be saved: {error}")
 
-    started = start(size, maskset, replace=keep if replace else None, prepare=register_handlers)
+    def prepare(recorder: Recorder) -> None:
+        register_handlers(recorder)
+        for name, error in register_probes(recorder).items():
+            report(f"probe {name}: {error}")
+
+    started = start(size, maskset, replace=keep if replace else None, prepare=prepare)
     try:
         with locked(), Recorder() as recorder:
             refresh_list(recorder)
@@ -113,6 +121,10 @@ def add_from_text(
     return add_trigger(recorder, name, when, clauses, actions, maskset, interval)
 
 
+def _add_probe(recorder: Recorder, probe: Probe) -> None:
+    add_probe(recorder, probe, said_by(open_store(recorder.catalogue)))
+
+
 def apply_config(config: Config, report: Report) -> bool:
     """
     Set up handlers, buffers and triggers of a recorder that has just been started.
@@ -141,6 +153,9 @@ def apply_config(config: Config, report: Report) -> bool:
             attempt(
                 f"buffer {buffer.name}", partial(new_buffer, recorder, buffer.name, buffer.size)
             )
+        for probe in config.probes:
+            if probe.name not in {event.name for event in recorder.catalogue.events.values()}:
+                attempt(f"probe {probe.name}", partial(_add_probe, recorder, probe))
         for trigger in config.triggers:
             rate = trigger.at_most or DEFAULT_RATE
             attempt(

@@ -16,6 +16,7 @@ from lkst.errors import LkstError, Usage
 from lkst.record import machine
 from lkst.record.actions import MIN_DURATION, Actions, parse_actions
 from lkst.record.names import check_name, nearest
+from lkst.record.probedef import DEFAULT_LIMIT, Probe, check_event_name, from_table
 from lkst.record.syntax import normalised, parse
 from lkst.record.units import Rate, parse_duration, parse_rate
 
@@ -93,6 +94,7 @@ class Config:
     buffers: tuple[Buffer, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     handlers: tuple[UserHandler, ...] = ()
+    probes: tuple[Probe, ...] = ()
     #: None: there is none.
     heartbeat: Heartbeat | None = None
 
@@ -119,6 +121,16 @@ DEFAULT_CONFIG_TEXT = """\
 #[[handler]]
 #name = "mine"
 #file = "/etc/lkst/handlers/mine.bpf.o"
+
+# Events of your own: see "lkst probe add".
+#[[probe]]
+#name = "reads"
+#target = "vfs_read"
+#fields = ["count", "file->f_path.dentry->d_name.name:str", "ret"]
+#return = true
+#stack = false
+#if = "count > 4096"
+#limit = 1000
 
 # What to do when something happens. "do" is one or several of: notify, stack,
 # switch, freeze, freeze after 2000, mask=NAME, mask=NAME for 5s.
@@ -211,6 +223,25 @@ class _Table:
             self.wrong(key, error)
             return None
 
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Read a list of texts, which may be missing."""
+        self.known.append(key)
+        value = self.data.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            self.wrong(key, 'is no list of texts: say ["...", "..."]')
+            return ()
+        return tuple(value)
+
+    def plain(self, key: str, kind: type[T], default: T) -> T:
+        """Read a number, or true or false."""
+        self.known.append(key)
+        value = self.data.get(key, default)
+        if type(value) is not kind:
+            words = "true or false" if kind is bool else "a number"
+            self.wrong(key, f"{_toml(value)} is not {words}")
+            return default
+        return value
+
     def need(self, *keys: str) -> None:
         """Say which of the keys that must be there are missing."""
         for key in keys:
@@ -267,12 +298,13 @@ def _read_config(table: _Table) -> Config | None:
     buffers = table.tables("buffer", _read_buffer)
     triggers = table.tables("trigger", _read_trigger)
     handlers = table.tables("handler", _read_handler)
+    probes = table.tables("probe", _read_probe)
     heartbeat = table.table("heartbeat", _read_heartbeat)
     table.finish()
     if maskset is None or size is None or save_old is None:
         return None
     old = Path(save_old) if save_old else None
-    return Config(maskset, size, old, buffers, triggers, handlers, heartbeat)
+    return Config(maskset, size, old, buffers, triggers, handlers, probes, heartbeat)
 
 
 def _read_buffer(table: _Table) -> Buffer | None:
@@ -296,6 +328,49 @@ def _read_handler(table: _Table) -> UserHandler | None:
     file = table.text("file", _file)
     table.need("name", "file")
     return None if name is None or file is None else UserHandler(name, file)
+
+
+def _read_probe(table: _Table) -> Probe | None:
+    name = table.text("name", check_event_name)
+    table.need("name")
+    return None if name is None else _probe_called(name, table)
+
+
+def _probe_called(name: str, table: _Table) -> Probe | None:
+    before = len(table.errors)
+    values = {
+        "target": table.text("target", str),
+        "fields": table.texts("fields"),
+        "return": table.plain("return", bool, False),
+        "stack": table.plain("stack", bool, False),
+        "if": table.text("if", str, ""),
+        "limit": table.plain("limit", int, DEFAULT_LIMIT),
+    }
+    table.need("target")
+    if len(table.errors) > before:
+        return None
+    try:
+        return from_table(name, values)
+    except Usage as error:
+        table.wrong("target", error)
+        return None
+
+
+def parse_probe(text: str, name: str, where: str) -> Probe:
+    """
+    Read a probe as it is kept.
+
+    :raises Usage: one line for each key that is wrong
+    """
+    try:
+        table = _Table(tomllib.loads(text), "", [])
+    except (ValueError, RecursionError) as error:
+        raise Usage(f"{where}: {error}") from None
+    probe = _probe_called(name, table)
+    table.finish()
+    if probe is None or table.errors:
+        raise Usage("\n".join(f"{where}: {error}" for error in table.errors))
+    return probe
 
 
 def _read_heartbeat(table: _Table) -> Heartbeat | None:

@@ -59,6 +59,8 @@ class EventCost:
     records: float
     #: The event at which the cost of the same programs is told; "": this one.
     told_at: str = ""
+    #: Of a probe, how it is reached: ``fentry``, ``kprobe``, ...
+    by: str = ""
 
     @property
     def ns(self) -> float:
@@ -194,6 +196,8 @@ def costs_of(
     :param records: per second, by event
     """
     known = list(known)
+    events = catalogue.events.values()
+    by = {event.name: event.hook.partition("/")[0] for event in events if event.is_probe}
     feeding = {
         event.name: [name for name in programs_of(event, known) if name in runs]
         for event in catalogue.events.values()
@@ -208,6 +212,7 @@ def costs_of(
             sum((runs[name] for name in programs if at[name] == event), Run()),
             records.get(event, 0.0),
             next((at[name] for name in programs if at[name] != event), ""),
+            by.get(event, ""),
         )
         for event, programs in feeding.items()
     ]

@@ -15,7 +15,7 @@ def cost_text(cost: Cost) -> str:
     """Show what a maskset costs as a table; ends with a line's end."""
     rows = [
         (
-            entry.name,
+            f"{entry.name} ({entry.by})" if entry.by else entry.name,
             f"{entry.run.calls:.0f}",
             f"{entry.ns:.0f}",
             f"{entry.share:.3%}",
@@ -77,6 +77,7 @@ def cost_json(cost: Cost) -> str:
                 "ring_bytes": entry.ring_bytes,
                 "suppressed": entry.run.suppressed,
                 "told_at": entry.told_at or None,
+                "by": entry.by or None,
             }
             for entry in cost.events
         ],

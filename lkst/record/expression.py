@@ -46,7 +46,7 @@ _OPPOSITE["!&"] = "&"
 #: Types whose values are no amounts: more or less of them means nothing.
 _ORDERLESS = {"task_state", "exit_code", "sig_code"}
 #: Types that count something, if there is no unit that says otherwise.
-_COUNTS = re.compile(r"[us](?:16|32|64)|ret")
+_COUNTS = re.compile(r"[us](?:8|16|32|64)|ret")
 _NUMBER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
 _TIME = re.compile(r"[0-9.]+(?:h|min|s|ms|us|ns)")
 _SIZE = re.compile(r"[0-9]+[KMG]")
@@ -77,14 +77,17 @@ class Clause:
     terms: tuple[Term, ...]
 
 
-def compile_expression(text: str, catalogue: Catalogue, names: NamesLike) -> tuple[Clause, ...]:
+def compile_expression(
+    text: str, catalogue: Catalogue, names: NamesLike, of: Event | None = None
+) -> tuple[Clause, ...]:
     """
     Compile a condition; it holds when one of the clauses does.
 
     :param names: what words stand for
+    :param of: the event that it is about, of which only the fields are said: ``count > 100``
     :raises Usage: with the column, if it is none, or more than the programs can check
     """
-    compiler = _Compiler(catalogue, names)
+    compiler = _Compiler(catalogue, names, of)
     clauses = compiler.clauses(parse(text), negated=False)
     for clause in clauses:
         if len(clause.terms) > MAX_TERMS:
@@ -98,8 +101,9 @@ def compile_expression(text: str, catalogue: Catalogue, names: NamesLike) -> tup
 class _Compiler:
     """Finds out what the words mean."""
 
-    def __init__(self, catalogue: Catalogue, names: NamesLike) -> None:
+    def __init__(self, catalogue: Catalogue, names: NamesLike, of: Event | None) -> None:
         self._names = names
+        self._of = of
         self._categories: dict[str, list[Event]] = {}
         self._events: dict[str, list[Event]] = {}
         for event in catalogue.events.values():
@@ -139,6 +143,8 @@ class _Compiler:
         return [event for part in parts for event in self._mentioned(part)]
 
     def _event(self, subject: Token) -> Event:
+        if self._of:
+            return self._of
         name = subject.text.partition(".")[0]
         found = self._events.get(name, [])
         if len(found) == 1:
@@ -151,6 +157,8 @@ class _Compiler:
 
     def _field(self, event: Event, subject: Token) -> Field:
         _, dot, name = subject.text.partition(".")
+        if self._of and not dot:
+            dot, name = ".", subject.text
         choice = ", ".join(field.name for field in event.fields)
         if not dot and event.category == "delay":
             name = "delay"
@@ -167,7 +175,7 @@ class _Compiler:
     def _compared(self, node: Comparison, negated: bool) -> tuple[Clause, ...]:
         event = self._event(node.subject)
         if node.value is None:
-            if "." in node.subject.text:
+            if "." in node.subject.text or self._of:
                 self._field(event, node.subject)
                 raise wrong(node.subject.column, f"{node.subject.text}: compare it with a value")
             if negated:
@@ -194,6 +202,8 @@ class _Compiler:
         if field.type == "text":
             raise Usage("a text cannot be compared: it lies in several pieces")
         if field.type in _NAMES:
+            if field.size != _NAME_SIZE + 1:
+                raise Usage(f"only names of {_NAME_SIZE + 1} bytes can be compared")
             return [(_name_term(field, op, value),)]
         if not field.is_number:
             raise Usage(f"it is of type {field.type}, which cannot be compared")

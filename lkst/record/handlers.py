@@ -28,9 +28,12 @@ class Handler:
     kind: str
     #: Of ``hist`` the field whose values are counted, otherwise "".
     argument: str = ""
+    #: Of "off", whether a maskset says so of a probe, which is on where nobody says anything.
+    said: bool = False
 
 
 OFF = Handler("off")
+OFF_PROBE = Handler("off", said=True)
 RECORD = Handler("record")
 
 
@@ -55,7 +58,7 @@ def parse_handler(word: str, event: Event, user_handlers: Collection[str]) -> Ha
         raise Usage(f"no handler is called {kind!r}{nearest(kind, [*HANDLERS, *user_handlers])}")
     if argument is not None:
         raise Usage(f"{word!r}: only hist takes a field")
-    return Handler(kind)
+    return OFF_PROBE if event.is_probe and kind == "off" else Handler(kind)
 
 
 def _histogram_field(event: Event, name: str | None) -> str:

@@ -135,7 +135,12 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
     :raises LkstError: if a file cannot be written
     """
     here = root == Path("/") and _systemd_runs()
-    for folder, mode in ((_ETC, 0o755), (_ETC / "masksets", 0o755), (_ETC / "handlers", 0o700)):
+    for folder, mode in (
+        (_ETC, 0o755),
+        (_ETC / "masksets", 0o755),
+        (_ETC / "handlers", 0o700),
+        (_ETC / "probes", 0o755),
+    ):
         path = root / folder
         if not path.is_dir():
             try:

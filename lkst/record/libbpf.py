@@ -6,7 +6,7 @@ libbpf
 The few calls of libbpf.so.1 that loading, pinning and reading a recorder take.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import contextlib
 import ctypes
 import ctypes.util
@@ -47,6 +47,7 @@ _HOOKS = {
 _MAP_TYPE_ARRAY = 2
 _MMAPABLE, _INNER_MAP = 1 << 10, 1 << 12
 _STATS_RUN_TIME = 0
+_INSN_SIZE = 8  # struct bpf_insn
 _LIBBPF_INFO = 1  # enum libbpf_print_level
 _MAX_MESSAGE = 1 << 18  # the verifier's log comes in one
 _Sample = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
@@ -55,6 +56,9 @@ _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_
 
 class BPFError(LkstError):
     """libbpf or the kernel refused something."""
+
+    #: Whether it was the verifier.
+    by_verifier = False
 
 
 class _TestRunOpts(ctypes.Structure):
@@ -91,6 +95,16 @@ class _MapCreateOpts(ctypes.Structure):
         ("map_extra", ctypes.c_uint64),
         ("numa_node", ctypes.c_uint32),
         ("map_ifindex", ctypes.c_uint32),
+    )
+
+
+class _KprobeOpts(ctypes.Structure):
+    # struct bpf_kprobe_opts, tools/lib/bpf/libbpf.h
+    _fields_ = (
+        ("sz", ctypes.c_size_t),
+        ("bpf_cookie", ctypes.c_uint64),
+        ("offset", ctypes.c_size_t),
+        ("retprobe", ctypes.c_bool),
     )
 
 
@@ -163,6 +177,8 @@ def library() -> ctypes.CDLL:
             "bpf_object__find_program_by_name",
             "bpf_program__attach",
             "bpf_program__attach_freplace",
+            "bpf_program__attach_kprobe_opts",
+            "bpf_program__insns",
             "bpf_map__initial_value",
             "btf__load_vmlinux_btf",
             "ring_buffer__new",
@@ -170,6 +186,7 @@ def library() -> ctypes.CDLL:
             getattr(lib, name).restype = ctypes.c_void_p
         for name in ("bpf_map__name", "bpf_program__name", "bpf_program__section_name"):
             getattr(lib, name).restype = ctypes.c_char_p
+        lib.bpf_program__insn_cnt.restype = ctypes.c_size_t
         lib.libbpf_set_print.argtypes = (_Print,)
         lib.libbpf_set_print(_print)
         _lib = lib
@@ -263,6 +280,10 @@ class Object:
         """Set the number of entries of a map, before it is loaded."""
         _check(self._lib.bpf_map__set_max_entries(self._map(map_), entries), map_)
 
+    def set_value_size(self, map_: str, size: int) -> None:
+        """Set the size of a map's values in bytes, before it is loaded."""
+        _check(self._lib.bpf_map__set_value_size(self._map(map_), size), map_)
+
     def initial_value(self, map_: str) -> memoryview:
         """Give what a data section will hold when it is loaded, to be changed."""
         size = ctypes.c_size_t()
@@ -315,6 +336,52 @@ class Object:
             program,
         )
 
+    def instructions(self, program: str) -> bytes:
+        """Give the instructions of a program."""
+        handle = self._program(program)
+        count = self._lib.bpf_program__insn_cnt(handle)
+        return ctypes.string_at(self._lib.bpf_program__insns(handle), count * _INSN_SIZE)
+
+    def set_instructions(self, program: str, instructions: bytes) -> None:
+        """
+        Put other instructions in the place of those of a program, before it is loaded.
+
+        :param instructions: as many; those that libbpf relocates where they were
+        """
+        count = ctypes.c_size_t(len(instructions) // _INSN_SIZE)
+        _check(
+            self._lib.bpf_program__set_insns(self._program(program), instructions, count), program
+        )
+
+    def set_target(self, program: str, hook: str) -> None:
+        """
+        Say, before it is loaded, which function or tracepoint a program is for.
+
+        :raises BPFError: if the kernel's BTF has none of this name
+        """
+        _log.clear()
+        _check(
+            self._lib.bpf_program__set_attach_target(self._program(program), 0, hook.encode()), hook
+        )
+
+    def attach_kprobe(self, program: str, pin: Path, function: str, offset: int) -> None:
+        """
+        Attach a program as kprobe or, if its section says so, as kretprobe, and pin the link.
+
+        :param function: or ``module:function``
+        :raises BPFError: if the kernel does not have it
+        """
+        _log.clear()
+        options = _KprobeOpts(
+            sz=ctypes.sizeof(_KprobeOpts),
+            offset=offset,
+            retprobe=self.section(program) == "kretprobe",
+        )
+        link = self._lib.bpf_program__attach_kprobe_opts(
+            self._program(program), function.encode(), ctypes.byref(options)
+        )
+        self._pin_link(program, link, pin)
+
     def attach(self, program: str, pin: Path, replaces: tuple[int, str] | None = None) -> None:
         """
         Attach a program and pin the link.
@@ -329,6 +396,9 @@ class Object:
             )
         else:
             link = self._lib.bpf_program__attach(self._program(program))
+        self._pin_link(program, link, pin)
+
+    def _pin_link(self, program: str, link: int | None, pin: Path) -> None:
         if not link:
             raise BPFError(f"{program}: {os.strerror(ctypes.get_errno())}")
         handle = ctypes.c_void_p(link)
@@ -582,10 +652,14 @@ def run_statistics(prog_id: int) -> tuple[int, int, int]:
     return int(info.run_time_ns), int(info.run_cnt), int(info.recursion_misses)
 
 
-def linked_programs(folder: Path) -> dict[str, int]:
-    """Give the ids of the programs whose links are pinned in a folder, by the pins' names."""
+def linked_programs(folder: Path, names: Iterable[str] | None = None) -> dict[str, int]:
+    """
+    Give the ids of the programs whose links are pinned in a folder, by the pins' names.
+
+    :param names: of the pins; None: all
+    """
     programs = {}
-    for pin in folder.iterdir():
+    for pin in folder.iterdir() if names is None else map(folder.joinpath, names):
         info = _LinkInfo()
         # It may be detached just now.
         with contextlib.suppress(FileNotFoundError), pinned(pin) as fd:

@@ -12,12 +12,13 @@ import tempfile
 import click
 from tabulate import tabulate
 
+from lkst.completion import complete_event
 from lkst.control import Control
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.files import replacing
 from lkst.output import paged
-from lkst.record.built import built_catalogue
+from lkst.record.built import known_catalogue
 from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
 from lkst.record.masksets import FOLDER, MasksetStore
 from lkst.record.masktext import Maskset, format_maskset, parse_assignments, parse_maskset
@@ -40,7 +41,7 @@ __all__ = ("mask_command", "open_store", "tell")
 
 def open_store(catalogue: Catalogue | None = None) -> MasksetStore:
     """Open the masksets of this machine."""
-    return MasksetStore(FOLDER, catalogue or built_catalogue(), kept_handlers())
+    return MasksetStore(FOLDER, catalogue or known_catalogue(), kept_handlers())
 
 
 def _control() -> Control | None:
@@ -77,7 +78,7 @@ def list_command() -> None:
         try:
             maskset = store.load(name)
             events, filter_ = (
-                str(len(maskset.handlers)),
+                str(sum(handler.kind != "off" for handler in maskset.handlers.values())),
                 "yes" if maskset.filter != Filter() else "-",
             )
         except LkstError:
@@ -117,7 +118,7 @@ def new_command(name: str, other: str) -> None:
 
 @mask_command.command("set")
 @click.argument("name")
-@click.argument("assignments", nargs=-1, metavar="EVENT=HANDLER...")
+@click.argument("assignments", nargs=-1, metavar="EVENT=HANDLER...", shell_complete=complete_event)
 @click.option(
     "--filter",
     "filters",

@@ -30,6 +30,7 @@ __all__ = (
     "loaded_masksets",
     "mark_closer",
     "replace_maskset",
+    "set_handler",
     "unload",
 )
 
@@ -63,7 +64,7 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
     where = recorder.catalogue
     row, arguments = bytearray(layout.MAX_EVENTS), bytearray(layout.MAX_EVENTS)
     for event in where.events.values():
-        handler = maskset.handlers.get(event.name, Handler("off"))
+        handler = _handler(event, maskset.handlers.get(event.name))
         row[event.id] = _handler_id(control, handler)
         if handler.kind == "hist":
             arguments[event.id] = _hist(recorder, event, handler.argument)
@@ -74,6 +75,22 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
     control.maskset[index].text = maskset.name.encode()
     mark_closer(control, where)
     return index
+
+
+def _handler(event: Event, said: Handler | None) -> Handler:
+    """Give an event's handler: a probe is recorded where a maskset says nothing of it."""
+    if said is None and event.is_probe:
+        return Handler("stack" if event.with_stack else "record")
+    return said or Handler("off")
+
+
+def set_handler(recorder: Recorder, index: int, event: Event, said: Handler | None) -> None:
+    """Set the handler of an event that is new in a maskset that is loaded."""
+    control = recorder.live
+    handler = _handler(event, said)
+    if handler.kind == "hist":
+        control.argument[index][event.id] = _hist(recorder, event, handler.argument)
+    control.handler[index][event.id] = _handler_id(control, handler)
 
 
 def _handler_id(control: Control, handler: Handler) -> int:

@@ -17,6 +17,7 @@ from lkst.decode.matching import old_names
 from lkst.errors import Usage
 from lkst.record.handlers import (
     OFF,
+    OFF_PROBE,
     RECORD,
     Handler,
     format_handler,
@@ -55,6 +56,8 @@ class Maskset:
     #: By name of event; events that are not in it are off.
     handlers: Mapping[str, Handler]
     filter: Filter = field(default_factory=Filter)
+    #: What it says of probes that there are not: name, handler's word.
+    absent: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         on = {event: handler for event, handler in self.handlers.items() if handler != OFF}
@@ -63,22 +66,26 @@ class Maskset:
 
 def built_in(catalogue: Catalogue) -> dict[str, Maskset]:
     """Give the masksets that are always there: none, default, all, one for each category."""
-    events = list(catalogue.events.values())
+    events = [event for event in catalogue.events.values() if not event.is_probe]
+    # Where nothing is said of probes, they are on.
+    probes = {event.name: OFF_PROBE for event in catalogue.events.values() if event.is_probe}
     chosen = {
         "none": [],
         "default": [event for event in events if event.by_default],
         "all": events,
-        **_by_category(catalogue),
+        **_by_category(events),
     }
     return {
-        name: Maskset(name, {event.name: RECORD for event in of_it})
+        name: Maskset(
+            name, {event.name: RECORD for event in of_it} | (probes if name == "none" else {})
+        )
         for name, of_it in chosen.items()
     }
 
 
-def _by_category(catalogue: Catalogue) -> dict[str, list[Event]]:
+def _by_category(events: Iterable[Event]) -> dict[str, list[Event]]:
     categories: dict[str, list[Event]] = {}
-    for event in catalogue.events.values():
+    for event in events:
         categories.setdefault(event.category, []).append(event)
     return categories
 
@@ -96,11 +103,20 @@ def format_maskset(maskset: Maskset, catalogue: Catalogue) -> str:
     lines = [f"maskset {maskset.name}"]
     lines += [f"filter {line}" for line in format_filter(maskset.filter)]
     width = max(map(len, names), default=0)
-    for category, events in _by_category(catalogue).items():
+    events_ = [event for event in catalogue.events.values() if not event.is_probe]
+    for category, events in _by_category(events_).items():
         lines += ["", f"# {category}"]
         for event in events:
             word = format_handler(maskset.handlers.get(event.name, OFF))
             lines.append(f"{event.name:<{width}}  {word}")
+    said = {
+        event.name: format_handler(maskset.handlers[event.name])
+        for event in catalogue.events.values()
+        if event.is_probe and event.name in maskset.handlers
+    }
+    if probes := sorted(said.items() | set(maskset.absent)):
+        lines += ["", "# probes; others are on"]
+        lines += [f"probe {name}  {word}" for name, word in probes]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -185,6 +201,7 @@ class _Reader:
     lines: dict[str, int] = field(default_factory=dict)
     filters: list[Filter] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    absent: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.given = self.name is not None
@@ -208,7 +225,7 @@ class _Reader:
         if self.errors:
             raise Usage("\n".join(self.errors))
         assert name is not None
-        return Maskset(name, self.handlers, merge_filters(self.filters))
+        return Maskset(name, self.handlers, merge_filters(self.filters), tuple(self.absent))
 
     def _read(self, number: int, line: str) -> None:
         if old := _OLD_NAME.fullmatch(line):
@@ -224,6 +241,8 @@ class _Reader:
             self._read_name(number, words[1:])
         elif words[0] == "filter":
             self._read_filter(number, words[1:])
+        elif words[0] == "probe" and len(words) == 3:
+            self._read_probe(number, words[1], words[2].strip())
         elif len(words) == 2:
             self._read_event(number, *words)
         else:
@@ -253,6 +272,14 @@ class _Reader:
         for event in self._find(name):
             self._once(event.name, number)
             self.handlers[event.name] = parse_handler(word, event, self.user_handlers)
+
+    def _read_probe(self, number: int, name: str, word: str) -> None:
+        if any(event.is_probe for event in self.events.get(name, [])):
+            self._read_event(number, name, word)
+        else:
+            # It may come back.
+            self._once(name, number)
+            self.absent.append((name, word))
 
     def _read_old(self, number: int, name: str, handler: int) -> None:
         if handler not in _OLD_HANDLERS:

@@ -113,6 +113,12 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
         RingStatus(cpu, control.buffer[into].nr_slots, new, max(new - old, 0) / elapsed)
         for cpu, (old, new) in enumerate(zip(*heads, strict=True))
     ]
+    flows = [
+        flow
+        for event in recorder.catalogue.events.values()
+        if event.is_probe
+        for flow in recorder.flows(event.id)
+    ]
     base = control.maskset[control.base % layout.MAX_MASKSETS].text
     return Status(
         header=header,
@@ -130,6 +136,8 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
             "unheard": control.unheard,
             "no_spare": control.no_spare,
             "unfollowed": control.unfollowed,
+            "held": sum(flow.held for flow in flows),
+            "unpaired": sum(flow.unpaired for flow in flows),
         },
         events=events,
     )

@@ -19,6 +19,8 @@ _LOST = {
     "unheard": "notices unheard",
     "no_spare": "switches without a spare buffer",
     "unfollowed": "tasks not followed",
+    "held": "records held back by limits of probes",
+    "unpaired": "calls of probed functions without beginning or end",
 }
 
 

@@ -34,6 +34,7 @@ from lkst.record.masks import (
 from lkst.record.masktext import Maskset
 from lkst.record.pages import refresh_list
 from lkst.record.pins import PINS, Recorder
+from lkst.record.probes import attach_probes, forget_unkept
 from lkst.record.programs import Wired, wire
 from lkst.record.userhandlers import wire_handlers
 
@@ -119,7 +120,8 @@ def open_to_steer(pins: Path = PINS) -> Iterator[Recorder]:
 def _check_version(recorder: Recorder) -> None:
     """Refuse a recorder whose events or memory this software does not know."""
     own = built_catalogue()
-    if own.events != recorder.catalogue.events:
+    events = {id_: e for id_, e in recorder.catalogue.events.items() if not e.is_probe}
+    if own.events != events:
         raise LkstError(
             f"the recorder was started by lkst {recorder.header.version} and has other events:"
             " 'lkst start' puts one of this version in its place"
@@ -132,6 +134,7 @@ def _recover(recorder: Recorder) -> None:
     for trigger in control.trigger:
         if trigger.used == layout.TRIGGER_COMING:
             trigger.used = 0
+    forget_unkept(recorder)
     clean_up(recorder)
     forget_leftovers(recorder)
 
@@ -145,7 +148,15 @@ def rewire(recorder: Recorder) -> Wired:
         wire_handlers(recorder)
         clean_up(recorder)
 
-    return wire(recorder.pins, control, recorder.catalogue, commit)
+    return _wire(recorder, commit)
+
+
+def _wire(recorder: Recorder, commit: Callable[[], None]) -> Wired:
+    """Attach what is wanted, probes among it, do what follows, and detach the rest."""
+    missing = attach_probes(recorder)
+    wired = wire(recorder.pins, recorder.live, recorder.catalogue, commit)
+    wired.missing.update(missing)
+    return wired
 
 
 def use_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
@@ -200,7 +211,7 @@ def _bring_in(recorder: Recorder, maskset: Maskset, use: Callable[[int], None]) 
         clean_up(recorder)
 
     try:
-        return wire(recorder.pins, control, recorder.catalogue, commit)
+        return _wire(recorder, commit)
     except BaseException:
         unload(recorder, new)
         raise

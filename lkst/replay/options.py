@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lkst.completion import complete_event
 from lkst.errors import Usage
 from lkst.trace.filters import (
     AROUND,
@@ -37,6 +38,7 @@ _OPTIONS = (
         "--event",
         metavar="NAMES",
         multiple=True,
+        shell_complete=complete_event,
         help="Events, categories, LKST names: 'sched_*,irq'",
     ),
     click.option(

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The command ``lkst probe``."""
+
+import json
+import time
+
+import click
+from tabulate import tabulate
+
+from lkst.completion import complete_field, complete_probe, complete_target
+from lkst.errors import NotFound
+from lkst.output import paged
+from lkst.record import libbpf
+from lkst.record.mask_commands import open_store
+from lkst.record.pins import Recorder
+from lkst.record.probedef import DEFAULT_LIMIT, Probe, check_event_name, kept_probes
+from lkst.record.probes import ProbeStatus, add_probe, list_probes, remove_probe, said_by
+from lkst.record.probeshow import show_target
+from lkst.record.steering import steer
+from lkst.record.target import is_target, parse_target
+
+__all__ = ("probe_command",)
+
+
+@click.group("probe")
+def probe_command() -> None:
+    """Add events of your own, on any function or tracepoint of the kernel."""
+
+
+def _split(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
+    """Tell name, target and fields apart."""
+    if len(words) > 1 and words[0].isidentifier() and not is_target(words[0]):
+        if is_target(words[1]):
+            return words[0], words[1], words[2:]
+        # One of both was mistyped: which one, its neighbours tell.
+        if words[1].isidentifier():
+            return words[0], words[0], words[1:]
+        return words[0], words[1], words[2:]
+    if len(words) > 2 and words[0] == words[1]:
+        return words[0], words[1], words[2:]
+    target = parse_target(words[0])
+    name = target.name.replace(".", "_")
+    if target.offset is not None:
+        name += f"_{target.offset:x}"
+    return name[:29], words[0], words[1:]
+
+
+_ADD_HELP = """\
+Add an event and record it from now on.
+
+TARGET is a function, MODULE:FUNCTION, FUNCTION+OFFSET, or a tracepoint. NAME, if it is not
+the target's, is what the event is called.
+
+\b
+FIELD is [NAME=]EXPR[:TYPE]:
+  count  *pos  ret  task->pid  arg3:x64  $stack  %di (at FUNCTION+OFFSET)
+  file->f_path.dentry->d_name.name:str    (struct sock *)arg0
+  sk->__sk_common.skc_dport:be16          container_of(work, struct foo, work)
+TYPE is u8 to u64, s8 to s64, x8 to x64, be16 to be64, bool, str (one for each event, 255
+bytes), str8 to str32, ustr (in user space), enum(NAME), flags(NAME), ksym, ipv4, errno, or
+another type that events have; without it, what the kernel's own type says.
+
+With --return, arguments and what they point to are read when the function is called.
+'lkst probe show FUNCTION' tells what there is to choose from.
+"""
+
+
+@probe_command.command("add", help=_ADD_HELP)
+@click.argument(
+    "words",
+    nargs=-1,
+    required=True,
+    metavar="[NAME] TARGET [FIELD]...",
+    shell_complete=complete_field,
+)
+@click.option(
+    "--return", "returns", is_flag=True, help="When it returns: 'ret', and how long it took."
+)
+@click.option("--stack", is_flag=True, help="With the kernel's stack.")
+@click.option("--if", "condition", metavar="EXPR", default="", help="Only then: 'count > 4K'")
+@click.option(
+    "--limit",
+    type=int,
+    default=DEFAULT_LIMIT,
+    show_default=True,
+    help="Records per ms on each CPU; 0: all.",
+)
+def probe_add(
+    words: tuple[str, ...], returns: bool, stack: bool, condition: str, limit: int
+) -> None:
+    """Add an event and record it from now on."""
+    name, target, fields = _split(words)
+    _add(
+        Probe(
+            check_event_name(name),
+            target,
+            tuple(field for field in fields if field != "$stack"),
+            returns,
+            stack or "$stack" in fields,
+            condition,
+            limit,
+        )
+    )
+
+
+def _add(probe: Probe) -> None:
+    """Add a probe to the recorder that runs, and say how."""
+    begun = time.monotonic()
+    with steer() as recorder:
+        attached = add_probe(recorder, probe, said_by(open_store(recorder.catalogue)))
+    took = time.monotonic() - begun
+    click.echo(f"{probe.name}: {attached.mechanism} {probe.target}, added in {1000 * took:.0f} ms")
+
+
+@probe_command.command("list")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 60),
+    default=0.25,
+    show_default=True,
+    help="How long to measure what a hit costs.",
+)
+def probe_list(form: str, seconds: float) -> None:
+    """Show the probes: how they are reached, what a hit costs, what was held back."""
+    kept = {name for name, _ in kept_probes()}
+    try:
+        with Recorder() as recorder:
+            with libbpf.run_time_statistics():
+                time.sleep(seconds)
+            probes = list_probes(recorder)
+    except NotFound:
+        probes = []
+    click.echo(_json(probes) if form == "json" else _text(probes))
+    if missing := sorted(kept - {probe.event.name for probe in probes}):
+        click.echo(f"kept, and not loaded: {', '.join(missing)}", err=True)
+
+
+def _text(probes: list[ProbeStatus]) -> str:
+    rows = [
+        (
+            one.event.name,
+            one.mechanism,
+            one.state,
+            one.records,
+            one.held,
+            one.unpaired,
+            one.suppressed,
+            "-" if one.cost is None else f"{one.cost:.0f}",
+            one.probe.words if one.probe else one.event.description,
+        )
+        for one in probes
+    ]
+    columns = "probe by state records held unpaired suppressed ns/hit definition".split()
+    align = ["left"] * 3 + ["right"] * 5 + ["left"]
+    return tabulate(
+        rows, columns, tablefmt="plain", disable_numparse=True, colalign=align if rows else None
+    )
+
+
+def _json(probes: list[ProbeStatus]) -> str:
+    answer = [
+        {
+            "probe": one.event.name,
+            "mechanism": one.mechanism,
+            "state": one.state,
+            "records": one.records,
+            "held": one.held,
+            "unpaired": one.unpaired,
+            "suppressed": one.suppressed,
+            "ns": one.cost,
+            "definition": one.probe.words if one.probe else None,
+        }
+        for one in probes
+    ]
+    return json.dumps(answer, indent=2)
+
+
+@probe_command.command("remove")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_probe)
+def probe_remove(names: tuple[str, ...]) -> None:
+    """Remove probes; what they have recorded stays."""
+    with steer() as recorder:
+        for name in names:
+            remove_probe(recorder, name)
+
+
+@probe_command.command("show")
+@click.argument("target", shell_complete=complete_target)
+@click.argument("expression", required=False)
+def probe_show(target: str, expression: str | None) -> None:
+    """Show what TARGET takes and returns, and the fields to choose from, also behind EXPRESSION."""
+    with paged() as stream:
+        stream.write(show_target(target, expression))
