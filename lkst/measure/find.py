@@ -16,7 +16,8 @@ A measure is a file of SQL. What it is, is said in comments at its beginning:
 
 The query gives a row for each time that it is about: ``start_ns``, the moment at which
 it began or, where that is not known, ended; ``value``, or NULL where it is not known;
-and what it can be told by. ``events`` are needed; of those with ``|`` between, one is.
+and what it can be told by. ``events`` are needed; of those with ``|`` between, and of
+those of a category, one is.
 ``by`` is what a report tells it by. ``over-time`` is how the values of a stretch of time
 are told: ``mean``, ``max``, ``sum`` or ``count``. A line that goes on is indented.
 """

@@ -17,8 +17,14 @@ def find_missing(trace: Trace, measure: Measure) -> list[Missing]:
     return [
         Missing(names, _maskset(trace, names))
         for names in measure.events
-        if not any(ends_are_recorded(trace, name) for name in names)
+        if not any(ends_are_recorded(trace, name) for name in _events(trace, names))
     ]
+
+
+def _events(trace: Trace, names: tuple[str, ...]) -> list[str]:
+    """Give the events of that names and categories."""
+    known = trace.catalogue.events.values()
+    return [event.name for event in known if event.name in names or event.category in names]
 
 
 def _maskset(trace: Trace, names: tuple[str, ...]) -> str:

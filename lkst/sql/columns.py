@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lkst import layout
 from lkst.decode.catalogue import Event
 from lkst.replay.cells import distinct
-from lkst.replay.numbers import NAMERS
+from lkst.replay.numbers import namer_of
 from lkst.sql.holes import Holes, find_holes
 from lkst.state.tables import I64, Table, table
 from lkst.trace.tasks import decode_comm, factorize
@@ -180,9 +180,9 @@ class Columns:
         return Names(list(names), codes)
 
     def named(self, type_: str, values: NDArray[Any]) -> Names:
-        """Name numbers as a replay does; ``type_`` is one of ``recorder/types.h``."""
-        names = self.trace.facts.names
-        return named_by(lambda value: str(NAMERS[type_](value, names)), values)
+        """Name numbers of a field's type as a replay does."""
+        names, namer = self.trace.facts.names, namer_of(type_)
+        return named_by(lambda value: str(namer(value, names) if namer else value), values)
 
     def symbols(self, values: I64) -> Names:
         """Name kernel addresses; 0 has no name."""

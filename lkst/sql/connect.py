@@ -8,10 +8,12 @@ numpy has them in; a table is made when a query first asks for its rows.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lkst.decode.catalogue import PROBE
 from lkst.errors import LkstError
 from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.records import event_views
@@ -76,11 +78,17 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
 
 
 def tables_of(trace: Trace) -> dict[str, View]:
-    """Give all tables of a trace by name: what is derived, and each event's own."""
-    # Upper and lower case are one to SQL: no event takes the place of what is derived.
+    """
+    Give all tables of a trace by name: what is derived, and each event's own.
+
+    A probe is called as its user likes: if that is taken, its table has "probe_" before it.
+    """
+    # Upper and lower case are one to SQL.
     taken = set(VIEWS)
     tables = dict(VIEWS)
     for view in event_views(trace.catalogue):
+        if view.name.lower() in taken:
+            view = replace(view, name=f"{PROBE}_{view.name}")
         if view.name.lower() not in taken:
             taken.add(view.name.lower())
             tables[view.name] = view

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lkst.decode.catalogue import Catalogue, Event, Field
-from lkst.replay.numbers import COMPANIONS, NAMERS
+from lkst.replay.numbers import COMPANIONS, namer_of
 from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.holes import EVER
 from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
@@ -167,7 +167,7 @@ def _event_view(event: Event) -> View:
     infos = {info.name: info for info in _RECORD}
     fields: list[tuple[Field, str, bool]] = []
     for field in event.fields:
-        named = field.type in NAMERS and field.is_number
+        named = field.is_number and namer_of(field.type) is not None
         text = not field.is_number or field.type == "text"
         if text and field.type not in ("comm", "name", "text"):
             continue

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """All views, by name, in the order in which they are shown."""
 
-from lkst.sql import calls, devices, kernel, memory, records, sched, tasks
+from lkst.sql import calls, devices, kernel, memory, probes, records, sched, tasks
 from lkst.sql.view import View
 
 __all__ = ("VIEWS",)
@@ -15,6 +15,7 @@ VIEWS: dict[str, View] = {
         records.EVENTS,
         *sched.VIEWS,
         *calls.VIEWS,
+        *probes.VIEWS,
         *devices.VIEWS,
         *kernel.VIEWS,
         *tasks.VIEWS,

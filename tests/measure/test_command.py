@@ -250,7 +250,9 @@ def test_headers_name_events_and_columns_that_there_are() -> None:
     from lkst.sql.connect import connect
 
     trace = Synthetic().trace()
-    events = {event.name for event in trace.catalogue.events.values()}
+    events = {"probe"}
+    for event in trace.catalogue.events.values():
+        events |= {event.name, event.category}
     connection = connect(trace)
     for measure in find_measures().values():
         assert {name for names in measure.events for name in names} <= events

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from synthetic import Synthetic
+from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
 from lkst.measure.find import find_measures
 from lkst.measure.result import Result
@@ -14,6 +14,12 @@ from lkst.sql.connect import connect
 from lkst.tables import TASK_PREEMPTED
 
 MEASURES = find_measures()
+PROBE = EventSpec(
+    "reads",
+    "probe",
+    hook="fexit/vfs_read",
+    fields=(FieldSpec("ret", "ret"), FieldSpec("u64", "duration", "ns")),
+)
 
 #: CPU, time, current task, event, fields.
 Step = tuple[int, int, int, str, dict[str, Any]]
@@ -34,7 +40,7 @@ class Known:
 
 
 def run(name: str, steps: list[Step], by: str | None = None, **options: Any) -> Result:
-    made = Synthetic(nr_cpus=2)
+    made = Synthetic(events=(*recorder_events(), PROBE), nr_cpus=2)
     for cpu, ts, pid, event, fields in steps:
         made.record(cpu, ts, pid, event, **fields)
     trace = made.trace()
@@ -275,6 +281,17 @@ CASES: dict[str, Known] = {
     "wakeup-latency": Known(SCHED, {("eight", "8"): (2, 60, 30)}),
     "waker-latency": Known(SCHED, {("seven", "7"): (2, 60, 30)}),
     "preempted-time": Known(SCHED, {("seven", "7"): (1, 40, 40)}),
+    # The last one says that it began before the machine did.
+    "call-time": Known(
+        [
+            at(0, 200, 7, "reads", ret=-2, duration=50),
+            at(1, 210, 8, "reads", ret=10, duration=30),
+            at(1, 220, 8, "reads", ret=10, duration=1 << 63),
+        ],
+        {("-ENOENT",): (1, 50, 50), ("?",): (1, 30, 30)},
+        open=1,
+        by="error",
+    ),
     "cpu-time": Known(
         [
             at(0, 100, 7, "sched_switch", prev_state=1, next_pid=0),

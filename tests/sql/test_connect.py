@@ -10,6 +10,7 @@ from synthetic import EventSpec, FieldSpec, Synthetic
 from lkst.sql.columns import Column, Columns
 from lkst.sql.connect import connect, tables_of
 from lkst.sql.views import VIEWS
+from lkst.trace.facts import Enums, Facts, Names
 from lkst.trace.trace import Trace
 
 
@@ -30,6 +31,27 @@ def test_events() -> None:
     assert found == [(256, "1")]
     assert rows(made.trace(), "SELECT text FROM console") == [("first\n" + "x" * 100,)]
     assert rows(made.trace(), "SELECT before_end(ts_ns) FROM events") == [(-1e-6,), (0,)]
+
+
+def test_probes_are_tables_as_well() -> None:
+    fields = (
+        FieldSpec("enum", "colour", size=4),
+        FieldSpec("errno", "ret"),
+        FieldSpec("comm", "comm"),
+    )
+    # One of them is called like a table that is derived, the other one nearly like the first.
+    events = tuple(
+        EventSpec(name, "probe", hook="fexit/vfs_read", fields=fields, enums="colour")
+        for name in ("packets", "Hit")
+    )
+    made = Synthetic(events=(EventSpec("tick"), *events))
+    made.record(0, 1_000, 7, "packets", colour=2, ret=-2, comm="sh")
+    made.record(0, 2_000, 7, "Hit", colour=3, ret=5, comm="sh")
+    trace = made.trace(Facts(names=Names(enums=Enums({"colour": {2: "BLUE"}}))))
+    for table, row in ("probe_packets", (2, "BLUE", "-ENOENT")), ("hit", (3, "3", "5")):
+        found = rows(trace, f"SELECT colour, colour_name, ret_name FROM {table}")
+        assert found == [row]
+    assert rows(trace, "SELECT Hit_comm FROM Hit") == [("sh",)]
 
 
 def test_addresses_are_unsigned() -> None:
