@@ -140,7 +140,7 @@ static __always_inline void settle_text(void *ctx, struct record *r, const char 
 /* Record that the probe was hit, or that a call of which this is known returns. */
 static __always_inline int hit(void *ctx, struct probe_call *call)
 {
-	__u32 how = handler_of(probe.event), zero = 0;
+	__u32 how = handler_of(probe.event), as, zero = 0;
 	struct fetching fetching = {.ctx = ctx};
 	struct lkst_slot scratch;
 	struct record record;
@@ -149,8 +149,9 @@ static __always_inline int hit(void *ctx, struct probe_call *call)
 		return 0;
 	if (!probe.tested && !may_record(how))
 		return 0;
-	if (!begin(&record, &scratch, probe.tested || probe.text ? LKST_STACK : how, probe.event,
-		   bpf_get_current_task_btf()))
+	/* Not in the ring before it is known whether it is wanted, and how long it is. */
+	as = probe.tested || probe.text ? LKST_STACK : how;
+	if (!begin(&record, &scratch, as, probe.event, current_pid()))
 		return 0;
 	fetching.payload = record.slot->payload;
 	if (call) {
@@ -166,7 +167,7 @@ static __always_inline int hit(void *ctx, struct probe_call *call)
 	}
 	if (!fetch(&fetching))
 		return 0;
-	if (record.ring) {
+	if (as == LKST_RECORD) {
 		commit(&record);
 		return 0;
 	}

@@ -20,11 +20,13 @@ class Result:
     #: What it is compared to: its name, and its values in the same unit, round by round.
     against: str = ""
     others: list[float] | None = None
+    #: Why it could not be measured here; then there are no values.
+    why: str = ""
 
     @property
-    def value(self) -> float:
-        """The figure to quote, in ``unit``."""
-        return statistics.median(self.values)
+    def value(self) -> float | None:
+        """The figure to quote, in ``unit``; None: it could not be measured."""
+        return statistics.median(self.values) if self.values else None
 
     @property
     def ratio(self) -> float | None:
@@ -35,9 +37,9 @@ class Result:
     @property
     def reached(self) -> bool | None:
         """Whether the ratio, or without one the value, is what it is to be; None: no matter."""
-        if self.target is None:
-            return None
         got = self.value if self.ratio is None else self.ratio
+        if self.target is None or got is None:
+            return None
         return got >= self.target if self.more else got <= self.target
 
     def _ratios(self) -> list[float]:
@@ -49,7 +51,7 @@ class Result:
         ratios = self._ratios()
         return (
             self.name,
-            _figures(self.values, self.unit),
+            self.why or _figures(self.values, self.unit),
             self.against,
             _figures(self.others, self.unit) if self.others else "",
             _figures(ratios, "x") if ratios else "",
@@ -62,6 +64,7 @@ class Result:
         return {
             "name": self.name,
             "value": self.value,
+            "why": self.why or None,
             "unit": self.unit,
             "against": self.against or None,
             "ratio": self.ratio,
