@@ -54,7 +54,5 @@ static __always_inline int submit(const __u64 *ctx)
 		return submit(ctx);                                                                \
 	}
 
-PROGRAMS(sys_enter)
-PROGRAMS(sched_switch)
-PROGRAMS(sched_waking)
-PROGRAMS(sched_wakeup)
+/* The compiler is told: PROGRAMS(sys_enter) PROGRAMS(sched_switch) ... */
+HOOKS

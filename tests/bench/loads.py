@@ -15,7 +15,17 @@ import threading
 import time
 
 from bench.result import Result
-from bench.ways import Way, cpu_seconds, ftrace, hooks_of, mounted, needs, recorder
+from bench.ways import (
+    Way,
+    bpf_program,
+    cpu_seconds,
+    ftrace,
+    hooks_of,
+    mounted,
+    needs,
+    recorder,
+    tools,
+)
 
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import built_in
@@ -82,12 +92,15 @@ def measure() -> Iterator[Result]:
     needs("perf", "cc", "dd")
     mounted()
     maskset = built_in(built_catalogue())["default"]
-    ways: dict[str, Way] = {
-        "none": contextlib.nullcontext,
-        "recorder": partial(recorder, maskset),
-        "ftrace": partial(ftrace, hooks_of(maskset)),
-    }
-    with tempfile.TemporaryDirectory(dir=ROOT) as name:
+    hooks = hooks_of(maskset)
+    with tools(hooks) as (_, floor), tempfile.TemporaryDirectory(dir=ROOT) as name:
+        ways: dict[str, Way] = {
+            "none": contextlib.nullcontext,
+            "empty": partial(bpf_program, floor, "empty", hooks),
+            "clock": partial(bpf_program, floor, "clock", hooks),
+            "recorder": partial(recorder, maskset),
+            "ftrace": partial(ftrace, hooks),
+        }
         for load, run in LOADS.items():
             run(Path(name))
             taken: dict[str, list[float]] = {way: [] for way in ways}
@@ -96,10 +109,12 @@ def measure() -> Iterator[Result]:
                     with enter():
                         taken[way].append(run(Path(name)))
             yield Result(f"{load}, nothing traced", taken["none"], "s")
-            ours, theirs = (
+            empty, clock, ours, theirs = (
                 [100 * (a / b - 1) for a, b in zip(taken[way], taken["none"], strict=True)]
-                for way in ("recorder", "ftrace")
+                for way in ("empty", "clock", "recorder", "ftrace")
             )
+            yield Result(f"{load}, empty programs on the same hooks", empty, "%")
+            yield Result(f"{load}, programs that read the clock there", clock, "%")
             yield Result(f"{load}, default maskset, over that", ours, "%", 2)
             yield Result(f"{load}, the same", ours, "%", 0.33, against="ftrace", others=theirs)
 

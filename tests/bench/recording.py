@@ -153,7 +153,7 @@ def measure() -> Iterator[Result]:
     """Compare events with others', in turns."""
     needs("perf", "taskset")
     mounted()
-    with tools() as (program, floor):
+    with tools(["sys_enter", *SCHED]) as (program, floor):
         yield from _sys_enter(program, floor)
         yield from _sched(floor)
         yield from _all_cpus(program)

@@ -12,6 +12,7 @@ import tempfile
 from typing import Any
 
 from lkst.record import libbpf
+from lkst.record.btf import TYPEDEF, open_btf
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import Handler, Maskset
 from lkst.record.programs import object_path, programs_of, sections
@@ -116,7 +117,7 @@ def ftrace(events: Iterable[str]) -> Iterator[None]:
 
 
 def hooks_of(maskset: Maskset) -> list[str]:
-    """Name the tracepoints that the events of a maskset come from."""
+    """Name the tracepoints of this kernel that the events of a maskset come from."""
     with libbpf.Object(object_path()) as bpf:
         found = sections(bpf)
     hooks = {
@@ -126,17 +127,19 @@ def hooks_of(maskset: Maskset) -> list[str]:
         for program in programs_of(event, found)
         if found[program].startswith("tp_btf/")
     }
-    return sorted(hooks)
+    with open_btf() as btf:
+        return sorted(hook for hook in hooks if btf.find(f"btf_trace_{hook}", TYPEDEF))
 
 
 @contextlib.contextmanager
-def tools() -> Iterator[tuple[Path, Path]]:
-    """Compile the loop of system calls, and floor.bpf.c."""
+def tools(hooks: Iterable[str]) -> Iterator[tuple[Path, Path]]:
+    """Compile the loop of system calls, and the programs of floor.bpf.c for some tracepoints."""
     here = Path(__file__).parent
     with tempfile.TemporaryDirectory() as name:
         program, floor = Path(name, "syscalls"), Path(name, "floor.bpf.o")
         subprocess.run(["clang", "-O2", "-pthread", here / "syscalls.c", "-o", program], check=True)
         include = f"-I/usr/include/{platform.machine()}-linux-gnu"
-        flags = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", include]
+        programs = " ".join(f"PROGRAMS({hook})" for hook in hooks)
+        flags = ["-O2", "-g", "-target", "bpf", "-mcpu=v3", include, f"-DHOOKS={programs}"]
         subprocess.run(["clang", *flags, "-c", here / "floor.bpf.c", "-o", floor], check=True)
         yield program, floor
