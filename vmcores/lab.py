@@ -96,6 +96,7 @@ def prepare(series: tuple[str, ...]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="File for the guest, which finds it in /lab/files.  May be repeated.",
 )
+@click.option("--append", default="", metavar="WORDS", help="More of the kernel's command line.")
 @click.option(
     "--before-dump",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -132,6 +133,7 @@ def run_command(
     dump_level: int | None,
     one_thread: bool,
     files: tuple[Path, ...],
+    append: str,
     before_dump: Path | None,
     timeout: float,
     qmp: Path | None,
@@ -170,6 +172,7 @@ def run_command(
         qmp=qmp.resolve() if qmp else None,
         one_thread=one_thread,
         files=files,
+        append=append,
         before_dump=before_dump,
     )
     with _told(out / "console.log"):

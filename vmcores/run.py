@@ -68,6 +68,8 @@ class Options:
     """Whether to emulate all processors in one thread: then no breakpoint is stale."""
     qmp: Path | None = None
     files: Sequence[Path] = ()
+    append: str = ""
+    """More of the kernel's command line."""
     before_dump: Path | None = None
     """Script that the capture kernel runs; what it leaves in /dump/out becomes ``out/capture``."""
 
@@ -133,9 +135,9 @@ def _run_once(options: Options, kernel: Kernel, root: Path, say: Callable[[str],
             Disk("out", temporary / "out"),
         ]
         disks.make_disk(temporary / "out", OUT_MIB, journal=True)
-        append = ""
+        append = options.append
         if options.capture == "kdump":
-            append = f"crashkernel={CRASHKERNEL_MIB}M"
+            append = f"crashkernel={CRASHKERNEL_MIB}M {append}"
             disks.make_disk(temporary / "dump", options.memory + 64)
             guest_disks.append(Disk("dump", temporary / "dump"))
         boot = GuestOptions(
