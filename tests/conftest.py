@@ -11,6 +11,7 @@ import shutil
 from dumps import KERNELS, Dump, Lab, Once, Run, run_lab, run_lkst
 from hypothesis import HealthCheck, settings
 import pytest
+from schedule import Scheduling, in_order
 
 # Guests run at the same time: that something took long says nothing.
 settings.register_profile("lkst", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -20,6 +21,17 @@ settings.load_profile("lkst")
 #: of Debian 12 is too old to open the later kernels without help and without dying of it.
 STORY = {kernel: ["--scenario", "story"] for kernel in KERNELS}
 STORY["6.1"].append("--debuginfo")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Scheduling:
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = in_order(items)
 
 
 @pytest.fixture(scope="session")
