@@ -48,7 +48,13 @@ def package_names() -> list[str]:
     """
     with cache.lock("apt"):
         _update("apt")
-        return call(["apt-cache", *_options("apt"), "pkgnames"]).split()
+        names, stamp = (_folder("apt") / name for name in ("names", "updated"))
+        # Asked for by every run, and all lists are read for the answer.
+        if not names.exists() or names.stat().st_mtime_ns <= stamp.stat().st_mtime_ns:
+            new = names.with_suffix(".new")
+            new.write_text(call(["apt-cache", *_options("apt"), "pkgnames"]))
+            new.rename(names)
+        return names.read_text().split()
 
 
 def download(packages: Sequence[str], into: Path, sources: str = "apt") -> list[Path]:

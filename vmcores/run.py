@@ -348,13 +348,16 @@ def make_tree(tree: Path, init: Path) -> None:
     shutil.copyfile(init, tree / "init")
     (tree / "init").chmod(0o755)
     shutil.copytree(SCENARIOS, tree / "scenarios")
+    # Compiling is slow in a guest without KVM. It is done in the checkout, once for all runs,
+    # and in the copy what could not be written there.
+    is_theirs = ".".join(map(str, sys.version_info[:2])) == PYTHON_VERSION
     for name in PROJECT_FOLDERS:
         if (PROJECT / name).is_dir():
+            if is_theirs:
+                compileall.compile_dir(PROJECT / name, quiet=2)
             shutil.copytree(PROJECT / name, tree / "project" / name)
-    # Compiling is slow in a guest without KVM.
-    if ".".join(map(str, sys.version_info[:2])) == PYTHON_VERSION:
-        for name in PROJECT_FOLDERS:
-            compileall.compile_dir(tree / "project" / name, quiet=2)
+            if is_theirs:
+                compileall.compile_dir(tree / "project" / name, quiet=2)
 
 
 def _make_job(options: Options, temporary: Path) -> None:
