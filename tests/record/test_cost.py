@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from dumps import Lab
-from guests import TOOLS, Guest
+from guests import SERVED, TOOLS, Guest
 import pytest
 
 from lkst.decode.catalogue import Catalogue
@@ -146,7 +146,15 @@ def test_shown() -> None:
 @pytest.fixture(scope="module")
 def guest(lab: Lab) -> Guest:
     return Guest(
-        lab("6.1", "--no-record", "--memory", "512", "--timeout", "900", script=TOOLS + SCRIPT)
+        lab(
+            "6.1",
+            "--no-record",
+            "--memory",
+            "512",
+            "--timeout",
+            "900",
+            script=TOOLS + SERVED + SCRIPT,
+        )
     )
 
 

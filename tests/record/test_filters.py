@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dumps import Lab, Run
-from guests import TOOLS, Guest
+from guests import SERVED, TOOLS, Guest
 import pytest
 
 CALLS = Path(__file__).with_name("calls.py")
@@ -139,7 +139,7 @@ try after lkst status
 @pytest.fixture(scope="module", params=["6.12"])
 def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
     words = ("--no-record", "--timeout", "900", "--file", str(CALLS))
-    guest = Guest(lab(request.param, *words, script=TOOLS + SCRIPT))
+    guest = Guest(lab(request.param, *words, script=TOOLS + SERVED + SCRIPT))
     assert guest["start"].status == 0, guest["start"].err
     return guest
 

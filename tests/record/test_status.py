@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from dumps import Lab, Run
-from guests import TOOLS, Guest
+from guests import SERVED, TOOLS, Guest
 import pytest
 
 SCRIPT = r"""
@@ -67,7 +67,7 @@ lkst stop
 lkst start
 try same lkst start
 try replace lkst start --replace --maskset none
-lkst heartbeat --every 200ms --miss 1s --do notify >/dev/null &
+command lkst heartbeat --every 200ms --miss 1s --do notify >/dev/null &
 beating=$!
 sleep 6
 try beating lkst status
@@ -83,9 +83,9 @@ rm $pins/cpus
 try broken lkst status
 try over-broken lkst start --config /tmp/my.toml --maskset none
 try last lkst status --format json
-try install lkst install
-try installed lkst install
-try uninstall lkst uninstall --purge
+try install command lkst install
+try installed command lkst install
+try uninstall command lkst uninstall --purge
 ls /sys/fs/bpf >/out/left
 """
 
@@ -93,7 +93,15 @@ ls /sys/fs/bpf >/out/left
 @pytest.fixture(scope="module")
 def guest(lab: Lab) -> Guest:
     return Guest(
-        lab("7", "--no-record", "--memory", "512", "--timeout", "900", script=TOOLS + SCRIPT)
+        lab(
+            "7",
+            "--no-record",
+            "--memory",
+            "512",
+            "--timeout",
+            "900",
+            script=TOOLS + SERVED + SCRIPT,
+        )
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import subprocess
 
 from dumps import ROOT, Lab, Once, Run
-from guests import TOOLS, Guest
+from guests import SERVED, TOOLS, Guest
 import pytest
 
 #: Calls of getppid() that are made while masksets are switched.
@@ -100,7 +100,7 @@ try evidence lkst replay live --buffer main --event signal_generate,trigger_fire
 try buffers lkst buffer list
 try wrong lkst trigger add bad --when 'signal_generate.sgi == 9' --do notify
 
-lkst heartbeat --every 200ms --miss 1s --do notify &
+command lkst heartbeat --every 200ms --miss 1s --do notify &
 beating=$!
 sleep 8
 kill -9 $beating
@@ -135,7 +135,9 @@ def guest(request: pytest.FixtureRequest, lab: Lab, once: Once) -> Guest:
     for path in sorted(once("handlers", _compile_handlers).iterdir()):
         words += ["--file", str(path)]
     return Guest(
-        lab(request.param, "--no-record", "--timeout", "900", *words, script=TOOLS + SCRIPT)
+        lab(
+            request.param, "--no-record", "--timeout", "900", *words, script=TOOLS + SERVED + SCRIPT
+        )
     )
 
 
