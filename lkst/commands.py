@@ -96,8 +96,8 @@ def newest(source: str | None) -> Trace:
 
 def told_status(trace: Trace) -> int:
     """Say what was damaged, and give the exit status for it."""
-    told = [*trace.facts.notes, *trace.image.faults, *trace.records.faults]
-    for loss in trace.records.losses:
+    told = [*trace.facts.notes, *trace.image.faults, *trace.faults]
+    for loss in trace.losses:
         for count, what in ((loss.torn, "torn"), (loss.unreadable, "unreadable")):
             if count:
                 told.append(f"CPU {loss.cpu}: {count} slots are {what}")

@@ -16,11 +16,20 @@ from numpy.typing import NDArray
 from lkst import layout
 from lkst.decode.catalogue import Catalogue, Header, is_ring_size
 from lkst.decode.image import Buffer, Image
-from lkst.decode.merge import merge
+from lkst.decode.merge import Columns, merge
 from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
+from lkst.decode.scan import KNOWN
 from lkst.decode.threads import in_threads
 
-__all__ = ("BufferLoss", "Records", "Rings", "find_records", "first_words")
+__all__ = (
+    "BufferLoss",
+    "Found",
+    "Records",
+    "Rings",
+    "find_records",
+    "find_rings",
+    "first_words",
+)
 
 #: Rings that lack more than this are not what their buffer is said to be.
 _MAX_MISSING = 1 << 30
@@ -108,11 +117,64 @@ class Records:
             first, nr, start, size = first[left], nr[left], start[left], size[left]
 
 
+@dataclass(frozen=True)
+class Found:
+    """The rings of all buffers, and what is to be said of all their records."""
+
+    #: (slots, 8) words.
+    slots: U64
+    rings: Rings
+    each: list[Ring]
+    losses: list[CPULoss]
+    buffers: list[BufferLoss]
+    faults: list[str]
+    #: Whether no record can be in two of the rings, as it can in a log.
+    distinct: bool
+
+    def records(self, columns: Sequence[Columns]) -> Records:
+        """
+        Merge records of the rings.
+
+        :param columns: of each ring, in the order of time
+        """
+        starts = self.rings.start.tolist()
+        for start, own in zip(starts, columns, strict=True):
+            own.first[:] += start
+        # Records of one CPU with equal stamps stay in their order.
+        merged = merge(columns)
+        return Records(
+            slots=self.slots,
+            first=merged.first,
+            what=merged.what,
+            ts=merged.ts,
+            flags=merged.flags,
+            rings=self.rings,
+            losses=self.losses,
+            buffers=self.buffers,
+            faults=self.faults,
+        )
+
+
 def find_records(image: Image, catalogue: Catalogue) -> Records:
     """Find the records of all CPUs in all buffers and put them in the order of time."""
+    found = find_rings(image, catalogue)
+    records = _of_own_probes(found.records([ring.records for ring in found.each]), catalogue)
+    return records if found.distinct else _once(records)
+
+
+def find_rings(
+    image: Image, catalogue: Catalogue, kinds: U8 | None = None, *, keep: bool = True
+) -> Found:
+    """
+    Find the rings of all CPUs in all buffers.
+
+    :param kinds: by id what is known of an event: see :mod:`lkst.decode.scan`
+    :param keep: whether to keep their records, or only what is to be said of all of them
+    """
     header = catalogue.header
-    known = np.zeros(1 << 16, bool)
-    known[list(catalogue.events)] = True
+    if kinds is None:
+        kinds = np.zeros(1 << 16, np.uint8)
+        kinds[list(catalogue.events)] = KNOWN
     faults = list(catalogue.faults)
     told = len({buffer.number for buffer in image.buffers}) > 1
 
@@ -129,13 +191,11 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
             continue
         size = buffer.nr_slots
         slots, readable = _slots(buffer, header.nr_cpus)
-        found = _find_rings(buffer, header, slots, readable, known, image.partial)
+        found = _find_rings(buffer, header, slots, readable, kinds, image.partial, keep=keep)
         for cpu, ring in enumerate(found):
-            start = total + cpu * size
-            ring.records.first[:] += start
-            where.append((start, size, index))
+            where.append((total + cpu * size, size, index))
             rings.append(ring)
-            if ring.loss.head_guessed and len(ring.records.first) and buffer.places:
+            if ring.loss.head_guessed and ring.count and buffer.places:
                 faults.append(
                     f"CPU {cpu}: the ring's head is damaged; it was worked out from the slots"
                     + (f" (buffer {buffer.name})" if told else "")
@@ -144,21 +204,15 @@ def find_records(image: Image, catalogue: Catalogue) -> Records:
         total += len(slots)
 
     buffers = _sum_buffers(rings, header.nr_cpus)
-    # Records of one CPU with equal stamps stay in their order.
-    merged = merge([ring.records for ring in rings])
-    records = Records(
+    return Found(
         slots=_joined(arrays),
-        first=merged.first,
-        what=merged.what,
-        ts=merged.ts,
-        flags=merged.flags,
         rings=Rings(*np.array(where, np.int64).reshape(-1, 3).T),
+        each=rings,
         losses=[_sum([b.cpus[cpu] for b in buffers], cpu) for cpu in range(header.nr_cpus)],
         buffers=buffers,
         faults=faults,
+        distinct=len(buffers) * header.nr_cpus == len(rings),
     )
-    records = _of_own_probes(records, catalogue)
-    return records if len(buffers) * header.nr_cpus == len(rings) else _once(records)
 
 
 def _find_rings(
@@ -166,15 +220,24 @@ def _find_rings(
     header: Header,
     slots: U64,
     readable: NDArray[np.bool_],
-    known: NDArray[np.bool_],
+    kinds: U8,
     partial: bool,
+    *,
+    keep: bool,
 ) -> list[Ring]:
-    """Find the records of all CPUs in a buffer."""
+    """Find the rings of all CPUs in a buffer."""
 
     def find(cpu: int) -> Ring:
         own = slice(cpu * buffer.nr_slots, (cpu + 1) * buffer.nr_slots)
         return Ring(
-            buffer, cpu, slots[own], readable[own], tag=header.tag, known=known, partial=partial
+            buffer,
+            cpu,
+            slots[own],
+            readable[own],
+            tag=header.tag,
+            kinds=kinds,
+            partial=partial,
+            keep=keep,
         )
 
     cpus = range(header.nr_cpus)

@@ -20,16 +20,11 @@ from numpy.typing import NDArray
 from lkst import layout
 from lkst.decode.image import Buffer
 from lkst.decode.merge import Columns, put_in_order
-from lkst.decode.scan import Scan, scan_slots
+from lkst.decode.odd import IN_FLIGHT, STACK, TORN, TRUNCATED, OddSlots
+from lkst.decode.scan import BLOCK, NO_TIME, Scan, scan_slots
 from lkst.layout import Place
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
-
-# Flags of a record.
-TRUNCATED = layout.FLAG_TRUNCATED  #: its text was longer than a record can be
-STACK = layout.FLAG_STACK  #: its last slots hold the kernel's stack
-TORN = 4  #: a part of it is missing
-IN_FLIGHT = 8  #: it was being written when the trace ends
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -69,8 +64,9 @@ class Ring:
         readable: Bools,
         *,
         tag: int,
-        known: Bools,
+        kinds: U8,
         partial: bool,
+        keep: bool = True,
     ) -> None:
         """
         Find the records of a ring.
@@ -78,14 +74,15 @@ class Ring:
         :param slots: its own
         :param readable: by slot, whether it could be read
         :param tag: of the recorder
-        :param known: by id, whether there is such an event
+        :param kinds: by id what is known of an event: see :mod:`lkst.decode.scan`
         :param partial: whether records were left out on purpose
+        :param keep: whether to keep the records, or only what is to be said of all of them
         """
         self.cpu = cpu
         self.buffer = buffer
         self._size = buffer.nr_slots
         self._tag = np.uint64((tag | buffer.number) << layout.SEQ_BITS)
-        self._known = known
+        self._kinds = kinds
         # A spare buffer is empty, whatever its heads are.
         self._partial = partial or buffer.state == "spare"
         place = buffer.places[cpu] if cpu < len(buffer.places) else None
@@ -100,19 +97,92 @@ class Ring:
             high = max(low, min(buffer.heads_before[cpu], head))
         #: Slots that it holds: from this number up to that one.
         self.low, self.high = low, high
+        self.frozen = place is not None and place.head >= place.limit
         self._slots = slots
-        scan = scan_slots(slots, low, high - low, tag=int(self._tag), cpu=cpu, known=known)
-        places, flags = self._find(scan, readable)
+        scan = self._scan(low, keep=keep)
+        odd = self._odd(scan, low)
+        in_flight = torn = unreadable = 0
+        whole = bool(odd.covered.all())
+        if not (keep and whole):
+            #: Time of the oldest record.
+            self._oldest = _oldest(scan, odd)
+        if not whole:
+            in_flight = odd.add_in_flight(self._oldest)
+            some = self._unrolled(readable)[odd.place]
+            flying, torn, unreadable = odd.count_lost(some, self._size, partial=self._partial)
+            in_flight += flying
+        self.loss = CPULoss(cpu, head, low, in_flight, torn, unreadable, 0, guessed)
+        #: How many records it holds.
+        self.count = scan.count - len(odd.place) + len(odd.begin)
+        if keep:
+            #: Its records in the order of time, and the slot of each one's first part.
+            self.records = self._columns(scan, odd, low)
+        else:
+            #: What is to be known of those that are not kept.
+            self.overview = scan.overview
+            self.overview.add(odd.ts)
+
+    def _scan(self, low: int, *, keep: bool) -> Scan:
+        return scan_slots(
+            self._slots,
+            low,
+            self.high - low,
+            tag=int(self._tag),
+            cpu=self.cpu,
+            kinds=self._kinds,
+            keep=keep,
+        )
+
+    def _odd(self, scan: Scan, low: int) -> OddSlots:
+        return OddSlots(scan, low, tag=int(self._tag), cpu=self.cpu, kinds=self._kinds)
+
+    def _columns(self, scan: Scan, odd: OddSlots, low: int) -> Columns:
+        """Put the records of some slots in the order of time."""
+        assert scan.ts is not None and scan.what is not None
         ts, what = scan.ts, scan.what
-        if len(places) < len(ts):
-            ts, what = ts[places], what[places]
+        if len(odd.place):
+            holds = np.ones(scan.count, bool)
+            holds[odd.place] = False
+            begin = odd.place[odd.begin]
+            holds[begin] = True
+            flags = np.zeros(scan.count, np.uint8)
+            flags[begin] = odd.flags
+            places = np.flatnonzero(holds)
+            ts, what, flags = ts[places], what[places], flags[places]
+        else:
+            places, flags = np.arange(scan.count), np.zeros(scan.count, np.uint8)
         places += low % self._size
         places %= self._size
-        #: Its records in the order of time, and the slot of each one's first part.
-        self.records = Columns(ts, what, places, flags)
-        put_in_order(self.records)
-        self.frozen = place is not None and place.head >= place.limit
-        self.loss = CPULoss(cpu, head, low, self.in_flight, self.torn, self.unreadable, 0, guessed)
+        columns = Columns(ts, what, places, flags)
+        put_in_order(columns)
+        return columns
+
+    def after(self, ts: int) -> Columns:
+        """
+        Give the records that are later than a moment.
+
+        :param ts: in ns of CLOCK_MONOTONIC
+        """
+        begin = self.low + self._begin_after(ts)
+        scan = self._scan(begin, keep=True)
+        odd = self._odd(scan, begin)
+        if not odd.covered.all():
+            odd.add_in_flight(self._oldest)
+        columns = self._columns(scan, odd, begin)
+        # They are in order.
+        own = int(np.searchsorted(columns.ts, np.uint64(ts), side="right"))
+        return Columns(
+            columns.ts[own:], columns.what[own:], columns.first[own:], columns.flags[own:]
+        )
+
+    def _begin_after(self, ts: int) -> int:
+        """Tell how many of the first slots hold nothing that is later."""
+        for begin, latest in zip(self.overview.begin, self.overview.latest, strict=True):
+            if latest > ts:
+                place = (self.low + begin) % self._size
+                block = self._slots[place : place + BLOCK, 2]
+                return begin + int((block > np.uint64(ts)).argmax())
+        return self.high - self.low
 
     def _unrolled(self, rows: NDArray[Any]) -> NDArray[Any]:
         """Cut the ring open where its oldest slot is."""
@@ -155,82 +225,14 @@ class Ring:
         newest = laps[np.argmax(counts + older)]
         return int(seqs[seqs // self._size == newest].max()) + 1
 
-    def _find(self, scan: Scan, readable: Bools) -> tuple[I64, U8]:
-        """
-        Find the records.
 
-        :return: place of each one's first slot in the order of numbers, and its flags
-        """
-        self.in_flight = self.torn = self.unreadable = 0
-        if scan.plain:
-            return np.arange(len(scan.what)), np.zeros(len(scan.what), np.uint8)
-        covered, more = scan.begins, scan.more
-        starts = np.flatnonzero(covered)
-        kind = scan.what[starts] >> np.uint64(layout.NR_SHIFT)
-        nrs = kind.astype(np.uint8) & np.uint8(layout.NR_MASK)
-        kind >>= np.uint64(layout.FLAGS_SHIFT - layout.NR_SHIFT)
-        flags = kind.astype(np.uint8) & np.uint8(TRUNCATED | STACK)
-
-        flags[(flags & STACK != 0) & (nrs <= layout.STACK_SLOTS)] |= TORN
-        # Second parts, third parts, ... of the records that are whole up to there.
-        whole = np.flatnonzero(nrs > 1)
-        part = 1
-        while len(whole):
-            here = starts[whole] + part
-            good = np.zeros(len(here), bool)
-            inside = here < len(more)
-            good[inside] = more[here[inside]]
-            covered[here[good]] = True
-            flags[whole[~good]] |= TORN
-            part += 1
-            whole = whole[good & (nrs[whole] > part)]
-
-        if covered.all():
-            return starts, flags
-        begun = self._classify(scan, starts, self._unrolled(readable))
-        if not len(begun):
-            return starts, flags
-        places = np.concatenate((starts, begun))
-        flags = np.concatenate((flags, np.full(len(begun), IN_FLIGHT, np.uint8)))
-        order = np.argsort(places, kind="stable")
-        return places[order], flags[order]
-
-    def _classify(self, scan: Scan, starts: I64, readable: Bools) -> I64:
-        """
-        Count what holds no record, by its reason.
-
-        :return: places of records in flight that can be told
-        """
-        covered, what = scan.begins, scan.what
-        word = self._unrolled(self._slots[:, 0])
-        number = np.arange(self.low, self.high, dtype=np.uint64)
-        nr = (what >> np.uint64(layout.NR_SHIFT)).astype(np.uint8) & np.uint8(layout.NR_MASK)
-        # Leftovers of a record whose beginning was overwritten.
-        leading = np.cumprod(scan.more & ~covered).astype(bool)
-        claimed = word == number | ~self._tag & ~np.uint64(layout.SEQ_MASK)
-        # What lies in a slot in flight is of this lap if it is younger than all the rest.
-        oldest = scan.ts[starts].min() if len(starts) else np.uint64(1)
-        words = what.view("<u2")
-        begun = np.flatnonzero(
-            claimed
-            & self._known[words[::4]]
-            & (nr > 0)
-            & (words[1::4] == self.cpu)
-            & (scan.ts >= oldest)
-        )
-        for place in begun.tolist():
-            covered[place : place + int(nr[place])] = True
-
-        rest = ~covered & ~leading
-        if self._partial:
-            rest &= word != 0
-        lost = rest & ~readable
-        rest &= readable
-        # Claimed, and nothing written yet: what was there a lap ago.
-        untouched = word == (number - np.uint64(self._size)) | self._tag
-        untouched |= (number < self._size) & (word == 0)
-        flying = rest & (untouched | claimed)
-        self.unreadable = int(lost.sum())
-        self.in_flight = int(flying.sum() + nr[begun].sum())
-        self.torn = int((rest & ~flying).sum())
-        return begun
+def _oldest(scan: Scan, odd: OddSlots) -> int:
+    """Give the time of the oldest record; without any, the one after boot."""
+    if scan.ts is None:
+        first = scan.overview.first
+    else:
+        plain = np.ones(scan.count, bool)
+        plain[odd.place] = False
+        first = int(scan.ts[plain].min(initial=NO_TIME))
+    first = min(first, int(odd.ts.min(initial=NO_TIME)))
+    return 1 if scan.count - len(odd.place) + len(odd.begin) == 0 else first

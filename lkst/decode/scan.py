@@ -4,47 +4,79 @@ Scanning slots
 --------------
 
 What the slots of a ring say they are. Each is looked at once, a block at a time, so
-that whatever is worked out of it is still in the processor's cache.
+that whatever is worked out of it is still in the processor's cache. Nearly all hold a
+record of one slot without flags; of the others it is kept what they say.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
 
-__all__ = ("Scan", "scan_slots")
+__all__ = ("BLOCK", "KNOWN", "NO_TIME", "SAMPLE", "Overview", "Scan", "scan_slots")
 
 U64 = NDArray[np.uint64]
-Bools = NDArray[np.bool_]
+I64 = NDArray[np.int64]
+U8 = NDArray[np.uint8]
+
+#: What is known of an event by its id; further bits are the caller's.
+KNOWN = 1
 
 #: Slots at a time.
-_BLOCK = 1 << 14
+BLOCK = 1 << 14
+#: Of so many slots one tells its time in an overview.
+SAMPLE = 1 << 10
 
-_NUMBERS = np.arange(_BLOCK, dtype=np.uint64)
+_NUMBERS = np.arange(BLOCK, dtype=np.uint64)
 _CPU = np.uint64(0xFFFF << layout.CPU_SHIFT)
-_NR = np.uint64(layout.NR_MASK << layout.NR_SHIFT)
 #: Of the second word all but the event and the pid: CPU, number of slots, flags.
 _KIND = _CPU | np.uint64((1 << 64) - (1 << layout.NR_SHIFT))
+#: Later than all others.
+NO_TIME = (1 << 64) - 1
+
+
+@dataclass
+class Overview:
+    """What is to be known of slots whose columns are not kept."""
+
+    #: Times of the first and last record of one slot without flags; the first is the later
+    #: one if there is none.
+    first: int = NO_TIME
+    last: int = 0
+    #: Bits of the kinds of all events that there may be.
+    kinds: int = 0
+    #: Where each block begins, and the latest time in it, whatever holds it.
+    begin: list[int] = field(default_factory=list)
+    latest: list[int] = field(default_factory=list)
+    #: One of SAMPLE times.
+    samples: list[U64] = field(default_factory=list)
+
+    def add(self, times: U64) -> None:
+        """Add the times of other records."""
+        self.first = min(self.first, int(times.min(initial=NO_TIME)))
+        self.last = max(self.last, int(times.max(initial=0)))
 
 
 @dataclass(frozen=True)
 class Scan:
     """Slots in the order of their numbers."""
 
-    #: Their second words and times.
-    what: U64
-    ts: U64
-    #: Whether a record begins there.
-    begins: Bools
-    #: Whether it is a further slot of a record.
-    more: Bools
-    #: Whether all are records of one slot that have no flags.
-    plain: bool
+    count: int
+    #: Their second words and times; None if they are not kept.
+    what: U64 | None
+    ts: U64 | None
+    #: Places of those that hold no record of one slot without flags, in order, and the
+    #: first three words of each.
+    odd: I64
+    words: U64
+    overview: Overview
 
 
-def scan_slots(slots: U64, low: int, count: int, *, tag: int, cpu: int, known: Bools) -> Scan:
+def scan_slots(
+    slots: U64, low: int, count: int, *, tag: int, cpu: int, kinds: U8, keep: bool = True
+) -> Scan:
     """
     Look at the slots of a ring.
 
@@ -52,46 +84,63 @@ def scan_slots(slots: U64, low: int, count: int, *, tag: int, cpu: int, known: B
     :param low: number of the first one that is wanted
     :param count: how many are wanted
     :param tag: upper 16 bits of a first word, at their place
-    :param known: by id, whether there is such an event
+    :param kinds: by id what is known of an event, 0 if there is none
+    :param keep: whether to keep the columns, or to give an overview
     """
-    scan = Scan(
-        what=np.empty(count, np.uint64),
-        ts=np.empty(count, np.uint64),
-        begins=np.ones(count, bool),
-        more=np.zeros(count, bool),
-        plain=True,
-    )
-    plain = True
+    room = count if keep else min(count, BLOCK)
+    what, ts = np.empty(room, np.uint64), np.empty(room, np.uint64)
+    odd: list[I64] = [np.zeros(0, np.int64)]
+    words: list[U64] = [np.zeros((0, 3), np.uint64)]
+    overview = Overview()
     size = len(slots)
     start = 0
     while start < count:
         place = (low + start) % size
-        end = min(start + _BLOCK, start + size - place, count)
+        end = min(start + BLOCK, start + size - place, count)
         rows = slots[place : place + end - start]
-        plain &= _scan_block(scan, slice(start, end), rows, tag + low + start, cpu, known)
+        where = slice(start, end) if keep else slice(end - start)
+        own = what[where], ts[where]
+        plain, kind = _scan_block(rows, *own, tag + low + start, cpu, kinds)
+        if not plain.all():
+            others = np.flatnonzero(~plain)
+            odd.append(others + start)
+            words.append(rows.take(others, axis=0)[:, :3])
+        if not keep:
+            _look_over(overview, start, plain, own[1], kind)
         start = end
-    return Scan(scan.what, scan.ts, scan.begins, scan.more, plain)
+    return Scan(
+        count,
+        what if keep else None,
+        ts if keep else None,
+        np.concatenate(odd),
+        np.concatenate(words),
+        overview,
+    )
 
 
-def _scan_block(scan: Scan, where: slice, rows: U64, word: int, cpu: int, known: Bools) -> bool:
+def _scan_block(
+    rows: U64, what: U64, ts: U64, word: int, cpu: int, kinds: U8
+) -> tuple[NDArray[np.bool_], U8]:
     """
     Look at some slots.
 
+    :param what: takes their second words
+    :param ts: takes their times
     :param word: what the first of them begins with if it is committed
-    :return: whether all are plain
+    :return: whether each holds a record of one slot without flags, and the kind of its event
     """
-    what = scan.what[where]
     what[:] = rows[:, 1]
-    scan.ts[where] = rows[:, 2]
-    committed = rows[:, 0] == _NUMBERS[: len(rows)] + np.uint64(word)
-    event = what.view("<u2")[::4]
-    own = np.uint64(cpu << layout.CPU_SHIFT)
-    one = what & _KIND == own | np.uint64(1 << layout.NR_SHIFT)
-    one &= committed
-    one &= known[event]
-    if one.all():
-        return True
-    committed &= what & _CPU == own
-    scan.begins[where] = committed & known[event] & (what & _NR != 0)
-    scan.more[where] = committed & (event == 0)
-    return False
+    ts[:] = rows[:, 2]
+    kind = kinds.take(what.view("<u2")[::4])
+    plain = what & _KIND == np.uint64(cpu << layout.CPU_SHIFT | 1 << layout.NR_SHIFT)
+    plain &= rows[:, 0] == _NUMBERS[: len(rows)] + np.uint64(word)
+    plain &= kind != 0
+    return plain, kind
+
+
+def _look_over(overview: Overview, start: int, plain: NDArray[np.bool_], ts: U64, kind: U8) -> None:
+    overview.begin.append(start)
+    overview.latest.append(int(ts.max()))
+    overview.samples.append(ts[::SAMPLE].copy())
+    overview.kinds |= int(np.bitwise_or.reduce(kind))
+    overview.add(ts if plain.all() else ts[plain])

@@ -11,10 +11,10 @@ from itertools import pairwise
 import textwrap
 
 from lkst import layout
-from lkst.control import active_maskset
+from lkst.control import active_maskset, event_state
 from lkst.replay.clean import clean
 from lkst.replay.colour import RESET, TROUBLE
-from lkst.replay.summary import CPUSummary, find_panic, sum_buffers, sum_cpus, sum_events
+from lkst.replay.summary import CPUSummary, find_panic, sum_buffers, sum_cpus
 from lkst.replay.times import relative, wall
 from lkst.trace.trace import Trace
 
@@ -139,11 +139,13 @@ def loss_text(cpu: CPUSummary) -> str:
 
 def event_lines(trace: Trace) -> list[Line]:
     """Say which events could not be recorded: names of what was in the way, and events."""
-    events = sum_events(trace)
-    suppressed = [f"{entry.event.name} {entry.suppressed}" for entry in events if entry.suppressed]
-    lines = [("suppressed", suppressed)]
+    # Not summed up, for which all records would have to be counted.
+    events = sorted(trace.catalogue.events.items())
+    missed = [(event.name, trace.image.suppressed.get(id_, 0)) for id_, event in events]
+    lines = [("suppressed", [f"{name} {count}" for name, count in missed if count])]
     for state in ("absent", "unattached"):
-        lines.append((state, [entry.event.name for entry in events if entry.state == state]))
+        names = [event.name for id_, event in events if event_state(trace.control, id_) == state]
+        lines.append((state, names))
     return [(name, wrap(", ".join(texts), _NAME_WIDTH + 1)) for name, texts in lines if texts]
 
 
@@ -152,7 +154,7 @@ def remark_lines(trace: Trace) -> list[Line]:
     lines = [("note", clean(note)) for note in trace.facts.notes]
     if trace.image.partial:
         lines.append(("note", "records were left out when it was saved"))
-    faults = (*trace.image.faults, *trace.records.faults)
+    faults = (*trace.image.faults, *trace.faults)
     return lines + [("fault", clean(fault)) for fault in faults]
 
 

@@ -105,10 +105,9 @@ class Panic:
 def find_panic(trace: Trace) -> Panic | None:
     """Find what the machine died of, if it is known that it did."""
     message = clean(" ".join(trace.facts.panic_message.split()))
-    row = trace.whole.panic_row
-    if row is None:
+    record = trace.whole.panic
+    if record is None:
         return Panic(message) if message else None
-    record = trace.whole.select(slice(row, row + 1))
     event = trace.catalogue.events[int(record.event[0])]
     text = next((field for field in event.fields if field.type == "text" and field.is_number), None)
     if text and not message:
@@ -123,8 +122,7 @@ def sum_cpus(trace: Trace) -> list[CPUSummary]:
     """Sum up each CPU's rings, whatever is selected."""
     spans = trace.whole.cpu_spans
     return [
-        CPUSummary(loss.cpu, *spans.get(loss.cpu, NO_SPAN), loss)
-        for loss in trace.whole.records.losses
+        CPUSummary(loss.cpu, *spans.get(loss.cpu, NO_SPAN), loss) for loss in trace.whole.losses
     ]
 
 
@@ -132,7 +130,7 @@ def sum_buffers(trace: Trace) -> list[BufferSummary]:
     """Sum up each buffer, whatever is selected."""
     spans = trace.whole.buffer_spans
     control = trace.control
-    frozen = {buffer.number for buffer in trace.records.buffers if buffer.frozen}
+    frozen = {buffer.number for buffer in trace.buffer_losses if buffer.frozen}
     summaries = []
     for number, buffer in sorted({b.number: b for b in trace.image.buffers}.items()):
         span = spans.get(number, NO_SPAN)

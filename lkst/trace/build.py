@@ -8,7 +8,6 @@ From a recorder's memory and the facts about its machine to a Trace.
 
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Image
-from lkst.decode.records import find_records
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
@@ -17,9 +16,8 @@ __all__ = ("build_trace",)
 
 def build_trace(image: Image, facts: Facts) -> Trace:
     """
-    Decode a recorder's memory.
+    Decode a recorder's memory, its records when they are asked for.
 
     :raises Damaged: if not even its header can be used
     """
-    catalogue = parse_catalogue(image.catalogue)
-    return Trace(image, catalogue, find_records(image, catalogue), facts)
+    return Trace(image, parse_catalogue(image.catalogue), facts)

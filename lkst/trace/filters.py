@@ -40,6 +40,9 @@ _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 #: Records that are shown before and after a moment.
 AROUND = 50
 
+#: How many of the newest records are looked at first where it is not known how many are wanted.
+_ROWS = 1 << 16
+
 # Times that make sense have fewer digits.
 _MAX_TIME = 18
 
@@ -71,8 +74,37 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     """
     Give the records that pass the filters.
 
+    Where the newest records are enough, no others are decoded.
+
     :raises Usage: if a pattern matches no event of the catalogue, or no buffer
     """
+    chosen = _select(trace, filters)
+    if filters.around is not None:
+        place = int(np.searchsorted(chosen.ts, trace.end + filters.around))
+        chosen = chosen.select(slice(max(0, place - AROUND), place + AROUND))
+    if filters.last is not None:
+        chosen = chosen.select(slice(max(0, len(chosen) - filters.last), len(chosen)))
+    return chosen
+
+
+def _select(trace: Trace, filters: Filters) -> Trace:
+    """Give what passes all filters but the last two; of that, what they may leave."""
+    backwards = filters.around is None and (filters.last, filters.since) != (None, None)
+    chosen = trace
+    for end in trace.ends(filters.last or _ROWS) if backwards else (trace,):
+        chosen = end
+        for test in _tests(trace, filters):
+            chosen = chosen.select(test(chosen))
+        if filters.last is not None and len(chosen) >= filters.last:
+            break
+        # Times are sorted without a sign.
+        first = int(end.records.ts[0]) if len(end) else 0
+        if filters.since is not None and first < trace.end + filters.since:
+            break
+    return chosen
+
+
+def _tests(trace: Trace, filters: Filters) -> list[Callable[[Trace], Bools]]:
     # The cheap ones first: the others have less to look at.
     tests: list[Callable[[Trace], Bools]] = []
     if filters.since is not None:
@@ -97,14 +129,7 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     if filters.comms is not None:
         comms = filters.comms
         tests.append(lambda trace: _by_comm(trace, comms))
-    for test in tests:
-        trace = trace.select(test(trace))
-    if filters.around is not None:
-        place = int(np.searchsorted(trace.ts, trace.end + filters.around))
-        trace = trace.select(slice(max(0, place - AROUND), place + AROUND))
-    if filters.last is not None:
-        trace = trace.select(slice(max(0, len(trace) - filters.last), len(trace)))
-    return trace
+    return tests
 
 
 def _match_buffers(names: dict[int, str], patterns: Iterable[str]) -> list[int]:

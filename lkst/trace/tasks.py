@@ -10,6 +10,7 @@ Nearly all names in a trace say what is known already, so only the changes are
 kept: a few for each task, however many records there are.
 """
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from lkst import layout
 if TYPE_CHECKING:
     from lkst.trace.trace import Trace
 
-__all__ = ("COMM_SIZE", "TaskNames", "decode_comm", "factorize")
+__all__ = ("COMM_SIZE", "TaskNames", "carriers", "decode_comm", "factorize")
 
 #: TASK_COMM_LEN of include/linux/sched.h, in bytes.
 COMM_SIZE = 16
@@ -53,7 +54,7 @@ class TaskNames:
         """
         Collect every name that a record carries.
 
-        :param trace: a whole trace
+        :param trace: a whole trace, or the end of one
         """
         self._alive = trace.facts.task_name
         #: Names, each once, as they are shown and as they were recorded.
@@ -62,6 +63,9 @@ class TaskNames:
         self._known = np.zeros((0, 2), np.uint64)
         #: The last name of each task; while collecting, up to where that has come.
         self._last = np.zeros(_IDLE + trace.header.nr_cpus, np.int32)
+        #: Its first row in the whole trace, and one after the last.
+        self._start = int(trace.position[0]) if len(trace) and trace is not trace.whole else 0
+        self._stop = self._start + len(trace)
         keys, codes = self._collect(trace)
         order = np.argsort(keys)
         #: Where a task got a name, in the order of tasks and then of time, and which.
@@ -71,11 +75,11 @@ class TaskNames:
 
     def _collect(self, trace: "Trace") -> tuple[I64, I64]:
         keys, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        carriers = _carriers(trace)
+        named = carriers(trace)
         start, size = 0, _FIRST_ROWS
         while start < len(trace):
             block = trace.select(slice(start, start + size))
-            key, words = self._changes(*_carried(block, start, carriers))
+            key, words = self._changes(*_carried(block, self._start + start, named))
             start, size = start + size, min(2 * size, _MAX_ROWS)
             if not len(key):
                 continue
@@ -157,6 +161,24 @@ class TaskNames:
             names = names + [self._at_end(key) for key in keys.tolist()]
         return names, code
 
+    def knows(self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64) -> bool:
+        """
+        Tell whether each of some tasks was named before, or in, its record.
+
+        What is left out of the trace then makes no difference to its name.
+        """
+        task = _task(pid.astype(np.int64, copy=False), cpu.astype(np.int64, copy=False))
+        return bool((self._since.take(task) >= self._stop - position).all())
+
+    @cached_property
+    def _since(self) -> I64:
+        """How many rows from the end a task was first named, by task; 0: never."""
+        tasks, first = np.unique(self._key >> _TIME_BITS, return_index=True)
+        since = np.zeros(len(self._last), np.int64)
+        row = (self._key[first] & (1 << _TIME_BITS) - 1) // _PLACES
+        since[tasks] = self._stop - row
+        return since
+
     def last(self, pid: int) -> str:
         """Give the name that a task had last, "" if none is known; of no idle task."""
         code = int(self._last[pid]) if 0 < pid < _IDLE else _UNKNOWN
@@ -180,12 +202,12 @@ class TaskNames:
         return self._alive(key)
 
 
-def _carriers(trace: "Trace") -> NDArray[np.bool_]:
+def carriers(trace: "Trace") -> NDArray[np.bool_]:
     """Tell which events carry names, by their ids."""
-    carriers = np.zeros(1 << 16, bool)
+    named = np.zeros(1 << 16, bool)
     for event in trace.catalogue.events.values():
-        carriers[event.id] = any(f.type == "comm" and f.size == COMM_SIZE for f in event.fields)
-    return carriers
+        named[event.id] = any(f.type == "comm" and f.size == COMM_SIZE for f in event.fields)
+    return named
 
 
 def _carried(block: "Trace", start: int, carriers: NDArray[np.bool_]) -> tuple[I64, U64]:

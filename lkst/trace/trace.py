@@ -7,6 +7,7 @@ The records of a source in the order of time, as columns. Whatever is shown or
 measured is a function of a Trace.
 """
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -15,13 +16,16 @@ from numpy.typing import NDArray
 from lkst import layout
 from lkst.control import Control, read_control
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
+from lkst.decode.ends import Ends, find_ends
 from lkst.decode.image import Image
-from lkst.decode.records import Records
-from lkst.decode.ring import STACK
+from lkst.decode.records import BufferLoss, Records, find_records
+from lkst.decode.ring import STACK, CPULoss
+from lkst.decode.scan import KNOWN
 from lkst.tables import SIGNED
+from lkst.trace.endnames import EndNames
 from lkst.trace.facts import Facts
 from lkst.trace.spans import Span, find_spans
-from lkst.trace.tasks import TaskNames
+from lkst.trace.tasks import TaskNames, carriers
 
 __all__ = ("Trace",)
 
@@ -29,41 +33,92 @@ __all__ = ("Trace",)
 _FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.MORE_OFFSET) // 8
 
 #: Rows that are looked at a time for the panic.
-_ROWS = 1 << 16
+_ROWS = 1 << 14
+
+#: Each end of a trace that is looked at is so many times as long as the last.
+_LONGER = 4
+
+# Kinds of events: see lkst.decode.scan.
+_PANIC = 2
+_NAMES = 4
 
 
 class Trace:
     """
     The records of one recorder.
 
-    Rows are records in the order of time; all columns have one entry for each.
+    Rows are records in the order of time; all columns have one entry for each. They are
+    decoded when they are first asked for; see :meth:`ends` for how to ask for less.
     """
 
     def __init__(
         self,
         image: Image,
         catalogue: Catalogue,
-        records: Records,
         facts: Facts,
         *,
+        records: Records | None = None,
         whole: "Trace | None" = None,
         position: NDArray[np.int64] | None = None,
     ) -> None:
         """
         Put a trace together.
 
+        :param records: None: all that the image has
         :param whole: the trace that this one is a selection of
         :param position: rows of that trace
         """
         self.image = image
         self.catalogue = catalogue
-        self.records = records
+        if records is not None:
+            self.records = records
         self.facts = facts
         self.whole = whole or self
         self._position = position
+        #: Where not all records are decoded, what is to be said of them.
+        self._ends: Ends | None = None
+
+    @cached_property
+    def records(self) -> Records:
+        """What the columns are made of."""
+        return find_records(self.image, self.catalogue)
+
+    @property
+    def _partly(self) -> Ends | None:
+        """What is known of a whole trace that is not decoded; None: it is, or will be."""
+        return None if "records" in self.__dict__ else self._ends
 
     def __len__(self) -> int:
-        return len(self.records.first)
+        return self._partly.total if self._partly else len(self.records.first)
+
+    def ends(self, least: int) -> Iterator["Trace"]:
+        """
+        Give ever longer ends of a trace, decoded no further than that; the last is all of it.
+
+        :param least: how many records they are to have, if there are as many
+        """
+        if "records" not in self.__dict__ and self._ends is None:
+            kinds = np.zeros(1 << 16, np.uint8)
+            kinds[list(self.catalogue.events)] = KNOWN
+            kinds[self._panics] |= _PANIC
+            kinds[carriers(self)] |= _NAMES
+            self._ends = find_ends(self.image, self.catalogue, kinds, least)
+        yield from self._known_ends(least)
+
+    def _known_ends(self, least: int) -> Iterator["Trace"]:
+        """Do so only if it has been done before."""
+        while self._partly and (records := self._partly.newest(least)):
+            total, count = self._partly.total, len(records.first)
+            yield Trace(
+                self.image,
+                self.catalogue,
+                self.facts,
+                records=records,
+                whole=self.whole,
+                position=np.arange(total - count, total),
+            )
+            least = _LONGER * max(least, count)
+        yield self
 
     @property
     def header(self) -> Header:
@@ -74,8 +129,8 @@ class Trace:
         return Trace(
             self.image,
             self.catalogue,
-            self.records.select(rows),
             self.facts,
+            records=self.records.select(rows),
             whole=self.whole,
             position=self._positions(rows),
         )
@@ -132,12 +187,44 @@ class Trace:
     @cached_property
     def cpu_spans(self) -> dict[int, Span]:
         """Sum up the records of each CPU."""
+        if self._partly:
+            return self._spans(self._partly, [ring.cpu for ring in self._partly.found.each])
         return find_spans(self.cpu, self.ts)
 
     @cached_property
     def buffer_spans(self) -> dict[int, Span]:
         """Sum up the records of each buffer, by its number."""
+        if self._partly:
+            numbers = [ring.buffer.number for ring in self._partly.found.each]
+            return self._spans(self._partly, numbers)
         return find_spans(self.buffer, self.ts)
+
+    @staticmethod
+    def _spans(ends: Ends, keys: list[int]) -> dict[int, Span]:
+        """Sum up the records of the rings that have the same key."""
+        spans = {}
+        for key in sorted(set(keys)):
+            own = [ring for ring, its in zip(ends.found.each, keys, strict=True) if its == key]
+            if span := ends.span(own):
+                count, *times = span
+                first, last = np.array(times, np.uint64).view(np.int64).tolist()
+                spans[key] = Span(count, first, last)
+        return spans
+
+    @property
+    def losses(self) -> list[CPULoss]:
+        """What each CPU's rings have lost."""
+        return self._partly.found.losses if self._partly else self.records.losses
+
+    @property
+    def buffer_losses(self) -> list[BufferLoss]:
+        """What is left of each buffer, and what it has lost."""
+        return self._partly.found.buffers if self._partly else self.records.buffers
+
+    @property
+    def faults(self) -> list[str]:
+        """What was damaged."""
+        return self._partly.found.faults if self._partly else self.records.faults
 
     @cached_property
     def event_counts(self) -> NDArray[np.int64]:
@@ -170,11 +257,21 @@ class Trace:
         return self.records.flags
 
     @cached_property
-    def task_names(self) -> TaskNames:
+    def task_names(self) -> TaskNames | EndNames:
         """Names of tasks over time, from the records of the whole trace."""
         if self.whole is not self:
             return self.whole.task_names
+        return EndNames(self) if self._partly else self.all_task_names
+
+    @cached_property
+    def all_task_names(self) -> TaskNames:
+        """The same, of a whole trace, when all of it has been read."""
         return TaskNames(self)
+
+    @property
+    def may_name_tasks(self) -> bool:
+        """Whether there can be records that name tasks."""
+        return not self._partly or bool(self._partly.kinds & _NAMES)
 
     @property
     def end(self) -> int:
@@ -187,15 +284,33 @@ class Trace:
 
     @cached_property
     def _end(self) -> int:
-        row = self.panic_row
-        if row is not None:
-            return int(self.ts[row])
-        return int(self.ts[-1]) if len(self) else 0
+        if self.panic:
+            return int(self.panic.ts[0])
+        if not len(self):
+            return 0
+        return int((next(self._known_ends(1))).ts[-1])
+
+    @property
+    def _panics(self) -> list[int]:
+        """Ids of the event."""
+        return [e.id for e in self.catalogue.events.values() if e.name == "panic"]
+
+    @cached_property
+    def panic(self) -> "Trace | None":
+        """The record of the panic in the whole trace, if there is one: see panic_row."""
+        whole = self.whole
+        if whole._partly and not whole._partly.kinds & _PANIC:
+            return None
+        for end in whole._known_ends(_ROWS):
+            row = end.panic_row
+            if row is not None:
+                return end.select(slice(row, row + 1))
+        return None
 
     @cached_property
     def panic_row(self) -> int | None:
         """Row of the panic: the last record of one, since user space can print such a line."""
-        ids = [e.id for e in self.catalogue.events.values() if e.name == "panic"]
+        ids = self._panics
         end = len(self)
         while end and self.event_counts[ids].any():
             start = max(0, end - _ROWS)

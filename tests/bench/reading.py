@@ -125,7 +125,7 @@ def _speed() -> Iterator[Result]:
 
 
 def _chosen() -> Iterator[Result]:
-    """Decode and print some of many records, in turns with all of them."""
+    """Find and print some of many records, in turns with all of them."""
     image = _image(DECODED)
     ways = {
         "--last 1000": Filters(last=1000),
@@ -140,7 +140,7 @@ def _chosen() -> Iterator[Result]:
     shown = {}
 
     def replay(filters: Filters) -> int:
-        chosen = apply(_decode(image), filters)
+        chosen = apply(build_trace(image, Facts()), filters)
         _drain(replay_text(chosen))
         return len(chosen)
 

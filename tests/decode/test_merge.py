@@ -61,7 +61,7 @@ def test_blocks_and_threads_make_no_difference(monkeypatch: pytest.MonkeyPatch) 
     assert whole.records.losses[0].in_flight == 1
     monkeypatch.setattr(records, "_LARGE", 1)
     monkeypatch.setattr(merge, "_PIECE", 8)
-    monkeypatch.setattr(scan, "_BLOCK", 7)
+    monkeypatch.setattr(scan, "BLOCK", 7)
     assert (shown(made.trace()) == shown(whole)) is True
 
 

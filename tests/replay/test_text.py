@@ -152,7 +152,7 @@ def test_wild_times_are_shown() -> None:
     ts = trace.records.ts.copy()
     ts[:2] = 2**64 - 1, 2**63
     records = dataclasses.replace(trace.records, ts=ts)
-    wild = Trace(trace.image, trace.catalogue, records, trace.facts)
+    wild = Trace(trace.image, trace.catalogue, trace.facts, records=records)
     assert lines(wild)[0].startswith("-100.000000001 [0]")
     for time in ("wall", "mono"):
         assert len(lines(wild, time=time)) == 7
