@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands that read a source."""
+"""
+The commands that read a source.
 
-from collections.abc import Callable
+What only one of them needs is imported there: a replay should begin at once.
+"""
+
+from collections.abc import Callable, Iterator
 import math
 import os
 from pathlib import Path
@@ -12,27 +16,19 @@ import click
 
 from lkst.completion import complete_event
 from lkst.decode.catalogue import Catalogue
-from lkst.decode.counts import read_counts
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.lists import split_list
 from lkst.output import paged, write
 from lkst.replay.clean import clean
 from lkst.replay.colour import use_colour
-from lkst.replay.counts import chosen_counts, counts_json, counts_text
-from lkst.replay.events import events_json, events_text
-from lkst.replay.listing import list_json, list_text
-from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.options import filter_options
 from lkst.replay.text import replay_text
-from lkst.replay.timeline import timeline_jsonl, timeline_text
 from lkst.replay.times import TIMES
 from lkst.source import open_source
 from lkst.source.host import Host
-from lkst.source.saved import save_trace
 from lkst.source.source import is_source
 from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.others import KINDS
-from lkst.trace.timeline import build_timeline
 from lkst.trace.trace import Trace
 
 __all__ = (
@@ -111,6 +107,8 @@ def told_status(trace: Trace) -> int:
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def list_command(source: str | None, form: str) -> int:
     """Show which recorders SOURCE holds, and per CPU: records, time span, loss."""
+    from lkst.replay.listing import list_json, list_text
+
     traces = _open(source)
     with paged() as stream:
         for trace in traces:
@@ -145,16 +143,19 @@ def replay_command(
     trace = newest(source)
     chosen = apply(trace, filters)
     with paged(at_end=True) as stream:
-        if form == "jsonl":
-            write(stream, replay_jsonl(chosen))
-        elif form == "csv":
-            write(stream, replay_csv(chosen))
-        else:
-            write(stream, replay_text(chosen, use_colour(sys.stdout), time))
+        write(stream, _replayed(chosen, form, time))
     status = told_status(trace)
     if not len(chosen) and not status:
         raise NotFound("no record matched" if len(trace) else "the recorder has no record")
     return status
+
+
+def _replayed(trace: Trace, form: str, time: str) -> Iterator[str]:
+    if form == "text":
+        return replay_text(trace, use_colour(sys.stdout), time)
+    from lkst.replay.machine import replay_csv, replay_jsonl
+
+    return replay_jsonl(trace) if form == "jsonl" else replay_csv(trace)
 
 
 def _kinds(text: str) -> list[str]:
@@ -170,6 +171,9 @@ def _replay_timeline(
 ) -> int:
     if form == "csv":
         raise Usage("--with goes with the formats text and jsonl: CSV has no column for origins")
+    from lkst.replay.timeline import timeline_jsonl, timeline_text
+    from lkst.trace.timeline import build_timeline
+
     trace = newest(source)
     line = build_timeline(trace, kinds, filters)
     with paged(at_end=True) as stream:
@@ -195,6 +199,9 @@ def _replay_timeline(
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
 def counts_command(source: str | None, events: tuple[str, ...], form: str) -> int:
     """Show what was counted instead of recorded: by event, and as histograms."""
+    from lkst.decode.counts import read_counts
+    from lkst.replay.counts import chosen_counts, counts_json, counts_text
+
     trace = newest(source)
     patterns = parse_patterns(",".join(events)) if events else None
     counts = chosen_counts(read_counts(trace.image, trace.catalogue), trace.catalogue, patterns)
@@ -217,6 +224,8 @@ def counts_command(source: str | None, events: tuple[str, ...], form: str) -> in
 @filter_options
 def save_command(source: str | None, output: Path, filters: Filters) -> int:
     """Keep the trace of SOURCE in a file, whole or filtered."""
+    from lkst.source.saved import save_trace
+
     trace = newest(source)
     chosen = apply(trace, filters)
     if not len(chosen):
@@ -268,6 +277,8 @@ def events_command(
         return
     if maskset:
         raise Usage("--maskset goes with --cost")
+    from lkst.replay.events import events_json, events_text
+
     source, pattern = _split_words(words)
     show: Callable[[Catalogue, str | None], str] = events_text if form == "text" else events_json
     text = show(_catalogue(source), pattern)

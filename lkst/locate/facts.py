@@ -14,12 +14,8 @@ from drgn import FaultError, Object, Program
 from drgn.helpers.linux.pid import find_task
 from drgn.helpers.linux.printk import get_printk_records
 
-from lkst.locate.dmesg import read_dmesg
-from lkst.locate.end import read_end
-from lkst.locate.ftrace import read_ftrace
 from lkst.locate.names import Finder, read_names
-from lkst.locate.ringbuf import read_ringbufs
-from lkst.trace.facts import Facts, Names
+from lkst.trace.facts import End, Facts, Names
 from lkst.trace.others import Other
 
 __all__ = ("read_facts",)
@@ -48,11 +44,24 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
         names=names,
         others=functools.cache(lambda kind: _others(prog, find_symbols, names, kind)),
-        end=functools.cache(lambda: read_end(prog, find_symbols, names)),
+        end=functools.cache(lambda: _end(prog, find_symbols, names)),
     )
 
 
+# What a replay does not need is imported when it is asked for.
+
+
+def _end(prog: Program, find_symbols: Finder, names: Names) -> End | None:
+    from lkst.locate.end import read_end
+
+    return read_end(prog, find_symbols, names)
+
+
 def _others(prog: Program, find_symbols: Finder, names: Names, kind: str) -> list[Other]:
+    from lkst.locate.dmesg import read_dmesg
+    from lkst.locate.ftrace import read_ftrace
+    from lkst.locate.ringbuf import read_ringbufs
+
     if kind == "dmesg":
         return read_dmesg(prog)
     return (
