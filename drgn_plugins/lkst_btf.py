@@ -23,7 +23,7 @@ This file is complete in itself. Use it as an installed drgn plugin, as
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import functools
 import logging
@@ -31,19 +31,21 @@ from pathlib import Path
 import re
 import struct
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from drgn import (
     FaultError,
     FindObjectFlags,
     ModuleFileStatus,
     Object,
+    PlatformFlags,
     Program,
     ProgramFlags,
     Qualifiers,
     Symbol,
     SymbolBinding,
     SymbolIndex,
+    SymbolKind,
     Type,
     TypeEnumerator,
     TypeKind,
@@ -55,6 +57,15 @@ from drgn import (
 from drgn.helpers.linux.kallsyms import load_vmlinux_kallsyms, module_kallsyms
 from drgn.helpers.linux.module import for_each_module
 
+try:
+    import numpy as np
+except ImportError:
+    # It takes more time then.
+    np = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 __all__ = (
     "BTF",
     "BTFError",
@@ -64,6 +75,9 @@ __all__ = (
 )
 
 logger = logging.getLogger("drgn.lkst_btf")
+
+# Finds symbols by name, address and how many, as a SymbolIndex does.
+_Symbols = Callable[[Program, str | None, int | None, bool], list[Symbol]]
 
 # Types of the global variables that drgn's helpers and LKST ask for, as C
 # declarations. A name may be declared again: the first type that the kernel
@@ -278,6 +292,11 @@ _ENUM_INTEGERS = {
 _MAX_NESTING = 128
 _MAX_WEIGHT = 1 << 16
 _MAX_SIZE = 1 << 28
+
+# Of symbols in kallsyms, as drgn has it: more is a gap behind it.
+_MAX_SYMBOL = 1 << 16
+# Of so many names in kallsyms one is marked.
+_MARKED = 256
 
 
 class BTFError(ValueError):
@@ -555,7 +574,9 @@ def _sections(data: bytes) -> tuple["array[int]", bytes]:
     return words, strings
 
 
-def _index(words: "array[int]") -> tuple[list[int], dict[int, int], list[int]]:
+def _index(
+    words: "array[int]",
+) -> tuple["Sequence[int] | array[int]", "dict[int, int] | _ByName", list[int]]:
     # Return where each type starts, the types by offset of name and kind, and
     # the enums. This loop sees a hundred thousand types, so it only does what
     # cannot wait.
@@ -563,6 +584,9 @@ def _index(words: "array[int]") -> tuple[list[int], dict[int, int], list[int]]:
     variable = [0] * 32
     for kind, words_of_kind in _TYPE_WORDS.items():
         fixed[kind], variable[kind] = words_of_kind
+    index = None if np is None else _index_at_once(words, fixed, variable)
+    if index is not None:
+        return index
     offsets = [0]
     by_name: dict[int, int] = {}
     enums = []
@@ -590,6 +614,52 @@ def _index(words: "array[int]") -> tuple[list[int], dict[int, int], list[int]]:
     if offset != end:
         raise BTFError(f"BTF type {type_id - 1} is cut off")
     return offsets, by_name, enums
+
+
+class _ByName:
+    # Types by offset of name and kind, as a dictionary.
+
+    def __init__(self, keys: "NDArray[np.int64]") -> None:
+        # Of several with the same key the first comes first.
+        self._order = np.argsort(keys, kind="stable")
+        self._keys = keys[self._order]
+
+    def get(self, key: int) -> int | None:
+        place = int(np.searchsorted(self._keys, key))
+        if place < len(self._keys) and self._keys[place] == key:
+            return int(self._order[place]) + 1
+        return None
+
+
+def _index_at_once(
+    words: "array[int]", fixed: list[int], variable: list[int]
+) -> tuple["array[int]", _ByName, list[int]] | None:
+    # The same, but for a loop that does no more than go from one type to the
+    # next; None if it does not come to the end.
+    at = np.frombuffer(words, np.uint32)
+    kinds = at >> 24 & 31
+    steps = np.array(fixed, np.uint32).take(kinds)
+    steps += (at & 0xFFFF) * np.array(variable, np.uint32).take(kinds)
+    end = len(words)
+    # From the second word of a type to the next one's; of an unknown kind nowhere.
+    following = np.arange(end, dtype=np.uint32) + steps
+    following[steps == 0] = end + 2
+    follow = array("I", following.tobytes())
+    seconds = array("I")
+    append = seconds.append
+    second = 1
+    while second < end:
+        append(second)
+        second = follow[second]
+    if second != end + 1:
+        return None
+    where = np.frombuffer(seconds, np.uint32).astype(np.int64)
+    kinds = kinds.take(where)
+    keys = at.take(where - 1).astype(np.int64) << 5 | kinds
+    enums = np.flatnonzero((kinds == _ENUM) | (kinds == _ENUM64)) + 1
+    offsets = array("I", [0])
+    offsets.frombytes((where - 1).astype(np.uint32).tobytes())
+    return offsets, _ByName(keys), enums.tolist()
 
 
 def _integer(value: int, bits: int, signed: bool) -> int:
@@ -798,7 +868,7 @@ class _Kernel:
         self._loading = False
         self._deferred = False
         self._types: _Types | None = None
-        self._symbols: SymbolIndex | None = None
+        self._symbols: _Symbols | None = None
         self._module_symbols: SymbolIndex | None = None
         self._objects: dict[tuple[str, FindObjectFlags], Object | None] = {}
 
@@ -856,7 +926,7 @@ class _Kernel:
     def _find_symbols(
         self,
         prog: Program,
-        vmlinux: SymbolIndex | None,
+        vmlinux: _Symbols | None,
         name: str | None,
         address: int | None,
         one: bool,
@@ -923,9 +993,17 @@ def _has_debug_info(prog: Program) -> bool:
         return False
 
 
-def _load_symbols(prog: Program) -> SymbolIndex:
+def _load_symbols(prog: Program) -> "_Symbols":
+    live = ProgramFlags.IS_LIVE | ProgramFlags.IS_LOCAL
+    if np is not None and prog.flags & live != live:
+        try:
+            return _Kallsyms(prog)
+        except Exception as e:
+            # Unusual, or damaged; drgn says what is wrong.
+            logger.debug("cannot read kallsyms at once: %s", e)
     try:
-        return load_vmlinux_kallsyms(_with_buffered_kallsyms(prog))
+        symbols: _Symbols = load_vmlinux_kallsyms(_with_buffered_kallsyms(prog))
+        return symbols
     except Exception as e:
         raise BTFError(f"cannot read the kernel's symbols: {e}") from e
 
@@ -935,17 +1013,17 @@ def _with_buffered_kallsyms(prog: Program) -> Program:
     # tables. Read it at once, into another program, which takes a fourth of the
     # time.
     vmcoreinfo = prog["VMCOREINFO"].string_()
-    symbols = dict(re.findall(rb"^SYMBOL\((\w+)\)=(\w+)$", vmcoreinfo, re.MULTILINE))
     try:
-        start = int(symbols[b"kallsyms_names"], 16)
-        size = int(symbols[b"kallsyms_token_table"], 16) - start
+        symbols = _vmcoreinfo_symbols(prog)
+        start = symbols["kallsyms_names"]
+        size = symbols["kallsyms_token_table"] - start
         if not 0 < size < _MAX_SIZE:
             return prog
         names: bytes = prog.read(start, size)
         buffered = Program(prog.platform)
         buffered.cache[_NAME] = _Kernel()  # This one is not for finding things in.
         buffered.set_linux_kernel_custom(vmcoreinfo, False)
-    except (AttributeError, FaultError, KeyError):
+    except (AttributeError, FaultError, KeyError, ValueError):
         # Old versions of drgn cannot, old kernels do not say.
         return prog
 
@@ -959,6 +1037,192 @@ def _with_buffered_kallsyms(prog: Program) -> Program:
     buffered.add_memory_segment(0, (1 << 64) - 1, read)
     buffered.add_memory_segment(start, size, read_names)
     return buffered
+
+
+def _vmcoreinfo_symbols(prog: Program) -> dict[str, int]:
+    found = re.findall(rb"^SYMBOL\((\w+)\)=(\w+)$", prog["VMCOREINFO"].string_(), re.MULTILINE)
+    return {name.decode(): int(value, 16) for name, value in found}
+
+
+class _Kallsyms:
+    # The kernel's symbols, of which a name is only spelt out when it is asked for.
+    # drgn spells out all of them, and makes an index, which takes most of the time
+    # that it takes to open a dump.
+    #
+    # See kernel/kallsyms.c: a name is a number of tokens, the first of which begins
+    # with the letter of its type, after one or two bytes with that number;
+    # kallsyms_markers says where each 256th name begins.
+
+    def __init__(self, prog: Program) -> None:
+        # Raises whatever happens if a table is not as it is expected to be.
+        flags = PlatformFlags.IS_64_BIT | PlatformFlags.IS_LITTLE_ENDIAN
+        if not prog.platform or prog.platform.flags & flags != flags:
+            raise ValueError("not a 64-bit little-endian kernel")
+        at = _vmcoreinfo_symbols(prog)
+        (self._count,) = struct.unpack("<I", prog.read(at["kallsyms_num_syms"], 4))
+        table = at["kallsyms_token_table"]
+        if not 0 < 2 * self._count < table - at["kallsyms_names"]:
+            raise ValueError(f"there cannot be {self._count} symbols")
+        index = struct.unpack("<256H", prog.read(at["kallsyms_token_index"], 512))
+        spelt = _read_between(prog, table, at["kallsyms_token_index"])
+        self._tokens = [spelt[start : spelt.index(b"\0", start)] for start in index]
+        self._names = _read_between(prog, at["kallsyms_names"], table)
+        bytes_ = np.frombuffer(self._names, np.uint8)
+        starts = self._starts(bytes_)
+        # A byte that is not the first of a number of two has no upper bit.
+        first = starts + np.where(bytes_[starts] & 0x80, 2, 1) if self._long else starts + 1
+        ends = first + self._lengths(bytes_, starts)
+        if not (first < ends).all():
+            raise ValueError("a name without tokens")
+        self._first, self._end = first, ends
+        sizes = np.array([len(token) for token in self._tokens], np.uint32)
+        # To find a name: how long each is, with its type, and the symbols by their last
+        # token, and where each one's begin.
+        spelt_to = np.cumsum(sizes.take(bytes_), dtype=np.uint32)
+        self._size_of_name = spelt_to[ends - 1] - spelt_to[first - 1]
+        if (self._size_of_name < 2).any():
+            raise ValueError("a symbol without a name")
+        last = bytes_[ends - 1]
+        self._by_last = np.argsort(last, kind="stable")
+        self._bounds = np.searchsorted(last[self._by_last], np.arange(257)).tolist()
+        self._first_token = bytes_[first]
+        self._addresses = self._read_addresses(prog, at)
+        if (self._addresses[1:] < self._addresses[:-1]).any():
+            raise ValueError("addresses are not in order")
+
+    def _starts(self, names: "NDArray[np.uint8]") -> "NDArray[np.int64]":
+        count = -(-self._count // _MARKED)
+        for self._long in (True, False):
+            begin = self._names.find(struct.pack("<III", 0, *self._first_markers()))
+            end = begin + 4 * count
+            if begin < 0 or end > len(names):
+                continue
+            # All runs of names at once. What is beyond the end is never used.
+            places = np.empty((_MARKED + 1, count), np.int64)
+            places[0] = markers = names[begin:end].view("<u4")
+            if not (markers < begin).all():
+                continue
+            for step in range(_MARKED):
+                here = np.minimum(places[step], begin - 2)
+                places[step + 1] = here + self._step(names, here)
+            starts: NDArray[np.int64] = places[:-1].T.reshape(-1)[: self._count]
+            # Each run ends where the next one begins, and the last before the markers.
+            if (places[-1, :-1] == markers[1:]).all() and starts[-1] < begin - 2:
+                return starts
+        raise ValueError("it does not say where names begin")
+
+    def _first_markers(self) -> list[int]:
+        place, markers = 0, []
+        for number in range(1, 2 * _MARKED + 1):
+            length = self._names[place]
+            if length & 0x80 and self._long:
+                length = length & 0x7F | self._names[place + 1] << 7
+                place += 1
+            place += length + 1
+            if number % _MARKED == 0:
+                markers.append(place)
+        return markers
+
+    def _lengths(
+        self, names: "NDArray[np.uint8]", starts: "NDArray[np.int64]"
+    ) -> "NDArray[np.int64]":
+        short = names[starts].astype(np.int64)
+        if not self._long:
+            return short
+        # Since Linux 6.1 (73bbb94466fd3).
+        return np.where(short & 0x80, short & 0x7F | names[starts + 1].astype(np.int64) << 7, short)
+
+    def _step(self, names: "NDArray[np.uint8]", starts: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        lengths = self._lengths(names, starts) + 1
+        return lengths + (names[starts] >> 7) if self._long else lengths
+
+    def _read_addresses(self, prog: Program, at: dict[str, int]) -> "NDArray[np.uint64]":
+        table = at["kallsyms_offsets"]
+        offsets = np.frombuffer(prog.read(table, 4 * self._count), "<u4").astype(np.uint64)
+        signed = offsets.astype(np.uint32).view(np.int32).astype(np.int64)
+        number = self._find("_stext")[0]
+        encodings = []
+        if "kallsyms_relative_base" in at:
+            base = np.uint64(prog.read_u64(at["kallsyms_relative_base"]))
+            encodings = [
+                base + offsets,
+                np.where(signed >= 0, offsets, base - np.uint64(1) - signed.view(np.uint64)),
+            ]
+        else:
+            # Since Linux 7.0 (a081b5789255d) relative to where they are.
+            places = np.arange(self._count, dtype=np.uint64) * np.uint64(4)
+            encodings = [np.uint64(table) + places + signed.view(np.uint64)]
+        for addresses in encodings:
+            if int(addresses[number]) == at["_stext"]:
+                return addresses
+        raise ValueError("addresses are encoded in a way that is not known")
+
+    def _spell(self, number: int) -> bytes:
+        tokens = self._names[self._first[number] : self._end[number]]
+        return b"".join([self._tokens[token] for token in tokens])
+
+    def _find(self, name: str) -> list[int]:
+        wanted = name.encode()
+        begins = np.array([wanted.startswith(token[1:]) for token in self._tokens])
+        found = []
+        for token, text in enumerate(self._tokens):
+            if text and wanted.endswith(text[-len(wanted) :]):
+                own = self._by_last[self._bounds[token] : self._bounds[token + 1]]
+                own = own[self._size_of_name[own] == len(wanted) + 1]
+                own = own[begins[self._first_token[own]]]
+                found += [number for number in own.tolist() if self._spell(number)[1:] == wanted]
+        return sorted(found)
+
+    def _symbol(self, number: int) -> Symbol:
+        spelt = self._spell(number)
+        return Symbol(
+            spelt[1:].decode("utf-8", "replace"),
+            int(self._addresses[number]),
+            self._size(number),
+            *_binding_and_kind(chr(spelt[0])),
+        )
+
+    def _size(self, number: int) -> int:
+        if number + 1 == self._count:
+            return 0
+        size = int(self._addresses[number + 1]) - int(self._addresses[number])
+        return size if size < _MAX_SYMBOL else 0
+
+    def __call__(
+        self, prog: Program, name: str | None, address: int | None, one: bool
+    ) -> list[Symbol]:
+        if address is not None:
+            number = int(np.searchsorted(self._addresses, np.uint64(address), side="right")) - 1
+            if number < 0 or address >= int(self._addresses[number]) + self._size(number):
+                return []
+            symbol = self._symbol(number)
+            return [symbol] if name in (None, symbol.name) else []
+        if name is None:
+            numbers: Sequence[int] = range(self._count)
+        else:
+            numbers = self._find(name)
+        return [self._symbol(number) for number in (numbers[:1] if one else numbers)]
+
+
+def _binding_and_kind(letter: str) -> tuple[SymbolBinding, SymbolKind]:
+    # As nm(1) has them; that a small letter means a local symbol is not certain.
+    small = letter.lower()
+    if letter == "u":
+        binding = SymbolBinding.UNIQUE
+    elif small in "vw":
+        binding = SymbolBinding.WEAK
+    else:
+        binding = SymbolBinding.GLOBAL if letter.isupper() else SymbolBinding.UNKNOWN
+    if small in "bcdgrv":
+        return binding, SymbolKind.OBJECT
+    return binding, SymbolKind.FUNC if small == "t" else SymbolKind.UNKNOWN
+
+
+def _read_between(prog: Program, start: int, end: int) -> bytes:
+    if not 0 < end - start < _MAX_SIZE:
+        raise ValueError("a table of a size that makes no sense")
+    data: bytes = prog.read(start, end - start)
+    return data
 
 
 def _load_module_symbols(prog: Program) -> SymbolIndex:
@@ -978,7 +1242,7 @@ def _load_module_symbols(prog: Program) -> SymbolIndex:
     return SymbolIndex(symbols)
 
 
-def _read_btf(prog: Program, symbols: SymbolIndex) -> bytes:
+def _read_btf(prog: Program, symbols: _Symbols) -> bytes:
     bounds = [
         symbol.address
         for name in ("__start_BTF", "__stop_BTF")
@@ -1002,7 +1266,7 @@ def _read_btf(prog: Program, symbols: SymbolIndex) -> bytes:
     return data
 
 
-def _find_variable(prog: Program, types: _Types, symbols: SymbolIndex, name: str) -> Object | None:
+def _find_variable(prog: Program, types: _Types, symbols: _Symbols, name: str) -> Object | None:
     symbol = _find_symbol(prog, symbols, name)
     if symbol is None:
         return None
@@ -1034,7 +1298,7 @@ def _array_length(prog: Program, length: str) -> int:
     return int(length or 0)
 
 
-def _find_function(prog: Program, types: _Types, symbols: SymbolIndex, name: str) -> Object | None:
+def _find_function(prog: Program, types: _Types, symbols: _Symbols, name: str) -> Object | None:
     type_id = types.btf.find(name, _FUNC)
     symbol = None if type_id is None else _find_symbol(prog, symbols, name)
     if type_id is None or symbol is None:
@@ -1050,7 +1314,7 @@ def _find_constant(prog: Program, types: _Types, name: str) -> Object | None:
     return Object(prog, types.type(type_id), value)
 
 
-def _find_symbol(prog: Program, symbols: SymbolIndex, name: str) -> Symbol | None:
+def _find_symbol(prog: Program, symbols: _Symbols, name: str) -> Symbol | None:
     # Static symbols may share a name. Then nothing tells them apart.
     found = symbols(prog, name, None, False)
     if len(found) > 1:

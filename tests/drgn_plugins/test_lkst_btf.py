@@ -12,9 +12,11 @@ import sys
 
 from drgn import (
     Architecture,
+    FaultError,
     Object,
     Platform,
     Program,
+    SymbolKind,
     TypeKind,
     sizeof,
 )
@@ -22,6 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
+from drgn_plugins import lkst_btf
 from drgn_plugins.lkst_btf import BTF, BTFError, attach_btf, drgn_prog_set, find_kallsyms
 
 PLUGIN = Path(__file__).parents[2] / "drgn_plugins" / "lkst_btf.py"
@@ -508,6 +511,76 @@ def test_other_byte_order() -> None:
     type_id = btf.find("node", STRUCT)
     assert type_id is not None
     assert [member.name for member in btf.members(type_id)][:3] == ["next", "fwd", "name"]
+
+
+def marked_kallsyms() -> dict[str, bytes]:
+    """Encode symbols of which each 256th is marked, one of them with a long name."""
+    letters = [f"T{chr(97 + n % 26)}_{n}" for n in range(700)] + ["t" + "long" * 50, "T_stext"]
+    names = [name.encode() for name in letters]
+    coded = [
+        bytes([len(n) & 0x7F | 0x80, len(n) >> 7] if len(n) > 0x7F else [len(n)]) + n for n in names
+    ]
+    starts = [sum(map(len, coded[:number])) for number in range(0, len(coded), 256)]
+    markers = struct.pack(f"<{len(starts)}I", *starts)
+    return {
+        "kallsyms_num_syms": struct.pack("<I", len(names)),
+        "kallsyms_names": b"".join(coded) + bytes(-sum(map(len, coded)) % 8) + markers,
+        "kallsyms_token_table": b"\0" + b"".join(bytes([i, 0]) for i in range(1, 256)),
+        "kallsyms_token_index": struct.pack("<256H", 0, *range(1, 511, 2)),
+        "kallsyms_offsets": struct.pack(f"<{len(names)}I", *range(0, 8 * len(names), 8)),
+        "kallsyms_relative_base": struct.pack("<Q", STEXT - 8 * (len(names) - 1)),
+    }
+
+
+def marked_kernel(tables: dict[str, bytes]) -> Program:
+    kernel = Kernel(b"")
+    kernel.tables = tables
+    return kernel.program()
+
+
+def test_kallsyms_with_marks() -> None:
+    prog = marked_kernel(marked_kallsyms())
+    found = lkst_btf._Kallsyms(prog)
+    assert [symbol.address for symbol in found(prog, "_stext", None, False)] == [STEXT]
+    (long,) = found(prog, None, STEXT - 5, True)
+    assert (long.name, long.size, long.kind) == ("long" * 50, 8, SymbolKind.FUNC)
+    assert [s.name for s in found(prog, None, None, False)][:3] == ["a_0", "b_1", "c_2"]
+    assert found(prog, "a_1", None, False) == []
+
+
+@settings(max_examples=100)
+@given(st.data())
+def test_damaged_kallsyms_do_no_harm(data: st.DataObject) -> None:
+    tables = marked_kallsyms()
+    for _ in range(data.draw(st.integers(1, 4))):
+        name = data.draw(st.sampled_from(sorted(tables)))
+        table = bytearray(tables[name])
+        place = data.draw(st.integers(0, len(table) - 1))
+        table[place] = data.draw(st.integers(0, 255))
+        tables[name] = bytes(table)
+    prog = marked_kernel(tables)
+    try:
+        found = lkst_btf._Kallsyms(prog)
+    except (FaultError, IndexError, KeyError, ValueError):
+        return
+    found(prog, None, None, False)
+    found(prog, "a_0", None, False)
+    found(prog, None, STEXT, False)
+
+
+def test_index_is_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = small_kernel().data()
+    at_once = BTF(data)
+    with monkeypatch.context() as patch:
+        patch.setattr(lkst_btf, "np", None)
+        one_by_one = BTF(data)
+    assert isinstance(one_by_one._by_name, dict)
+    assert not isinstance(at_once._by_name, dict)
+    assert list(at_once._offsets) == list(one_by_one._offsets)
+    assert at_once._enums == one_by_one._enums
+    assert one_by_one._by_name
+    assert {key: at_once._by_name.get(key) for key in one_by_one._by_name} == one_by_one._by_name
+    assert at_once._by_name.get(1 << 40) is None
 
 
 def test_kallsyms_are_found_beside_debug_info(prog: Program) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Types, objects and symbols of real dumps, beside those that debug info gives."""
 
+from collections.abc import Sequence
 import contextlib
 import math
 import os
@@ -9,10 +10,11 @@ import re
 import subprocess
 import sys
 
-from drgn import MissingDebugInfoError, Program, TypeKind, sizeof
+from drgn import MissingDebugInfoError, Program, Symbol, TypeKind, sizeof
 from drgn.helpers.linux.bpf import bpf_map_for_each, bpf_prog_for_each
 from drgn.helpers.linux.cpumask import for_each_online_cpu
 from drgn.helpers.linux.idr import idr_for_each
+from drgn.helpers.linux.kallsyms import load_vmlinux_kallsyms
 from drgn.helpers.linux.module import for_each_module
 from drgn.helpers.linux.panic import tainted
 from drgn.helpers.linux.percpu import per_cpu
@@ -113,6 +115,43 @@ def test_real_globals(real: Program) -> None:
     assert {real["PIDTYPE_PID"].value_(), real["PIDTYPE_TGID"].value_()} == {0, 1}
     assert real["gfpflag_names"][0].name.string_().startswith(b"GFP_")
     assert real["vmemmap"].type_.type_name() == "struct page *"
+
+
+SAMPLE = Path(__file__).parents[2] / "vmcores" / "sample.vmcore"
+
+
+def as_told(symbols: Sequence[Symbol]) -> list[tuple[object, ...]]:
+    return sorted((s.address, s.name, s.size, s.binding.name, s.kind.name) for s in symbols)
+
+
+def difference(prog: Program) -> set[tuple[object, ...]]:
+    """Give the questions that are answered otherwise than drgn answers them."""
+    own = lkst_btf._Kallsyms(prog)
+    theirs = load_vmlinux_kallsyms(lkst_btf._with_buffered_kallsyms(prog))
+    symbols = theirs(prog, None, None, False)
+    differ: set[tuple[object, ...]] = set()
+    if as_told(own(prog, None, None, False)) != as_told(symbols):
+        differ.add((None, None))
+    for symbol in symbols[:: len(symbols) // 500]:
+        offsets = (-1, 0, 1, symbol.size - 1, symbol.size, 1 << 16)
+        questions = [(symbol.name, None), (symbol.name, symbol.address), ("none", symbol.address)]
+        questions += [(None, max(symbol.address + offset, 0)) for offset in offsets]
+        for name, address in questions:
+            found = own(prog, name, address, False)
+            same = as_told(found) == as_told(theirs(prog, name, address, False))
+            if not same or own(prog, name, address, True) != found[:1]:
+                differ.add((name, address))
+    return differ
+
+
+def test_kallsyms_are_as_drgn_has_them(real: Program) -> None:
+    assert not difference(real)
+
+
+def test_kallsyms_of_the_sample() -> None:
+    prog = Program()
+    prog.set_core_dump(SAMPLE)
+    assert not difference(prog)
 
 
 def test_real_types_are_accepted(real_vmcore: Path) -> None:
