@@ -18,22 +18,6 @@ try() {
 	"$@" >"/out/$name.out" 2>"/out/$name.err"
 	echo $? >"/out/$name.status"
 }
-# The same of lines "NAME WORDS OF lkst", all in one process.
-many() {
-	PYTHONPATH=/lab/project python3 -c '
-from contextlib import redirect_stderr, redirect_stdout
-import shlex, sys
-from lkst.cli import run
-
-for line in sys.stdin.read().replace("\\\n", " ").splitlines():
-    name, *words = shlex.split(line)
-    with open(f"/out/{name}.out", "w") as out, open(f"/out/{name}.err", "w") as err:
-        with redirect_stdout(out), redirect_stderr(err):
-            status = run(words)
-    with open(f"/out/{name}.status", "w") as file:
-        print(status, file=file)
-'
-}
 user() {
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$@"
 }

@@ -21,6 +21,7 @@ MODULES = (
     "lkst.commands",
     "lkst.record.commands",
     "lkst.record.mask_commands",
+    "lkst.record.probe_commands",
     "lkst.record.steer_commands",
     "lkst.source.live",
 )

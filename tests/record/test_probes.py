@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dumps import KERNELS, Dump, Lab, Run
-from guests import TOOLS, Guest
+from guests import SERVED, TOOLS, Guest
 import pytest
 
 #: How often a probe is added and removed while system calls are recorded.
@@ -80,18 +80,16 @@ END
 try start lkst start --size 1M --maskset default
 rm /etc/lkst/probes/broken.probe
 # What others did before has gone elsewhere.
-many <<'END'
-reads probe add reads vfs_read count 'ino=file->f_inode->i_ino' '*pos' \
+try reads lkst probe add reads vfs_read count 'ino=file->f_inode->i_ino' '*pos' \
 	'first=file->f_path.dentry->d_name.name[0]:u8' \
 	'file->f_path.dentry->d_name.name:str'
-pointers probe add pointers sysfs_create_groups '*groups:x64'
-list probe list --format json
-new mask new mine --from sched
-set mask set mine sys_enter=record reads=off 'returns=hist(count)' opens=record
-trigger trigger add short --when 'returns.ret == 700' --do notify
-truths buffer new truths --size 8M
-use buffer use truths
-END
+try pointers lkst probe add pointers sysfs_create_groups '*groups:x64'
+try list lkst probe list --format json
+lkst mask new mine --from sched
+try set lkst mask set mine sys_enter=record reads=off 'returns=hist(count)' opens=record
+try trigger lkst trigger add short --when 'returns.ret == 700' --do notify
+lkst buffer new truths --size 8M
+lkst buffer use truths
 cp -r /etc/lkst/probes /out/kept
 
 hits truth /out/truth.json
@@ -99,17 +97,13 @@ lkst mask use irq
 hits truth /out/other.json
 lkst mask use mine
 hits truth /out/mine.json
-many <<'END'
-fired trigger status
-held probe remove returns
-over trigger remove short
-flood probe add flood __x64_sys_getppid 'task->pid' --limit 1
-END
+try fired lkst trigger status
+try held lkst probe remove returns
+lkst trigger remove short
+try flood lkst probe add flood __x64_sys_getppid 'task->pid' --limit 1
 hits calls CALLS 1
-many <<'END'
-flooded probe list --format json
-removed probe remove flood switches
-END
+try flooded lkst probe list --format json
+try removed lkst probe remove flood switches
 hits churn CHURN /out/churn.json
 # What comes later does not overwrite that.
 lkst buffer use main
@@ -117,22 +111,18 @@ several=$(awk '$2 == "t" && NF == 3 && $3 !~ /[.]/ {print $3}' /proc/kallsyms |
 	sort | uniq -d | head -n 1)
 while :; do read -r _ </proc/uptime; done &
 reading=$!
-many <<END
-listed probe list
-cost events --cost 1 --format json
-END
+try listed lkst probe list
+try cost lkst events --cost 1 --format json
 kill $reading
-many <<END
-status status
-show probe show vfs_read
-absent probe add vfs_raed count
-unknown probe add vfs_read 'file->f_pth'
-blacklisted probe add get_kprobe
-notrace probe add ktime_get_mono_fast_ns
-ambiguous probe add $several
-wide probe add vfs_write 'a=buf' 'b=buf' 'c=buf' 'd=buf' 'e=buf' 'f=buf'
-name probe add sched_switch
-END
+try status lkst status
+try show lkst probe show vfs_read
+try absent lkst probe add vfs_raed count
+try unknown lkst probe add vfs_read 'file->f_pth'
+try blacklisted lkst probe add get_kprobe
+try notrace lkst probe add ktime_get_mono_fast_ns
+try ambiguous lkst probe add $several
+try wide lkst probe add vfs_write 'a=buf' 'b=buf' 'c=buf' 'd=buf' 'e=buf' 'f=buf'
+try name lkst probe add sched_switch
 try user user lkst probe add vfs_write
 """.replace("CHURN", str(CHURN)).replace("CALLS", str(CALLS))
 
@@ -140,8 +130,8 @@ try user user lkst probe add vfs_write
 @pytest.fixture(scope="module", params=KERNELS)
 def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
     hits = Path(__file__).parent / "hits.py"
-    words = ("--no-record", "--one-thread", "--timeout", "900", "--file", str(hits))
-    return Guest(lab(request.param, *words, script=TOOLS + SCRIPT))
+    words = ("--no-record", "--timeout", "900", "--file", str(hits))
+    return Guest(lab(request.param, *words, script=TOOLS + SERVED + SCRIPT))
 
 
 @pytest.fixture(scope="module")
