@@ -58,7 +58,10 @@ Run = Callable[..., Result]
 
 
 def run_lab(kernel: str, words: tuple[str, ...], script: str | None, folder: Path) -> None:
-    command = [sys.executable, str(LAB), "run", "--kernel", kernel, "--out", str(folder), *words]
+    # Threads of an emulator find stale breakpoints now and then, and help little where several
+    # guests run.
+    command = [sys.executable, str(LAB), "run", "--one-thread", "--kernel", kernel]
+    command += ["--out", str(folder), *words]
     if script is not None:
         path = folder / "script.sh"
         path.write_text(script)

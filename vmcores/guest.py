@@ -174,7 +174,8 @@ def _arguments(options: GuestOptions, monitor: int, channel: int) -> list[str]:
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
         # Where the processor says that its string instructions are fast (ERMS), the kernel
         # and libc copy byte by byte with them, and each byte takes a turn of the emulator.
-        *("-accel", f"tcg,thread={'single' if options.one_thread else 'multi'}", "-cpu", "max,erms=off"),
+        *("-cpu", "max,erms=off"),
+        *("-accel", "tcg,thread=single" if options.one_thread else "tcg,thread=multi"),
         *("-smp", str(options.cpus), "-m", str(options.memory)),
         *("-device", "vmcoreinfo", "-device", "pvpanic", "-action", "panic=pause"),
         *("-serial", f"file:{options.console}"),

@@ -85,8 +85,7 @@ def prepare(series: tuple[str, ...]) -> None:
     help="Pages to leave out, as makedumpfile -d.  [default: 31; memory elf: none]",
 )
 @click.option(
-    "--one-thread",
-    is_flag=True,
+    "--one-thread/--thread-per-cpu",
     help="Emulate the CPUs in turns: no code that one patches is stale on another.",
 )
 @click.option(

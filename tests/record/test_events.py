@@ -91,7 +91,8 @@ class Done:
 
 @pytest.fixture(scope="module", params=KERNELS)
 def done(request: pytest.FixtureRequest, lab: Lab, lkst: Run) -> Iterator[Done]:
-    words = ("--no-record", "--memory", "1024", "--file", str(DEEDS))
+    # Locks are only waited for where CPUs run at the same time.
+    words = ("--no-record", "--thread-per-cpu", "--memory", "1024", "--file", str(DEEDS))
     dump = lab(request.param, *words, script=SCRIPT)
     result = lkst("replay", dump.vmcore, "--format", "jsonl")
     assert (result.status, result.stderr) == (0, "")

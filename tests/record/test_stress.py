@@ -180,7 +180,8 @@ SAME = {
 
 @pytest.fixture(scope="module", params=["6.12", "7"])
 def dump(request: pytest.FixtureRequest, lab: Lab) -> Dump:
-    return lab(request.param, "--no-record", "--timeout", "300", script=SCRIPT)
+    words = ("--no-record", "--thread-per-cpu", "--timeout", "300")
+    return lab(request.param, *words, script=SCRIPT)
 
 
 @pytest.fixture(scope="module")
