@@ -20,6 +20,7 @@ PACKAGES = {
     "depmod": "kmod",
     "dpkg-deb": "dpkg",
     "e2fsck": "e2fsprogs",
+    "gdb-add-index": "gdb",
     "makedumpfile": "makedumpfile",
     "mke2fs": "e2fsprogs",
     "qemu-system-x86_64": "qemu-system-x86",
