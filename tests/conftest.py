@@ -8,6 +8,7 @@ import hashlib
 from pathlib import Path
 import shutil
 
+from captures import capture_words
 from dumps import KERNELS, Dump, Lab, Once, Run, run_lab, run_lkst
 from hypothesis import HealthCheck, settings
 import pytest
@@ -78,6 +79,12 @@ def story(request: pytest.FixtureRequest, lab: Lab) -> Dump:
 def story_6_1(lab: Lab) -> Dump:
     """Give the one of the oldest kernel, with its vmlinux."""
     return lab("6.1", *STORY["6.1"])
+
+
+@pytest.fixture(scope="session")
+def kdump_6_1(lab: Lab, once: Once) -> Dump:
+    """Give one that its own capture kernel has taken, flattened, when the hooks had run there."""
+    return lab("6.1", *capture_words(once))
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ FIRST = tuple(
 #: What makes a guest.
 GUEST_FIXTURE = "lab"
 #: Those that give a dump which others use as well.
-SHARED_FIXTURES = {"story", "story_6_1"}
+SHARED_FIXTURES = {"story", "story_6_1", "kdump_6_1"}
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

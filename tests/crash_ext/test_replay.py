@@ -7,7 +7,7 @@ import sys
 
 from crashes import Crash, gone, vmcoreinfo
 from drgn import Program
-from dumps import ROOT, Dump, Lab, Run
+from dumps import ROOT, Dump, Run
 
 from lkst.locate.ranges import dumped_ranges
 
@@ -71,13 +71,13 @@ def test_a_format_that_drgn_cannot_open(crash: Crash, lkst: Run) -> None:
     assert body == lkst("replay", crash.dump.vmcore).stdout.partition("\n")[2]
 
 
-def test_kdump(extension: Path, story_6_1: Dump, lab: Lab, lkst: Run, tmp_path: Path) -> None:
+def test_kdump(
+    extension: Path, story_6_1: Dump, kdump_6_1: Dump, lkst: Run, tmp_path: Path
+) -> None:
     """Read a dump of a machine whose crash kernel has taken VMCOREINFO along."""
-    words = ("--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
-    dump = lab("6.1", *words)
     crash = Crash(extension, story_6_1, tmp_path)
-    crash.run("lkst replay > crash", "lkst slice -o slice", vmcore=dump.vmcore)
-    assert (tmp_path / "crash").read_text() == lkst("replay", dump.vmcore).stdout
+    crash.run("lkst replay > crash", "lkst slice -o slice", vmcore=kdump_6_1.vmcore)
+    assert (tmp_path / "crash").read_text() == lkst("replay", kdump_6_1.vmcore).stdout
     said = crash.run("lkst replay | tail -n 1", vmcore=tmp_path / "slice")
     assert "panic  sysrq triggered crash" in said
     assert gone(crash.pids())

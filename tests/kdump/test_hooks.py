@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
 The hooks in a capture kernel, as the services of the distributions call them, and
-all that can go wrong there. The systems themselves are not to be had: what is kept
-to is their contract.
+all that can go wrong there: capture.sh. The systems themselves are not to be had: what is
+kept to is their contract.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
-import shutil
 
-from dumps import Dump, Lab, Once, run_lkst
+from dumps import Dump, run_lkst
 import pytest
 
 #: What hooks may take, and what the emulated machine may take to end them.
@@ -17,7 +16,6 @@ SECONDS = 20
 SLACK = 10
 #: What that may take which hangs.
 IMPATIENT = 3
-SCRIPT = Path(__file__).with_name("capture.sh")
 
 
 @dataclass
@@ -59,24 +57,9 @@ def _records(source: Path, status: int = 0) -> str:
 
 
 @pytest.fixture(scope="module")
-def capture(lab: Lab, once: Once) -> Capture:
+def capture(kdump_6_1: Dump) -> Capture:
     """Give what came of all hooks, run one after the other before one dump."""
-    hooks = once("hooks", _write_hooks)
-    words = ["--scenario", "story", "--capture", "kdump", "--before-dump", str(SCRIPT)]
-    words += ["--timeout", "600"]
-    for name in ("before.sh", "after.sh"):
-        words += ["--file", str(hooks / name)]
-    return Capture(lab("6.1", *words))
-
-
-def _write_hooks(folder: Path) -> None:
-    root = folder / "root"
-    (root / "etc").mkdir(parents=True)
-    (root / "etc/kdump.conf").write_text("path /var/crash\n")
-    result = run_lkst("hook", "install", "--root", root, "--distro", "fedora")
-    assert result.status == 0, result.stderr
-    for when, name in (("pre.d", "before.sh"), ("post.d", "after.sh")):
-        shutil.copy(root / "etc/kdump" / when / "50-lkst.sh", folder / name)
+    return Capture(kdump_6_1)
 
 
 @pytest.fixture(scope="module")

@@ -260,15 +260,15 @@ def test_makedumpfile_formats(
     assert get_dmesg(opened(found)) == get_dmesg(opened(slice_6_1))
 
 
-def test_dump_by_kdump(lab: Lab, lkst: Run, tmp_path: Path) -> None:
+def test_dump_by_kdump(kdump_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
     # makedumpfile 1.7.2 leaves out slab pages of newer kernels, whose slabs it does not know.
-    dump = lab("6.1", "--scenario", "story", "--capture", "kdump", "--dump-format", "flattened")
+    vmcore = kdump_6_1.vmcore
     found = tmp_path / "slice"
-    assert lkst("slice", dump.vmcore, "-o", found).status == 0
-    meant, replay = (lkst("replay", path, "--format", "jsonl") for path in (dump.vmcore, found))
+    assert lkst("slice", vmcore, "-o", found).status == 0
+    meant, replay = (lkst("replay", path, "--format", "jsonl") for path in (vmcore, found))
     assert (replay.status, replay.stdout) == (meant.status, meant.stdout)
     assert {note.name for note in read_notes(found, "<")} == {b"CORE"}
-    assert opened(found).crashed_thread().tid == opened(dump.vmcore).crashed_thread().tid
+    assert opened(found).crashed_thread().tid == opened(vmcore).crashed_thread().tid
 
 
 def test_open_program(story_6_1: Dump, slice_6_1: Path, tmp_path: Path) -> None:
