@@ -30,6 +30,8 @@ from lkst.source.live import live_facts, read_image
 from lkst.trace.build import build_trace
 
 SECONDS = 4
+MEMBARRIER = 324  # of x86-64, and its commands, include/uapi/linux/membarrier.h
+GLOBAL_EXPEDITED, REGISTER_GLOBAL_EXPEDITED = 1 << 1, 1 << 2
 EVENTS = (
     "sched_switch sched_waking sched_wakeup sched_process_exec sys_enter sys_exit "
     "softirq_raise softirq_entry softirq_exit irq_handler_entry irq_handler_exit "
@@ -81,6 +83,19 @@ def spread():
     time.sleep(1000)
 
 
+def barriers():
+    # Each interrupts the CPUs that run one of the loads.
+    libc = ctypes.CDLL(None)
+    while True:
+        assert libc.syscall(MEMBARRIER, GLOBAL_EXPEDITED, 0, 0) == 0
+        time.sleep(0.001)
+
+
+def run(load):
+    assert ctypes.CDLL(None).syscall(MEMBARRIER, REGISTER_GLOBAL_EXPEDITED, 0, 0) == 0
+    load()
+
+
 def kernel_counts():
     stat = {}
     for line in Path("/proc/stat").read_text().splitlines():
@@ -108,8 +123,8 @@ def our_counts(recorder):
 
 
 start(1 << 17, Maskset("stress", {name: Handler("record") for name in EVENTS}))
-loads = [numbered, ping_pong, packets, spread]
-children = [multiprocessing.Process(target=load, daemon=True) for load in loads]
+loads = [numbered, ping_pong, packets, spread, barriers]
+children = [multiprocessing.Process(target=run, args=(load,), daemon=True) for load in loads]
 for child in children:
     child.start()
 time.sleep(1)
