@@ -64,7 +64,9 @@ rm -r $pins/links
 try no-links lkst status --format json
 lkst stop
 
-lkst start
+# Less is loaded from here on: what is tried is putting one in the place of another.
+sed 's/"default"/"sched"/' /tmp/my.toml >/tmp/small.toml
+lkst start --maskset sched
 try same lkst start
 try replace lkst start --replace --maskset none
 command lkst heartbeat --every 200ms --miss 1s --do notify >/dev/null &
@@ -76,12 +78,12 @@ sleep 2
 try heart lkst status
 lkst mask use recorder
 lkst mark before the other version
-try newer other start --config /tmp/my.toml
+try newer other start --config /tmp/small.toml
 try newer-status other status
-try older lkst start --config /tmp/my.toml
+try older lkst start --config /tmp/small.toml
 rm $pins/cpus
 try broken lkst status
-try over-broken lkst start --config /tmp/my.toml --maskset none
+try over-broken lkst start --config /tmp/small.toml --maskset none
 try last lkst status --format json
 try install command lkst install
 try installed command lkst install
