@@ -134,7 +134,7 @@ def distinct(values: NDArray[np.integer]) -> tuple[list[int], I64]:
         found = np.flatnonzero(np.bincount(offset))
         code = np.zeros(high - low + 1, np.int64)
         code[found] = np.arange(len(found))
-        return [low + value for value in found.tolist()], code[offset]
+        return [low + value for value in found.tolist()], code.take(offset)
     unique, codes = np.unique(values, return_inverse=True)
     return unique.tolist(), codes
 

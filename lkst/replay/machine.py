@@ -16,13 +16,14 @@ with spaces between them.
 
 from collections.abc import Iterator
 import dataclasses
+import functools
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkst.replay.cells import Cells, Part, decimal, distinct, matrix, pick
 from lkst.replay.clean import clean
-from lkst.replay.lines import assemble
+from lkst.replay.lines import Lines
 from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, chunks
 from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.values import JSON, TEXT
@@ -34,13 +35,18 @@ COLUMNS = ("ts", "cpu", "pid", "comm", "event", "fields", "flags")
 
 _ORIGIN = "lkst"
 
+#: Names that are kept as they are written.
+_MEMORY = 1 << 16
+
 #: Names of flags, by their bits.
 _FLAGS = [[name for bit, name in FLAGS if bits & bit] for bits in FLAG_VALUES]
 
 
 def replay_jsonl(trace: Trace) -> Iterator[str]:
     """Replay a trace as JSON Lines; gives pieces that end with a line's end."""
-    rows = Rows(trace, JSON)
+    rows, lines = Rows(trace, JSON), Lines()
+    named = functools.lru_cache(_MEMORY)(JSON.value)
+    cpus = _cpus(trace)
     stacks = Stacks(trace.facts.names)
     flags = [b',"flags":[' + b",".join(map(JSON.value, names)) + b"]" for names in _FLAGS]
     ends = [b"}" + (flags[bits] if _FLAGS[bits] else b"") + b"}\n" for bits in FLAG_VALUES]
@@ -50,11 +56,11 @@ def replay_jsonl(trace: Trace) -> Iterator[str]:
             b'{"ts":',
             decimal(chunk.ts),
             b',"cpu":',
-            decimal(chunk.cpu),
+            cpus.take(chunk.cpu, axis=0),
             b',"pid":',
             decimal(chunk.pid),
             b',"comm":',
-            pick([JSON.value(comm) for comm in comms], codes),
+            pick([named(comm) for comm in comms], codes),
         ]
         buffers = _buffers(chunk)
 
@@ -70,7 +76,7 @@ def replay_jsonl(trace: Trace) -> Iterator[str]:
         for row, frames in zip(*stacks.write(chunk), strict=True):
             stack = b",".join(map(JSON.value, frames))
             after[int(row)] = after[int(row)].removesuffix(b"}\n") + b',"stack":[' + stack + b"]}\n"
-        yield assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
+        yield lines.assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
 
 
 def _bits(chunk: Trace) -> Iterator[tuple[int, int]]:
@@ -91,7 +97,9 @@ def _buffers(chunk: Trace) -> Cells | None:
 
 def replay_csv(trace: Trace) -> Iterator[str]:
     """Replay a trace as CSV, its first line the names of the columns."""
-    rows = Rows(trace, _CSV)
+    rows, lines = Rows(trace, _CSV), Lines()
+    named = functools.lru_cache(_MEMORY)(lambda comm: _doubled(clean(comm).encode()))
+    cpus = _cpus(trace)
     stacks = Stacks(trace.facts.names) if has_stacks(trace) else None
     last = "," if stacks else ""
     ends = [f'",{" ".join(names)}{last}\n'.encode() for names in _FLAGS]
@@ -101,11 +109,11 @@ def replay_csv(trace: Trace) -> Iterator[str]:
         parts: list[Part] = [
             decimal(chunk.ts),
             b",",
-            decimal(chunk.cpu),
+            cpus.take(chunk.cpu, axis=0),
             b",",
             decimal(chunk.pid),
             b',"',
-            pick([_doubled(clean(comm).encode()) for comm in comms], codes),
+            pick([named(comm) for comm in comms], codes),
             b'",',
         ]
 
@@ -116,7 +124,7 @@ def replay_csv(trace: Trace) -> Iterator[str]:
         for row, frames in zip(*stacks.write(chunk), strict=True) if stacks else ():
             stack = _doubled(" ".join(frames).encode())
             after[int(row)] = after[int(row)].removesuffix(b"\n") + b'"' + stack + b'"\n'
-        yield assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
+        yield lines.assemble(len(chunk), parts, rows.groups(chunk, before), ends[0], after)
 
 
 def _doubled(text: bytes) -> bytes:
@@ -130,6 +138,11 @@ _CSV = dataclasses.replace(
     value=lambda value: _doubled(TEXT.value(value)),
     text=lambda text: _doubled(TEXT.text(text)),
 )
+
+
+def _cpus(trace: Trace) -> Cells:
+    """Write the number of each CPU."""
+    return matrix([str(cpu).encode() for cpu in range(trace.header.nr_cpus)])
 
 
 def _comms(chunk: Trace) -> tuple[list[str], NDArray[np.int64]]:

@@ -82,7 +82,7 @@ class Rows:
         order = np.argsort(ids.astype(np.uint16), kind="stable")
         if not len(order):
             return
-        for rows in np.split(order, np.flatnonzero(np.diff(ids[order])) + 1):
+        for rows in np.split(order, np.flatnonzero(np.diff(ids.take(order))) + 1):
             id_ = int(ids[rows[0]])
             event = self._events.get(id_)
             parts = self._write_event(chunk, event, rows) if event and event.fields else []

@@ -20,7 +20,7 @@ from lkst.replay.cells import Part, decimal, distinct, matrix, pick
 from lkst.replay.clean import clean, word
 from lkst.replay.colour import RESET, TROUBLE, category_colour
 from lkst.replay.header import footer, header
-from lkst.replay.lines import assemble
+from lkst.replay.lines import Lines
 from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, chunks
 from lkst.replay.stacks import Stacks
 from lkst.replay.times import stamps
@@ -97,6 +97,7 @@ class _Writer:
     def __init__(self, trace: Trace, colour: bool, time: str) -> None:
         self._events = trace.catalogue.events
         self._colour = colour
+        self._lines = Lines()
         self._stamps = stamps(trace, time)
         self._stacks = Stacks(trace.facts.names)
         self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message, quiet=True))
@@ -115,7 +116,7 @@ class _Writer:
             *self._write_task(chunk),
         ]
         groups = self._rows.groups(chunk, lambda id_, rows: [self._event_name(id_)])
-        return assemble(len(chunk), parts, groups, b"\n", self._ends(chunk))
+        return self._lines.assemble(len(chunk), parts, groups, b"\n", self._ends(chunk))
 
     def _before(self, chunk: Trace) -> list[Part]:
         if not self._trouble:

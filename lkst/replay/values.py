@@ -146,6 +146,7 @@ def _with_companion(
     number = column.astype(np.uint64) & low
     other = event.field(COMPANIONS[field.type])
     if other is not None and other.is_number:
-        companion = cast(Integers, trace.column(other, rows)).astype(np.uint64) & low
-        number |= companion << np.uint64(32)
+        companion = cast(Integers, trace.column(other, rows))
+        if companion.any():
+            number |= (companion.astype(np.uint64) & low) << np.uint64(32)
     return number

@@ -148,7 +148,7 @@ class TaskNames:
         :return: names, and for each row the index of its own
         """
         task = _task(pid.astype(np.int64, copy=False), cpu.astype(np.int64, copy=False))
-        last = self._last[task]
+        last = self._last.take(task)
         code = last.astype(np.int64) - 1
         several = np.flatnonzero(last == _SEVERAL)
         if len(several):
@@ -260,11 +260,11 @@ def factorize(comms: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], I64]:
     places = (mixed >> np.uint64(64 - _PLACE_BITS)).view(np.int64)
     entry = np.full(1 << _PLACE_BITS, -1)
     entry[places] = np.arange(len(places))
-    same = entry[places]
+    same = entry.take(places)
     if (low.take(same) == low).all() and (high.take(same) == high).all():
         used = np.flatnonzero(entry >= 0)
         code = np.empty(1 << _PLACE_BITS, np.int64)
         code[used] = np.arange(len(used))
-        return comms[entry[used]], code[places]
+        return comms[entry[used]], code.take(places)
     _, first, code = np.unique(mixed, return_index=True, return_inverse=True)
     return comms[first], code

@@ -335,7 +335,7 @@ class Trace:
 
         :return: integers, or bytes (``S16``) of names; of a text its length in bytes
         """
-        first = self.records.first[rows]
+        first = self.records.first.take(rows)
         offset = layout.PAYLOAD_OFFSET + field.offset
         data = self.records.slots.view(np.uint8)
         if field.is_number:
@@ -347,8 +347,17 @@ class Trace:
                 return column.take(first * step + offset // field.size)
             chosen = data[first, offset : offset + field.size]
             return np.ascontiguousarray(chosen).view(f"<{kind}{field.size}")[:, 0]
+        chosen_names: NDArray[np.bytes_]
+        if offset % 8 == 0 and field.size % 8 == 0:
+            words = self.records.slots.reshape(-1)
+            places = first * (layout.SLOT_SIZE // 8) + offset // 8
+            found = np.empty((len(rows), field.size // 8), np.uint64)
+            for place in range(field.size // 8):
+                words.take(places + place, out=found[:, place], mode="clip")
+            chosen_names = found.view(f"S{field.size}")[:, 0]
+            return chosen_names
         names = data[:, offset : offset + field.size].view(f"S{field.size}")[:, 0]
-        chosen_names: NDArray[np.bytes_] = names[first]
+        chosen_names = names[first]
         return chosen_names
 
     def _nr(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

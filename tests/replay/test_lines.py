@@ -6,7 +6,10 @@ from hypothesis import strategies as st
 import numpy as np
 
 from lkst.replay.cells import Part, decimal, matrix
-from lkst.replay.lines import assemble
+from lkst.replay.lines import Lines
+
+#: The same for all: what was there before makes no difference.
+LINES = Lines()
 
 texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=5)
 
@@ -48,4 +51,4 @@ def test_as_written_one_by_one(data: st.DataObject) -> None:
     ends = data.draw(st.dictionaries(st.integers(0, count - 1), texts))
     meant = "".join(line + ends.get(row, "|end") for row, line in enumerate(lines))
     encoded = {row: text.encode() for row, text in ends.items()}
-    assert assemble(count, before, groups, b"|end", encoded) == meant
+    assert LINES.assemble(count, before, groups, b"|end", encoded) == meant
