@@ -10,6 +10,7 @@ then it is not there in the original either.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
+import importlib
 import io
 from itertools import chain
 import logging
@@ -209,6 +210,11 @@ def _read_variables(prog: Program) -> None:
 def _run_commands(prog: Program) -> None:
     from drgn.commands import run_command  # since drgn 0.0.33
 
+    try:
+        # Private to drgn; it registers them.
+        importlib.import_module("drgn.commands._crash")
+    except ImportError:
+        return
     for command in _COMMANDS:
         nowhere = io.StringIO()
         with (
