@@ -73,7 +73,7 @@ class Trace:
         if records is not None:
             self.records = records
         self.facts = facts
-        self.whole = whole or self
+        self._whole = whole
         self._position = position
         #: Where not all records are decoded, what is to be said of them.
         self._ends: Ends | None = None
@@ -82,6 +82,12 @@ class Trace:
     def records(self) -> Records:
         """What the columns are made of."""
         return find_records(self.image, self.catalogue)
+
+    @property
+    def whole(self) -> "Trace":
+        """The trace that this one is a selection of, or itself."""
+        # Not kept: what refers to itself keeps its memory until Python looks for such things.
+        return self if self._whole is None else self._whole
 
     @property
     def _partly(self) -> Ends | None:
