@@ -384,8 +384,17 @@ def value_of(machine: Machine, field: Field) -> int | bytes:
     return int.from_bytes(raw, "little", signed=signed)
 
 
-@pytest.mark.parametrize("direct", [False, True])
-@pytest.mark.parametrize("text", FIELDS)
+#: Fields, and whether they are loaded directly. The kernel has a fixup for a direct load that
+#: faults, and the interpreter here has none.
+FETCHES = [
+    (text, direct)
+    for text in FIELDS
+    for direct in (False, True)
+    if not (direct and text.startswith("((struct thing *)where"))
+]
+
+
+@pytest.mark.parametrize(("text", "direct"), FETCHES)
 def test_fields_are_fetched(
     btf: Btf,
     signature: Signature,
@@ -396,8 +405,6 @@ def test_fields_are_fetched(
 ) -> None:
     placed = place_fields(typed(btf, signature, catalogue, text))
     words = Words([8 * n for n in range(5)], None, 40, typed=True)
-    if direct and text.startswith("((struct thing *)where"):
-        pytest.xfail("the interpreter has no fixup for what faults")
     code = fetch_code(placed, words, direct=direct) + keep_code()
     assert machine.run(code) == 1
     (one,) = placed
