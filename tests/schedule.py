@@ -21,6 +21,7 @@ KERNEL = re.compile(r"\[(?:.*-)?(6\.1|6\.12|7)(?:-.*)?\]$")
 FIRST = tuple(
     """
     test_story.py
+    record/test_probes.py
     record/test_steering.py
     record/test_cost.py
     record/test_filters.py
