@@ -35,7 +35,7 @@ from lkst.record.fieldsyntax import FieldText, parse_field
 from lkst.record.fieldtypes import shapes_of, type_field
 from lkst.record.fieldway import TEXT, Typed, register_offset
 from lkst.record.probedef import Probe
-from lkst.record.programs import pin_name
+from lkst.record.programs import PROBE_ENTER, pin_name
 from lkst.record.target import Target, why_refused
 from lkst.record.valuenames import LiveNames
 
@@ -44,9 +44,6 @@ __all__ = ("Attached", "Compiled", "attach_probe", "compile_probe", "links_of", 
 #: struct probe of recorder/probe.bpf.c: event, place, limit, text, tested
 _CONSTANTS = struct.Struct("<5I")
 _CALL_SIZE = 48  # struct probe_call without its text
-
-#: Behind the name of the program that sees how a call begins.
-_ENTER = "__enter"
 
 #: Of types with one byte: those with two.
 _WIDER = {"u8": "u16", "s8": "s16"}
@@ -90,7 +87,7 @@ class Attached(NamedTuple):
 
 def links_of(name: str) -> tuple[str, str]:
     """Name the links of a probe; the second one writes the records."""
-    return f"{name}{_ENTER}", name
+    return f"{name}{PROBE_ENTER}", name
 
 
 def compile_probe(probe: Probe, target: Target, catalogue: Catalogue) -> Compiled:
@@ -206,12 +203,12 @@ def _ways(compiled: Compiled) -> list[_Way]:
     ways = []
     if target.id and target.text.offset is None:
         ways.append(
-            _Way("fexit", (("enter_fentry", _ENTER), ("leave_fexit", "")), called)
+            _Way("fexit", (("enter_fentry", PROBE_ENTER), ("leave_fexit", "")), called)
             if returns
             else _Way("fentry", (("hit_fentry", ""),), called)
         )
     ways.append(
-        _Way("kretprobe", (("enter_kprobe", _ENTER), ("leave_kretprobe", "")), saved)
+        _Way("kretprobe", (("enter_kprobe", PROBE_ENTER), ("leave_kretprobe", "")), saved)
         if returns
         else _Way("kprobe", (("hit_kprobe", ""),), saved)
     )

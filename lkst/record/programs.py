@@ -24,6 +24,9 @@ __all__ = ("Wired", "load", "object_path", "pin_name", "wanted_events", "wire")
 #: Programs that the control side runs itself.
 RUN = ("lkst_start", "lkst_mark", "lkst_use", "lkst_tick")
 
+#: Behind a probe's name in that of the program and link that see how a call begins.
+PROBE_ENTER = "__enter"
+
 #: What programs that follow tasks are called; no event has this name.
 _FOLLOW = "follow"
 
@@ -72,9 +75,8 @@ def pin_name(map_: str) -> str | None:
 def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
     """Name the programs that feed an event, the one that writes its records last."""
     if event.is_probe:
-        # See lkst.record.probecode.
         pair = event.hook.startswith(("fexit/", "kretprobe/"))
-        return [f"{event.name}__enter", event.name] if pair else [event.name]
+        return [f"{event.name}{PROBE_ENTER}", event.name] if pair else [event.name]
     own = sorted(name for name in programs if name.partition("__")[0] == event.name)
     if own:
         return [name for name in own if name != f"{event.name}__{event.hook}"] + [
