@@ -251,7 +251,8 @@ def test_sleep(story: Dump, records: list[Record]) -> None:
         and record["ts"] > away["ts"]
         and record["fields"]["next_pid"] == step["pid"]
     )
-    assert back["ts"] - away["ts"] >= step["ns"] * 0.9
+    # A task that is kept from the CPU on its way to sleep is away for less.
+    assert back["ts"] - step["start"] >= step["ns"]
 
 
 def test_console_line_over_many_slots(story: Dump, records: list[Record]) -> None:
