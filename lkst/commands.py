@@ -97,9 +97,13 @@ def told_status(trace: Trace) -> int:
         for count, what in ((loss.torn, "torn"), (loss.unreadable, "unreadable")):
             if count:
                 told.append(f"CPU {loss.cpu}: {count} slots are {what}")
-    for line in told:
+    return _told(trace, told)
+
+
+def _told(trace: Trace, faults: list[str]) -> int:
+    for line in faults:
         click.echo(f"lkst: {trace.facts.source}: {clean(line)}", err=True)
-    return Damaged.status if told else 0
+    return Damaged.status if faults else 0
 
 
 @click.command("list")
@@ -209,10 +213,11 @@ def counts_command(source: str | None, events: tuple[str, ...], form: str) -> in
         show = counts_text if form == "text" else counts_json
         with paged() as stream:
             stream.write(show(counts, trace.catalogue))
-    status = told_status(trace)
-    for fault in counts.faults:
-        click.echo(f"lkst: {trace.facts.source}: {fault}", err=True)
-        status = Damaged.status
+    # Not what is damaged in the rings: for that all of them would have to be looked over.
+    status = _told(
+        trace,
+        [*trace.facts.notes, *trace.image.faults, *trace.catalogue.faults, *counts.faults],
+    )
     if not (counts.events or counts.histograms or status):
         raise NotFound("nothing was counted: no event has the handler count or hist")
     return status

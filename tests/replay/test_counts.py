@@ -2,7 +2,9 @@
 """``lkst counts``."""
 
 import json
+from pathlib import Path
 
+from dumps import Run
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic
 
@@ -10,6 +12,8 @@ from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.counts import read_counts
 from lkst.errors import Usage
 from lkst.replay.counts import chosen_counts, counts_json, counts_text
+from lkst.source.saved import save_image
+from lkst.trace.facts import Facts
 
 EVENTS = [
     EventSpec("wait", "delay", fields=(FieldSpec("u64", "delay", "ns"), FieldSpec("s32", "left"))),
@@ -91,3 +95,15 @@ def test_the_last_bucket_has_no_end() -> None:
     text, answer = shown(story)
     assert text.splitlines()[-1].startswith("  [4E, ...)     1 |")
     assert answer["histograms"][0]["buckets"][-1]["high"] is None  # type: ignore[index]
+
+
+def test_damage_in_the_rings_is_not_looked_for(lkst: Run, tmp_path: Path) -> None:
+    story = made()
+    for ts in range(10):
+        story.record(0, ts + 1, 7, "done")
+    story.rings[5 * 64] ^= 1
+    save_image(story.image(), Facts(), tmp_path / "a.lkst", {}, {})
+    assert lkst("list", tmp_path / "a.lkst").status == 3
+    result = lkst("counts", tmp_path / "a.lkst")
+    assert (result.status, result.stderr) == (0, "")
+    assert "7" in result.stdout.split()
