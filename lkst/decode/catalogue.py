@@ -16,6 +16,7 @@ from lkst import layout
 from lkst.errors import Damaged
 
 __all__ = (
+    "COMM_SIZE",
     "ENUM_TYPES",
     "PROBE",
     "Catalogue",
@@ -33,6 +34,9 @@ PROBE = "probe"
 
 #: Types of which a field also says which enum of the kernel it is of.
 ENUM_TYPES = ("enum", "flags")
+
+#: TASK_COMM_LEN of include/linux/sched.h, in bytes.
+COMM_SIZE = 16
 
 # Beyond these a header is damaged, whatever it says.
 _MAX_EVENTS = 65536
@@ -88,6 +92,18 @@ class Event:
     def is_probe(self) -> bool:
         """Whether a user has added it."""
         return self.category == PROBE
+
+    @property
+    def pids(self) -> tuple[Field, ...]:
+        """Fields that tell a task by its pid."""
+        return tuple(field for field in self.fields if field.type == "pid" and field.is_number)
+
+    @property
+    def names(self) -> tuple[tuple[Field, Field | None], ...]:
+        """Fields that tell a task's name, with the one of its pid; None: it is the current one."""
+        comms = [f for f in self.fields if f.type == "comm" and f.size == COMM_SIZE]
+        named = [(comm, self.field(comm.unit)) for comm in comms]
+        return tuple((comm, pid if pid and pid.is_number else None) for comm, pid in named)
 
     def field(self, name: str) -> Field | None:
         """Find a field by its name."""

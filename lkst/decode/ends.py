@@ -3,8 +3,9 @@
 Ends of rings
 -------------
 
-The newest records of all rings without the others, of which only that is worked out
-which is said of all: how many there are, from when to when, what was lost.
+The newest records of all rings, or those that a sieve lets through, without the others, of
+which only that is worked out which is said of all: how many there are, from when to when,
+what was lost.
 """
 
 from collections.abc import Iterable
@@ -16,6 +17,7 @@ from lkst.decode.image import Image
 from lkst.decode.records import Found, Records, find_rings
 from lkst.decode.ring import Ring
 from lkst.decode.scan import SAMPLE, U8
+from lkst.decode.sieve import Sieve
 from lkst.decode.threads import in_threads
 
 __all__ = ("Ends", "find_ends")
@@ -24,6 +26,8 @@ __all__ = ("Ends", "find_ends")
 _MANY = 1 << 16
 #: More of them than one in so many are not.
 _SHARE = 3
+#: Of all records not more than one in so many are few.
+_FEW = 32
 
 
 def find_ends(image: Image, catalogue: Catalogue, kinds: U8, least: int) -> "Ends | None":
@@ -45,7 +49,7 @@ def find_ends(image: Image, catalogue: Catalogue, kinds: U8, least: int) -> "End
 
 
 class Ends:
-    """Rings of which only the newest records are decoded."""
+    """Rings of which not all records are decoded."""
 
     def __init__(self, found: Found) -> None:
         """Take rings that have been looked over."""
@@ -86,6 +90,16 @@ class Ends:
                 return records
             back *= 2
         return None
+
+    def few_pass(self, sieve: Sieve) -> bool:
+        """Guess whether it is better not to decode all records for those that pass a sieve."""
+        samples = [ring.sample(sieve) for ring in self.found.each]
+        passed, looked = np.array(samples, np.int64).reshape(-1, 2).sum(axis=0)
+        return bool(passed * _FEW <= looked)
+
+    def sift(self, sieve: Sieve) -> Records:
+        """Give the records that pass a sieve."""
+        return self.found.records(in_threads(lambda ring: ring.sift(sieve), self.found.each))
 
     def _after(self, ts: int) -> Records:
         """Give all records that are later than a moment."""

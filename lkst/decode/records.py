@@ -18,7 +18,8 @@ from lkst.decode.catalogue import Catalogue, Header, is_ring_size
 from lkst.decode.image import Buffer, Image
 from lkst.decode.merge import Columns, merge
 from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
-from lkst.decode.scan import KNOWN
+from lkst.decode.scan import BLOCK, KNOWN
+from lkst.decode.sieve import Sieve
 from lkst.decode.threads import in_threads
 
 __all__ = (
@@ -103,6 +104,16 @@ class Records:
             ts=self.ts[rows],
             flags=self.flags[rows],
         )
+
+    def passing(self, sieve: Sieve) -> NDArray[np.bool_]:
+        """Tell which of them a sieve lets through."""
+
+        def passing(start: int) -> NDArray[np.bool_]:
+            own = slice(start, start + BLOCK)
+            return sieve(self.slots.take(self.first[own], axis=0), self.what[own])
+
+        blocks = in_threads(passing, range(0, len(self.first), BLOCK))
+        return np.concatenate([np.zeros(0, bool), *blocks])
 
     def parts(self) -> Iterator[I64]:
         """Give the slots of all records: their first, their second, ..."""

@@ -21,7 +21,8 @@ from lkst import layout
 from lkst.decode.image import Buffer
 from lkst.decode.merge import Columns, put_in_order
 from lkst.decode.odd import IN_FLIGHT, STACK, TORN, TRUNCATED, OddSlots
-from lkst.decode.scan import BLOCK, NO_TIME, Scan, scan_slots
+from lkst.decode.scan import BLOCK, NO_TIME, SAMPLE, Scan, scan_slots
+from lkst.decode.sieve import Sieve
 from lkst.layout import Place
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
@@ -30,6 +31,9 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
+
+# One of so many pieces of a ring, of SAMPLE slots each, is looked at for a guess.
+_APART = 64
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,7 @@ class Ring:
             self.overview = scan.overview
             self.overview.add(odd.ts)
 
-    def _scan(self, low: int, *, keep: bool) -> Scan:
+    def _scan(self, low: int, *, keep: bool, sieve: Sieve | None = None) -> Scan:
         return scan_slots(
             self._slots,
             low,
@@ -131,6 +135,7 @@ class Ring:
             cpu=self.cpu,
             kinds=self._kinds,
             keep=keep,
+            sieve=sieve,
         )
 
     def _odd(self, scan: Scan, low: int) -> OddSlots:
@@ -151,11 +156,41 @@ class Ring:
             ts, what, flags = ts[places], what[places], flags[places]
         else:
             places, flags = np.arange(scan.count), np.zeros(scan.count, np.uint8)
-        places += low % self._size
-        places %= self._size
-        columns = Columns(ts, what, places, flags)
+        return self._in_order(Columns(ts, what, places, flags), low)
+
+    def _in_order(self, columns: Columns, low: int) -> Columns:
+        """Put records in the order of time, and give their places in the ring instead."""
+        columns.first[:] += low % self._size
+        columns.first[:] %= self._size
         put_in_order(columns)
         return columns
+
+    def sample(self, sieve: Sieve) -> tuple[int, int]:
+        """Tell how many of some slots here and there pass a sieve, and how many these are."""
+        pieces = [self._slots[at : at + SAMPLE] for at in range(0, self._size, _APART * SAMPLE)]
+        slots = np.concatenate(pieces)
+        return int(sieve(slots, np.ascontiguousarray(slots[:, 1])).sum()), len(slots)
+
+    def sift(self, sieve: Sieve) -> Columns:
+        """Give the records that pass a sieve."""
+        scan = self._scan(self.low, keep=False, sieve=sieve)
+        assert scan.ts is not None and scan.what is not None and scan.places is not None
+        odd = self._odd(scan, self.low)
+        if not odd.covered.all():
+            odd.add_in_flight(self._oldest)
+        places = odd.place[odd.begin]
+        rows = self._slots.take((places + self.low) % self._size, axis=0)
+        _, what, ts, *_ = np.ascontiguousarray(rows.T)
+        own = sieve(rows, what)
+        places = np.concatenate((scan.places, places[own]))
+        order = np.argsort(places)
+        columns = Columns(
+            np.concatenate((scan.ts, ts[own]))[order],
+            np.concatenate((scan.what, what[own]))[order],
+            places[order],
+            np.concatenate((np.zeros(len(scan.ts), np.uint8), odd.flags[own]))[order],
+        )
+        return self._in_order(columns, self.low)
 
     def after(self, ts: int) -> Columns:
         """

@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
+from lkst.decode.sieve import Sieve
 
 __all__ = ("BLOCK", "KNOWN", "NO_TIME", "SAMPLE", "Overview", "Scan", "scan_slots")
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
 
 #: What is known of an event by its id; further bits are the caller's.
 KNOWN = 1
@@ -64,9 +66,11 @@ class Scan:
     """Slots in the order of their numbers."""
 
     count: int
-    #: Their second words and times; None if they are not kept.
+    #: Their second words and times; None if they are not kept. Those that a sieve leaves are
+    #: of the slots at these places.
     what: U64 | None
     ts: U64 | None
+    places: I64 | None
     #: Places of those that hold no record of one slot without flags, in order, and the
     #: first three words of each.
     odd: I64
@@ -75,7 +79,15 @@ class Scan:
 
 
 def scan_slots(
-    slots: U64, low: int, count: int, *, tag: int, cpu: int, kinds: U8, keep: bool = True
+    slots: U64,
+    low: int,
+    count: int,
+    *,
+    tag: int,
+    cpu: int,
+    kinds: U8,
+    keep: bool = True,
+    sieve: Sieve | None = None,
 ) -> Scan:
     """
     Look at the slots of a ring.
@@ -86,11 +98,13 @@ def scan_slots(
     :param tag: upper 16 bits of a first word, at their place
     :param kinds: by id what is known of an event, 0 if there is none
     :param keep: whether to keep the columns, or to give an overview
+    :param sieve: keeps those of records of one slot without flags that it lets through, instead
     """
     room = count if keep else min(count, BLOCK)
     what, ts = np.empty(room, np.uint64), np.empty(room, np.uint64)
     odd: list[I64] = [np.zeros(0, np.int64)]
     words: list[U64] = [np.zeros((0, 3), np.uint64)]
+    sifted = _Sifted()
     overview = Overview()
     size = len(slots)
     start = 0
@@ -105,22 +119,38 @@ def scan_slots(
             others = np.flatnonzero(~plain)
             odd.append(others + start)
             words.append(rows.take(others, axis=0)[:, :3])
-        if not keep:
+        if sieve:
+            sifted.add(start, plain & sieve(rows, own[0]), *own)
+        elif not keep:
             _look_over(overview, start, plain, own[1], kind)
         start = end
-    return Scan(
-        count,
-        what if keep else None,
-        ts if keep else None,
-        np.concatenate(odd),
-        np.concatenate(words),
-        overview,
-    )
+    columns: tuple[U64 | None, U64 | None, I64 | None] = None, None, None
+    if sieve:
+        columns = sifted.columns()
+    elif keep:
+        columns = what, ts, None
+    return Scan(count, *columns, np.concatenate(odd), np.concatenate(words), overview)
 
 
-def _scan_block(
-    rows: U64, what: U64, ts: U64, word: int, cpu: int, kinds: U8
-) -> tuple[NDArray[np.bool_], U8]:
+class _Sifted:
+    """What a sieve has let through."""
+
+    def __init__(self) -> None:
+        self._what, self._ts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
+        self._places = [np.zeros(0, np.int64)]
+
+    def add(self, start: int, wanted: Bools, what: U64, ts: U64) -> None:
+        rows = np.flatnonzero(wanted)
+        if len(rows):
+            self._places.append(rows + start)
+            self._what.append(what[rows])
+            self._ts.append(ts[rows])
+
+    def columns(self) -> tuple[U64, U64, I64]:
+        return np.concatenate(self._what), np.concatenate(self._ts), np.concatenate(self._places)
+
+
+def _scan_block(rows: U64, what: U64, ts: U64, word: int, cpu: int, kinds: U8) -> tuple[Bools, U8]:
     """
     Look at some slots.
 
@@ -138,7 +168,7 @@ def _scan_block(
     return plain, kind
 
 
-def _look_over(overview: Overview, start: int, plain: NDArray[np.bool_], ts: U64, kind: U8) -> None:
+def _look_over(overview: Overview, start: int, plain: Bools, ts: U64, kind: U8) -> None:
     overview.begin.append(start)
     overview.latest.append(int(ts.max()))
     overview.samples.append(ts[::SAMPLE].copy())

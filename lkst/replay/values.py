@@ -17,12 +17,12 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.decode.catalogue import Event, Field
+from lkst.decode.catalogue import COMM_SIZE, Event, Field
 from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
 from lkst.replay.clean import as_json, quoted, word
 from lkst.replay.numbers import COMPANIONS, Value, namer_of
 from lkst.trace.facts import Names
-from lkst.trace.tasks import COMM_SIZE, decode_comm, factorize
+from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
 
 __all__ = ("JSON", "TEXT", "Form", "Values")

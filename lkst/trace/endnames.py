@@ -65,7 +65,7 @@ class EndNames:
         wanted = len(whole) - int(position.min())
         before = max(_BEFORE, wanted // _PART)
         while (end := next(whole.ends(wanted + before))) is not whole:
-            self._names = TaskNames(end)
+            self._names = TaskNames(end, len(whole) - len(end))
             if not whole.may_name_tasks or self._names.knows(pid, cpu, position):
                 return
             before *= _LONGER

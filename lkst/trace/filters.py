@@ -7,7 +7,7 @@ Which records of a trace are wanted: those that pass every filter. A filter that
 is not given lets everything pass.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.decode.matching import match_events, nearest
+from lkst.decode.sieve import Sieve, all_of, by_cpu, by_event, by_pid
 from lkst.errors import Usage
 from lkst.lists import parse_cpus, parse_pids, split_list
 from lkst.trace.tasks import decode_comm, factorize
@@ -74,7 +75,8 @@ def apply(trace: Trace, filters: Filters) -> Trace:
     """
     Give the records that pass the filters.
 
-    Where the newest records are enough, no others are decoded.
+    Where the newest records are enough, no others are decoded, nor are those whose first slots
+    tell that they are not wanted.
 
     :raises Usage: if a pattern matches no event of the catalogue, or no buffer
     """
@@ -90,12 +92,13 @@ def apply(trace: Trace, filters: Filters) -> Trace:
 def _select(trace: Trace, filters: Filters) -> Trace:
     """Give what passes all filters but the last two; of that, what they may leave."""
     backwards = filters.around is None and (filters.last, filters.since) != (None, None)
+    sieves = list(_sieves(trace, filters))
     chosen = trace
     for end in trace.ends(filters.last or _ROWS) if backwards else (trace,):
-        chosen = end
+        chosen = end.sift(all_of(sieves)) if sieves else end
         for test in _tests(trace, filters):
             chosen = chosen.select(test(chosen))
-        if filters.last is not None and len(chosen) >= filters.last:
+        if end is trace or (filters.last is not None and len(chosen) >= filters.last):
             break
         # Times are sorted without a sign.
         first = int(end.records.ts[0]) if len(end) else 0
@@ -104,7 +107,17 @@ def _select(trace: Trace, filters: Filters) -> Trace:
     return chosen
 
 
+def _sieves(trace: Trace, filters: Filters) -> Iterator[Sieve]:
+    if filters.cpus is not None:
+        yield by_cpu(filters.cpus)
+    if filters.events is not None:
+        yield by_event(event.id for event in match_events(trace.catalogue, filters.events))
+    if filters.pids is not None:
+        yield by_pid(trace.catalogue, filters.pids)
+
+
 def _tests(trace: Trace, filters: Filters) -> list[Callable[[Trace], Bools]]:
+    """Give the tests that no sieve can make."""
     # The cheap ones first: the others have less to look at.
     tests: list[Callable[[Trace], Bools]] = []
     if filters.since is not None:
@@ -113,19 +126,9 @@ def _tests(trace: Trace, filters: Filters) -> list[Callable[[Trace], Bools]]:
     if filters.until is not None:
         end = trace.end + filters.until
         tests.append(lambda trace: trace.ts <= end)
-    if filters.cpus is not None:
-        cpus = sorted(filters.cpus)
-        tests.append(lambda trace: np.isin(trace.cpu, cpus))
     if filters.buffers is not None:
         numbers = _match_buffers(trace.buffer_names, filters.buffers)
         tests.append(lambda trace: np.isin(trace.buffer, numbers))
-    if filters.events is not None:
-        wanted = np.zeros(1 << 16, bool)
-        wanted[[event.id for event in match_events(trace.catalogue, filters.events)]] = True
-        tests.append(lambda trace: wanted[trace.event])
-    if filters.pids is not None:
-        pids = sorted(filters.pids)
-        tests.append(lambda trace: _by_pid(trace, pids))
     if filters.comms is not None:
         comms = filters.comms
         tests.append(lambda trace: _by_comm(trace, comms))
@@ -143,26 +146,13 @@ def _match_buffers(names: dict[int, str], patterns: Iterable[str]) -> list[int]:
     return sorted(found)
 
 
-def _by_pid(trace: Trace, pids: list[int]) -> Bools:
-    keep = np.isin(trace.pid, pids)
-    for event in trace.catalogue.events.values():
-        for field in event.fields:
-            if field.type != "pid" or not field.is_number:
-                continue
-            rows = trace.rows(event)
-            keep[rows] |= np.isin(trace.column(field, rows), pids)
-    return keep
-
-
 def _by_comm(trace: Trace, patterns: tuple[str, ...]) -> Bools:
     names, codes = trace.task_names.codes(trace)
     keep = _matching(names, patterns)[codes]
     for event in trace.catalogue.events.values():
-        for field in event.fields:
-            if field.type != "comm" or field.size != 16:
-                continue
+        for comm, _ in event.names:
             rows = trace.rows(event)
-            comms, codes = factorize(trace.column(field, rows).astype(np.bytes_, copy=False))
+            comms, codes = factorize(trace.column(comm, rows).astype(np.bytes_, copy=False))
             keep[rows] |= _matching([decode_comm(comm) for comm in comms.tolist()], patterns)[codes]
     return keep
 

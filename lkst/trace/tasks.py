@@ -17,14 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
+from lkst.decode.catalogue import COMM_SIZE
 
 if TYPE_CHECKING:
     from lkst.trace.trace import Trace
 
-__all__ = ("COMM_SIZE", "TaskNames", "carriers", "decode_comm", "factorize")
-
-#: TASK_COMM_LEN of include/linux/sched.h, in bytes.
-COMM_SIZE = 16
+__all__ = ("TaskNames", "carriers", "decode_comm", "factorize")
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -50,11 +48,11 @@ _SEVERAL = -1
 class TaskNames:
     """Names of tasks over time."""
 
-    def __init__(self, trace: "Trace") -> None:
+    def __init__(self, trace: "Trace", start: int = 0) -> None:
         """
         Collect every name that a record carries.
 
-        :param trace: a whole trace, or the end of one
+        :param start: what positions of its records count from
         """
         self._alive = trace.facts.task_name
         #: Names, each once, as they are shown and as they were recorded.
@@ -63,9 +61,7 @@ class TaskNames:
         self._known = np.zeros((0, 2), np.uint64)
         #: The last name of each task; while collecting, up to where that has come.
         self._last = np.zeros(_IDLE + trace.header.nr_cpus, np.int32)
-        #: Its first row in the whole trace, and one after the last.
-        self._start = int(trace.position[0]) if len(trace) and trace is not trace.whole else 0
-        self._stop = self._start + len(trace)
+        self._start, self._stop = start, start + len(trace)
         keys, codes = self._collect(trace)
         order = np.argsort(keys)
         #: Where a task got a name, in the order of tasks and then of time, and which.
@@ -144,7 +140,7 @@ class TaskNames:
         """
         Name tasks as they were called when some records were written.
 
-        :param position: rows of the whole trace
+        :param position: rows, counted as those of the records that the names are from
         :return: names, and for each row the index of its own
         """
         task = _task(pid.astype(np.int64, copy=False), cpu.astype(np.int64, copy=False))
@@ -206,7 +202,7 @@ def carriers(trace: "Trace") -> NDArray[np.bool_]:
     """Tell which events carry names, by their ids."""
     named = np.zeros(1 << 16, bool)
     for event in trace.catalogue.events.values():
-        named[event.id] = any(f.type == "comm" and f.size == COMM_SIZE for f in event.fields)
+        named[event.id] = bool(event.names)
     return named
 
 
@@ -224,14 +220,8 @@ def _carried(block: "Trace", start: int, carriers: NDArray[np.bool_]) -> tuple[I
     for id_ in np.flatnonzero(np.bincount(ids)).tolist():
         event = block.catalogue.events[id_]
         rows = some[ids == id_]
-        for place, comm in enumerate(
-            f for f in event.fields if f.type == "comm" and f.size == COMM_SIZE
-        ):
-            named = event.field(comm.unit)
-            if named and named.is_number:
-                pid = block.column(named, rows).astype(np.int64)
-            else:
-                pid = block.pid[rows]
+        for place, (comm, named) in enumerate(event.names):
+            pid = block.column(named, rows).astype(np.int64) if named else block.pid[rows]
             task = _task(pid, block.cpu[rows])
             keys.append(task << _TIME_BITS | (start + rows) * _PLACES + place)
             words.append(block.column(comm, rows).view("<u8").reshape(-1, 2))

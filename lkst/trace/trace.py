@@ -21,9 +21,11 @@ from lkst.decode.image import Image
 from lkst.decode.records import BufferLoss, Records, find_records
 from lkst.decode.ring import STACK, CPULoss
 from lkst.decode.scan import KNOWN
+from lkst.decode.sieve import Sieve
 from lkst.tables import SIGNED
 from lkst.trace.endnames import EndNames
 from lkst.trace.facts import Facts
+from lkst.trace.siftnames import SiftNames
 from lkst.trace.spans import Span, find_spans
 from lkst.trace.tasks import TaskNames, carriers
 
@@ -60,13 +62,15 @@ class Trace:
         records: Records | None = None,
         whole: "Trace | None" = None,
         position: NDArray[np.int64] | None = None,
+        names: SiftNames | None = None,
     ) -> None:
         """
         Put a trace together.
 
         :param records: None: all that the image has
         :param whole: the trace that this one is a selection of
-        :param position: rows of that trace
+        :param position: rows of that trace; None: they are not known yet
+        :param names: of tasks; None: they are those of the whole trace
         """
         self.image = image
         self.catalogue = catalogue
@@ -75,6 +79,7 @@ class Trace:
         self.facts = facts
         self._whole = whole
         self._position = position
+        self._names = names
         #: Where not all records are decoded, what is to be said of them.
         self._ends: Ends | None = None
 
@@ -103,13 +108,17 @@ class Trace:
 
         :param least: how many records they are to have, if there are as many
         """
+        self._look_over(least)
+        yield from self._known_ends(least)
+
+    def _look_over(self, least: int) -> None:
+        """Find out what is to be said of all records, unless it is better to decode them."""
         if "records" not in self.__dict__ and self._ends is None:
             kinds = np.zeros(1 << 16, np.uint8)
             kinds[list(self.catalogue.events)] = KNOWN
             kinds[self._panics] |= _PANIC
             kinds[carriers(self)] |= _NAMES
             self._ends = find_ends(self.image, self.catalogue, kinds, least)
-        yield from self._known_ends(least)
 
     def _known_ends(self, least: int) -> Iterator["Trace"]:
         """Do so only if it has been done before."""
@@ -126,6 +135,21 @@ class Trace:
             least = _LONGER * max(least, count)
         yield self
 
+    def sift(self, sieve: Sieve, *, few: bool = False) -> "Trace":
+        """
+        Give the records that pass a sieve; where they are few, no others are decoded.
+
+        :param few: whether to do as if they were
+        """
+        self._look_over(0)
+        if not self._partly or not (few or self._partly.few_pass(sieve)):
+            return self.select(self.records.passing(sieve))
+        records = self._partly.sift(sieve)
+        names = SiftNames(self, sieve, records.what)
+        return Trace(
+            self.image, self.catalogue, self.facts, records=records, whole=self, names=names
+        )
+
     @property
     def header(self) -> Header:
         return self.catalogue.header
@@ -139,11 +163,16 @@ class Trace:
             records=self.records.select(rows),
             whole=self.whole,
             position=self._positions(rows),
+            names=self._names,
         )
 
-    def _positions(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> NDArray[np.int64]:
+    def _positions(
+        self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice
+    ) -> NDArray[np.int64] | None:
         if self._position is not None:
             return self._position[rows]
+        if self.whole is not self:
+            return None
         if isinstance(rows, slice):
             return np.arange(*rows.indices(len(self)))
         if rows.dtype == bool:
@@ -154,7 +183,13 @@ class Trace:
     def position(self) -> NDArray[np.int64]:
         """Rows of the whole trace."""
         if self._position is None:
-            self._position = np.arange(len(self))
+            whole = self.whole
+            rows = np.arange(len(whole))
+            if whole is not self:
+                slots = whole.records.first
+                order = np.argsort(slots)
+                rows = order[np.searchsorted(slots, self.records.first, sorter=order)]
+            self._position = rows
         return self._position
 
     @property
@@ -263,8 +298,10 @@ class Trace:
         return self.records.flags
 
     @cached_property
-    def task_names(self) -> TaskNames | EndNames:
+    def task_names(self) -> TaskNames | EndNames | SiftNames:
         """Names of tasks over time, from the records of the whole trace."""
+        if self._names:
+            return self._names
         if self.whole is not self:
             return self.whole.task_names
         return EndNames(self) if self._partly else self.all_task_names

@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Sieves
+------
+
+Which records are wanted, by what their first slots say. A sieve is given some slots and
+their second words.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst import layout
+from lkst.decode.catalogue import Catalogue, Event, Field
+
+__all__ = (
+    "Sieve",
+    "all_of",
+    "any_of",
+    "by_cpu",
+    "by_event",
+    "by_pid",
+    "by_task_named",
+    "table_of_pids",
+)
+
+U64 = NDArray[np.uint64]
+Bools = NDArray[np.bool_]
+Numbers = NDArray[np.unsignedinteger]
+
+#: Takes (slots, 8) words, and the second ones apart; tells of each slot whether it is wanted.
+Sieve = Callable[[U64, U64], Bools]
+
+_IDS = 1 << 16
+# The last one is none, and stands for what is larger.
+_PIDS = layout.PID_MASK + 2
+# Halves of words in a slot, and the one that has the current task's pid.
+_HALVES = layout.SLOT_SIZE // 4
+_OWN = 3
+# So few pids are compared one by one.
+_FEW = 4
+
+
+def all_of(sieves: Iterable[Sieve]) -> Sieve:
+    """Let through what all of some sieves do."""
+    first, *others = sieves
+
+    def wanted(slots: U64, what: U64) -> Bools:
+        rows = first(slots, what)
+        for sieve in others:
+            rows &= sieve(slots, what)
+        return rows
+
+    return wanted
+
+
+def any_of(one: Sieve, other: Sieve) -> Sieve:
+    """Let through what one of two sieves does."""
+    return lambda slots, what: one(slots, what) | other(slots, what)
+
+
+def by_cpu(cpus: Iterable[int]) -> Sieve:
+    """Let through what some CPUs wrote."""
+    table = _table(cpus, _IDS)
+    return lambda slots, what: table.take(what.view("<u2")[1::4])
+
+
+def by_event(ids: Iterable[int]) -> Sieve:
+    """Let through the records of some events."""
+    table = _table(ids, _IDS)
+    return lambda slots, what: table.take(_event(what))
+
+
+def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Sieve:
+    """Let through what some tasks wrote, and what has one of their pids in a field."""
+    some = _Pids(_table((pid for pid in pids if pid <= layout.PID_MASK), _PIDS))
+    fields = _Fields((event, field) for event in catalogue.events.values() for field in event.pids)
+    return lambda slots, what: some.among(_own(what)) | fields.hold(some, slots, what)
+
+
+def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
+    """
+    Let through what carries the name of one of some tasks, and perhaps a little more.
+
+    :param pids: see :func:`table_of_pids`
+    """
+    some = _Pids(pids)
+    fields = _Fields((event, pid) for event in catalogue.events.values() for _, pid in event.names)
+    return lambda slots, what: fields.hold(some, slots, what)
+
+
+def table_of_pids(what: U64) -> Bools:
+    """
+    Tell by pid whether a task was current in some records.
+
+    :param what: their second words
+    """
+    table = np.zeros(_PIDS, bool)
+    table[_own(what)] = True
+    return table
+
+
+class _Pids:
+    """Some pids, to be found among numbers."""
+
+    def __init__(self, table: Bools) -> None:
+        self._table = table
+        few = np.flatnonzero(table).astype(np.uint32)
+        self._few = few.tolist() if len(few) <= _FEW else None
+
+    def among(self, numbers: Numbers) -> Bools:
+        if self._few is None:
+            return self._table.take(numbers, mode="clip")
+        found = np.zeros(numbers.shape, bool)
+        for pid in self._few:
+            found |= numbers == pid
+        return found
+
+
+class _Fields:
+    """Fields of several events, by where they lie in a slot; None: the current task's pid."""
+
+    def __init__(self, fields: Iterable[tuple[Event, Field | None]]) -> None:
+        #: Which events have any.
+        self._events = np.zeros(_IDS, bool)
+        #: By event and half of a word, whether such a field is there.
+        self._halves = np.zeros((_IDS, _HALVES), bool)
+        #: By offset and size, in bytes, of others: which events have one there.
+        self._others: dict[tuple[int, int], Bools] = {}
+        for event, field in fields:
+            self._events[event.id] = True
+            offset = layout.PAYLOAD_OFFSET + field.offset if field else 4 * _OWN
+            if not field or (field.size == 4 and offset % 4 == 0):
+                self._halves[event.id, offset // 4] = True
+            else:
+                others = self._others.setdefault((offset, field.size), np.zeros(_IDS, bool))
+                others[event.id] = True
+
+    def hold(self, pids: _Pids, slots: U64, what: U64) -> Bools:
+        """Tell which slots hold one of some pids in such a field."""
+        event = _event(what)
+        rows = np.flatnonzero(self._events.take(event))
+        event, slots = event.take(rows), slots.take(rows, axis=0)
+        halves = slots.view("<u4")
+        halves[:, _OWN] &= np.uint32(layout.PID_MASK)
+        holds = pids.among(halves)
+        holds &= self._halves.take(event, axis=0)
+        # A call for many short rows is slow.
+        low, high = holds.view(np.uint64).T
+        hold = low | high != 0
+        for place, events in self._others.items():
+            hold |= pids.among(_column(slots, *place)) & events.take(event)
+        found = np.zeros(len(what), bool)
+        found[rows] = hold
+        return found
+
+
+def _column(slots: U64, offset: int, size: int) -> Numbers:
+    data = np.ascontiguousarray(slots.view(np.uint8)[:, offset : offset + size])
+    column = data.view(f"<u{size}")[:, 0].astype(np.uint64)
+    return np.minimum(column, np.uint64(_PIDS)).astype(np.uint32)
+
+
+def _event(what: U64) -> Numbers:
+    return what.view("<u2")[::4]
+
+
+def _own(what: U64) -> Numbers:
+    """Give the pids of the tasks that were current."""
+    return what.view("<u4")[1::2] & np.uint32(layout.PID_MASK)
+
+
+def _table(numbers: Iterable[int], size: int) -> Bools:
+    table = np.zeros(size, bool)
+    table[[number for number in numbers if 0 <= number < size]] = True
+    return table
