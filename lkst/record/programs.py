@@ -229,7 +229,7 @@ def wire(
                 loaded = stack.enter_context(load(pins, present, wired.missing))
             attached = {
                 program: _attach(loaded, program, hooks[program], present, links, wired)
-                for program in sorted(new)
+                for program in _attach_order(new, wanted, catalogue)
             }
             _note_states(control, wanted, attached)
         commit()
@@ -242,6 +242,17 @@ def wire(
             control.state[event.id] = layout.STATES.index("unused")
             control.prog_id[event.id] = 0
     return wired
+
+
+def _attach_order(
+    programs: Iterable[str], wanted: Mapping[str, list[int]], catalogue: Catalogue
+) -> list[str]:
+    """Put those first that record names, so that whoever is recorded afterwards is named."""
+
+    def names(program: str) -> bool:
+        return any(catalogue.events[event].names for event in wanted[program])
+
+    return sorted(programs, key=lambda program: (not names(program), program))
 
 
 def _tracker(control: Control, catalogue: Catalogue, wanted: Iterable[str], links: Path) -> int:

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Which programs are attached, and in which order."""
+
+from lkst.record import libbpf
+from lkst.record.built import built_catalogue
+from lkst.record.programs import _attach_order, object_path, programs_of, sections
+
+
+def test_names_are_recorded_before_all_else() -> None:
+    """A thread that runs once, when all is attached, is named by the switch away from it."""
+    catalogue = built_catalogue()
+    with libbpf.Object(object_path()) as bpf:
+        hooks = sections(bpf)
+    wanted: dict[str, list[int]] = {}
+    for event in catalogue.events.values():
+        for program in programs_of(event, hooks):
+            wanted.setdefault(program, []).append(event.id)
+    order = _attach_order(set(wanted), wanted, catalogue)
+    assert sorted(order) == sorted(wanted)
+    assert order.index("sched_switch") < order.index("kernel_thread")
+    named = [any(catalogue.events[id_].names for id_ in wanted[program]) for program in order]
+    assert named == sorted(named, reverse=True)
+    assert 0 < sum(named) < len(named)
