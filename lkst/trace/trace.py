@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.control import Control, read_control
+from lkst.decode import payload
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.ends import Ends, find_ends
 from lkst.decode.image import Image
 from lkst.decode.records import BufferLoss, Records, find_records
-from lkst.decode.ring import STACK, CPULoss
+from lkst.decode.ring import CPULoss
 from lkst.decode.scan import KNOWN
 from lkst.decode.sieve import Sieve
-from lkst.tables import SIGNED
 from lkst.trace.endnames import EndNames
 from lkst.trace.facts import Facts
 from lkst.trace.siftnames import SiftNames
@@ -30,9 +30,6 @@ from lkst.trace.spans import Span, find_spans
 from lkst.trace.tasks import TaskNames, carriers
 
 __all__ = ("Trace",)
-
-#: Frames in a stack.
-_FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.MORE_OFFSET) // 8
 
 #: Rows that are looked at a time for the panic.
 _ROWS = 1 << 14
@@ -378,59 +375,11 @@ class Trace:
 
         :return: integers, or bytes (``S16``) of names; of a text its length in bytes
         """
-        first = self.records.first.take(rows)
-        offset = layout.PAYLOAD_OFFSET + field.offset
-        data = self.records.slots.view(np.uint8)
-        if field.is_number:
-            kind = "i" if field.type in SIGNED else "u"
-            if offset % field.size == 0:
-                # One strided gather instead of one of bytes.
-                column = data.reshape(-1).view(f"<{kind}{field.size}")
-                step = layout.SLOT_SIZE // field.size
-                return column.take(first * step + offset // field.size)
-            chosen = data[first, offset : offset + field.size]
-            return np.ascontiguousarray(chosen).view(f"<{kind}{field.size}")[:, 0]
-        chosen_names: NDArray[np.bytes_]
-        if offset % 8 == 0 and field.size % 8 == 0:
-            words = self.records.slots.reshape(-1)
-            places = first * (layout.SLOT_SIZE // 8) + offset // 8
-            found = np.empty((len(rows), field.size // 8), np.uint64)
-            for place in range(field.size // 8):
-                words.take(places + place, out=found[:, place], mode="clip")
-            chosen_names = found.view(f"S{field.size}")[:, 0]
-            return chosen_names
-        names = data[:, offset : offset + field.size].view(f"S{field.size}")[:, 0]
-        chosen_names = names[first]
-        return chosen_names
-
-    def _nr(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Count the slots of some records."""
-        what = self.records.what[rows].view(np.int64)
-        return what >> layout.NR_SHIFT & layout.NR_MASK
+        return payload.column(self.records, field, rows)
 
     def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
         """Give the texts of a field of type ``text``, over all the slots that they take."""
-        slots = self.records.slots
-        data = slots.view(np.uint8)
-        firsts = self.records.first[rows]
-        starts, sizes = self.records.rings.find(firsts)
-        lengths = self.column(field, rows)
-        counts = self._nr(rows)
-        counts -= np.where(self.flags[rows] & STACK, layout.STACK_SLOTS, 0)
-        texts = []
-        begin = layout.PAYLOAD_OFFSET + field.offset + field.size
-        for first, start, size, nr, length in zip(
-            *(column.tolist() for column in (firsts, starts, sizes, counts, lengths)), strict=True
-        ):
-            parts = [data[first, begin:].tobytes()]
-            word = int(slots[first, 0])
-            for part in range(1, nr):
-                slot = start + (first - start + part) % size
-                if int(slots[slot, 0]) != word + part:
-                    break
-                parts.append(data[slot, layout.MORE_OFFSET :].tobytes())
-            texts.append(b"".join(parts)[:length].decode("utf-8", "replace"))
-        return texts
+        return payload.texts(self.records, field, rows)
 
     def stack(self, rows: NDArray[np.int64]) -> list[list[int]]:
         """
@@ -438,20 +387,4 @@ class Trace:
 
         :return: return addresses, the innermost first; none where there is no stack
         """
-        stacks: list[list[int]] = [[] for _ in range(len(rows))]
-        nr = self._nr(rows)
-        there = np.flatnonzero((self.flags[rows] & STACK != 0) & (nr > layout.STACK_SLOTS))
-        slots = self.records.slots
-        first = self.records.first[rows[there]]
-        start, size = self.records.rings.find(first)
-        # Place in the record of each slot of its stack.
-        place = nr[there, None] - layout.STACK_SLOTS + np.arange(layout.STACK_SLOTS)
-        slot = start[:, None] + (first[:, None] - start[:, None] + place) % size[:, None]
-        whole = slots[slot, 0] == slots[first, 0][:, None] + place.astype(np.uint64)
-        frames = slots[slot, layout.MORE_OFFSET // 8 :] * whole[:, :, None]
-        for row, addresses in zip(
-            there.tolist(), frames.reshape(len(there), _FRAMES).tolist(), strict=True
-        ):
-            end = addresses.index(0) if 0 in addresses else len(addresses)
-            stacks[row] = addresses[:end]
-        return stacks
+        return payload.stack(self.records, rows)
