@@ -13,6 +13,7 @@ places.
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 import contextlib
+from dataclasses import dataclass
 from typing import Any
 
 from drgn import FaultError, MemorySearchIterator, Program
@@ -40,6 +41,21 @@ _UNKNOWN = 1 << 45
 
 Ranges = Sequence[tuple[int, int]]
 Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class _Page:
+    """A page that may be one of a ring."""
+
+    #: In physical memory.
+    address: int
+    words: Words
+    buffer: int
+    #: Which page of the buffer's rings it is.
+    place: int
+    #: The highest number of its slots of that place, and how many of them there are.
+    highest: int
+    count: int
 
 
 def carve_recorders(
@@ -143,7 +159,7 @@ def _carve(
     cpus = _carve_cpus(prog, found[layout.CPU_MAGIC], header)
     told = _carve_control(prog, ranges, found[layout.CONTROL_MAGIC], header, faults)
     candidates = _candidates(searched, ranges, header.tag)
-    pages = _carve_rings(prog, candidates, header, told)
+    pages = _carve_rings(prog, searched, candidates, header, told, cpus)
     return Image(
         catalogue=_carve_catalogue(prog, found[layout.EVENT_MAGIC], header_address, header),
         buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
@@ -217,32 +233,60 @@ def _carve_catalogue(
 
 
 def _carve_rings(
-    prog: Program, candidates: Iterable[int], header: Header, told: list[Told]
+    prog: Program,
+    searched: Program,
+    candidates: Iterable[int],
+    header: Header,
+    told: list[Told],
+    cpus: bytes,
 ) -> dict[int, dict[int, Words]]:
     """
     Find the pages of the rings among some.
 
-    Of two for one place the one with newer slots wins, and then the one with more of
-    them: what a reader has copied and let go of is partly something else by now.
-
     :return: by buffer and number of the page in its rings
     """
-    pages: dict[int, dict[int, Words]] = {one.number: {} for one in told}
-    best: dict[tuple[int, int], tuple[int, int]] = {}
     sizes = {one.number: one.nr_slots for one in told}
+    heads = {number: layout.places(cpus, header.cpu_size, number) for number in sizes}
+    found: dict[tuple[int, int], list[_Page]] = defaultdict(list)
     for address in candidates:
         try:
-            words = np.frombuffer(_read(prog, address, _PAGE), "<u8").reshape(_SLOTS, -1)
+            page = _page(address, _words(searched, address), header, sizes)
         except FaultError:
             continue
-        found = _place(words, header, sizes)
-        if found is None:
-            continue
-        buffer, place, worth = found
-        if worth > best.get((buffer, place), (-1, 0)):
-            best[buffer, place] = worth
-            pages[buffer][place] = words
+        if page:
+            found[page.buffer, page.place].append(page)
+    pages: dict[int, dict[int, Words]] = {number: {} for number in sizes}
+    for (buffer, place), same in found.items():
+        cpu = place * _SLOTS // sizes[buffer]
+        head = heads[buffer][cpu].head if cpu < len(heads[buffer]) else None
+        page = _best(same, head)
+        pages[buffer][place] = page.words if prog is searched else _words(prog, page.address)
     return pages
+
+
+def _words(prog: Program, address: int) -> Words:
+    return np.frombuffer(_read(prog, address, _PAGE), "<u8").reshape(_SLOTS, -1)
+
+
+def _best(pages: list[_Page], head: int | None) -> _Page:
+    """
+    Tell which of several pages for one place is the ring's.
+
+    Not what only looks like a slot here and there; then that with newer slots, and then with
+    more: what a reader has copied and let go of is partly something else by now.
+
+    :param head: of the ring, None if it is not known; it may be damaged
+    """
+    most = max(page.count for page in pages)
+    return max(
+        pages,
+        key=lambda page: (
+            head is None or page.highest < head,
+            2 * page.count >= most,
+            page.highest,
+            page.count,
+        ),
+    )
 
 
 def _buffer(told: Told, header: Header, pages: dict[int, Words], cpus: bytes) -> Buffer:
@@ -284,15 +328,11 @@ def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
             yield page * _PAGE
 
 
-def _place(
-    words: Words, header: Header, sizes: dict[int, int]
-) -> tuple[int, int, tuple[int, int]] | None:
+def _page(address: int, words: Words, header: Header, sizes: dict[int, int]) -> _Page | None:
     """
-    Tell where in the rings a page belongs.
+    Tell where in the rings a page belongs; None: nowhere.
 
     :param sizes: by buffer, slots in one ring
-    :return: buffer, number of the page in its rings, and what it is worth: its highest
-        slot number and how many slots are of that place
     """
     buffer = (words[:, 0] >> np.uint64(layout.SEQ_BITS)).astype(np.int64) - header.tag
     nr_slots = np.array([sizes.get(number, 0) for number in range(layout.MAX_BUFFERS)])
@@ -310,4 +350,4 @@ def _place(
         places, counts = np.unique(found, return_counts=True)
         best, count = int(places[counts.argmax()]), int(counts.max())
     place, number = divmod(best, layout.MAX_BUFFERS)
-    return number, place, (int(seqs[good & (where == best)].max()), count)
+    return _Page(address, words, number, place, int(seqs[good & (where == best)].max()), count)

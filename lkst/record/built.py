@@ -48,6 +48,16 @@ def known_catalogue() -> Catalogue:
     return dataclasses.replace(own, events=own.events | probes)
 
 
+def _tag() -> int:
+    """
+    Make up a tag, at whose lower end there is room for a buffer's number.
+
+    Its upper byte is one that neither text nor empty memory has: of many pages with texts
+    there would be some with what looks like a slot.
+    """
+    return (0x80 + secrets.randbelow(0x7F)) << 8 | secrets.randbelow(16) * layout.MAX_BUFFERS
+
+
 def fill_header(
     catalogue: memoryview, *, nr_slots: int, nr_cpus: int, clock: machine.Clock
 ) -> None:
@@ -62,8 +72,7 @@ def fill_header(
     header.update(
         nr_slots=nr_slots,
         nr_cpus=nr_cpus,
-        # Neither 0 nor all ones, which empty memory looks like; the buffers' numbers go below.
-        tag=(secrets.randbelow(0xFFE) + 1) * layout.MAX_BUFFERS,
+        tag=_tag(),
         start=clock.monotonic,
         real_offset=clock.real_offset,
         boot_id=machine.boot_id(),

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Carving a made-up recorder out of physical memory that holds more than the recorder."""
 
+import struct
+
 import drgn
 import pytest
 from synthetic import Synthetic
@@ -54,3 +56,29 @@ def test_copies(made: Synthetic, before: bool) -> None:
     parts = [image.catalogue, bytes(image.control), image.cpus, bytes(made.rings)]
     found = carve(*(copies + parts if before else parts + copies))
     assert times(found) == list(range(1000, 1000 + RECORDS))
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("headless", [True, False])
+def test_what_looks_like_a_slot(made: Synthetic, before: bool, headless: bool) -> None:
+    """A word of a text may be that of a slot; the ring's own page has more of them."""
+    text = bytearray(b"texts of the kernel " * 200)
+    slot = 5
+    number = (made.nr_slots << 20) + SLOTS + slot
+    word = number | made.tag << layout.SEQ_BITS
+    struct.pack_into("<QQ", text, slot * layout.SLOT_SIZE, word, 1)
+    image = made.image()
+    cpus = b"" if headless else image.cpus
+    parts = [image.catalogue, bytes(image.control), cpus, bytes(made.rings)]
+    found = carve(*([bytes(text), *parts] if before else [*parts, bytes(text)]))
+    assert times(found) == list(range(1000, 1000 + RECORDS))
+
+
+def test_the_newest_page_has_few_slots(made: Synthetic) -> None:
+    """A number beyond the ring's head is no slot's, even where no page has more of them."""
+    made.record(0, 5000, 7, "sys_enter")
+    number = 7 * made.nr_slots + RECORDS + 1
+    fake = bytes(layout.SLOT_SIZE) + struct.pack("<QQ", number | made.tag << layout.SEQ_BITS, 1)
+    image = made.image()
+    parts = [image.catalogue, bytes(image.control), image.cpus, bytes(made.rings)]
+    assert times(carve(fake, *parts))[-1] == 5000
