@@ -50,8 +50,8 @@ class Image:
     control: bytes = b""
     #: struct lkst_counts of every CPU; empty where it is not there or could not be read.
     counts: bytes = b""
-    #: By event id: how often its program was skipped because it was running.
-    suppressed: dict[int, int] = field(default_factory=dict)
+    #: By event id: how often its program was skipped because it was running; None: not known.
+    suppressed: dict[int, int] | None = field(default_factory=dict)
     #: Whether records were left out on purpose (a filtered save).
     partial: bool = False
     #: What went wrong while it was located.

@@ -164,6 +164,7 @@ def _carve(
         catalogue=_carve_catalogue(prog, found[layout.EVENT_MAGIC], header_address, header),
         buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
         cpus=cpus,
+        suppressed=None,
         faults=faults,
     )
 

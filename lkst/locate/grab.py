@@ -93,6 +93,7 @@ def read_listed(prog: Program, text: str, most: int) -> Image | None:
         cpus=cpus,
         control=raw_control,
         counts=whole("counts", header.counts_size * header.nr_cpus),
+        suppressed=None,
         faults=faults,
     )
 

@@ -209,9 +209,9 @@ def _read_map(maps: dict[bytes, Object], name: bytes, size: int) -> bytes:
     return b"" if missing else data
 
 
-def _read_misses(prog: Program, control: Control | None) -> dict[int, int]:
+def _read_misses(prog: Program, control: Control | None) -> dict[int, int] | None:
     """
-    Count by event how often its program was skipped because it was running.
+    Count by event how often its program was skipped because it was running; None: not known.
 
     ``struct bpf_prog_stats.misses``, since Linux 5.12 (9ed9e9ba2337).
     """
@@ -229,6 +229,5 @@ def _read_misses(prog: Program, control: Control | None) -> dict[int, int]:
                 for cpu in cpus
             )
     except (AttributeError, FaultError, LookupError):
-        # Nothing else depends on it.
-        return {}
+        return None
     return misses

@@ -141,8 +141,12 @@ def event_lines(trace: Trace) -> list[Line]:
     """Say which events could not be recorded: names of what was in the way, and events."""
     # Not summed up, for which all records would have to be counted.
     events = sorted(trace.catalogue.events.items())
-    missed = [(event.name, trace.image.suppressed.get(id_, 0)) for id_, event in events]
-    lines = [("suppressed", [f"{name} {count}" for name, count in missed if count])]
+    suppressed = trace.image.suppressed
+    if suppressed is None:
+        lines = [("suppressed", ["not known: the kernel's counters are not there"])]
+    else:
+        missed = [(event.name, suppressed.get(id_, 0)) for id_, event in events]
+        lines = [("suppressed", [f"{name} {count}" for name, count in missed if count])]
     for state in ("absent", "unattached"):
         names = [event.name for id_, event in events if event_state(trace.control, id_) == state]
         lines.append((state, names))

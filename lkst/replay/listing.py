@@ -96,9 +96,7 @@ def _event_table(events: list[EventSummary]) -> str:
             entry.event.name,
             entry.event.category,
             entry.records,
-            "-" if entry.ever is None else entry.ever,
-            "-" if entry.overwritten is None else entry.overwritten,
-            entry.suppressed,
+            *("-" if n is None else n for n in (entry.ever, entry.overwritten, entry.suppressed)),
             entry.state,
         )
         for entry in events

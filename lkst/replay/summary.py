@@ -75,8 +75,8 @@ class EventSummary:
     records: int
     #: Records ever written; None if that is not known.
     ever: int | None
-    #: How often its program could not run.
-    suppressed: int
+    #: How often its program could not run; None if that is not known.
+    suppressed: int | None
     #: One of ``lkst.layout.STATES``, or "unknown".
     state: str
 
@@ -166,7 +166,8 @@ def sum_events(trace: Trace) -> list[EventSummary]:
         if total is not None and total < counts[id_]:
             total = None  # damaged
         state = event_state(trace.control, id_)
-        suppressed = trace.image.suppressed.get(id_, 0)
+        misses = trace.image.suppressed
+        suppressed = None if misses is None else misses.get(id_, 0)
         summaries.append(EventSummary(event, counts[id_], total, suppressed, state))
     return summaries
 

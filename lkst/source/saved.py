@@ -268,7 +268,7 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
             _buffer(told, _read(archive, f"rings/{index}"))
             for index, told in enumerate(description["buffers"])
         ],
-        suppressed={int(k): int(v) for k, v in description["suppressed"].items()},
+        suppressed=_counts(description["suppressed"]),
         partial=bool(description["partial"]),
         faults=[str(fault) for fault in description["faults"]],
     )
@@ -293,6 +293,10 @@ def _buffer(told: dict[str, Any], rings: bytes) -> Buffer:
 
 def _numbers(told: list[Any] | None) -> list[int] | None:
     return None if told is None else [int(number) for number in told]
+
+
+def _counts(told: dict[str, Any] | None) -> dict[int, int] | None:
+    return None if told is None else {int(id_): int(count) for id_, count in told.items()}
 
 
 def _by_number(names: dict[str, str]) -> dict[int, str]:

@@ -62,6 +62,13 @@ def test_header() -> None:
     )
 
 
+def test_what_was_suppressed_is_not_known() -> None:
+    trace = made()
+    trace.image.suppressed = None
+    line = "suppressed not known: the kernel's counters are not there\n"
+    assert line in header(trace)
+
+
 def test_header_of_a_selection_says_so() -> None:
     trace = made()
     assert header(trace.select(slice(3, 5))) == header(trace) + "shown      2 of 9 records\n"

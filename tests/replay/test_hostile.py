@@ -107,7 +107,7 @@ def traces(draw: st.DrawFn) -> Trace:
             made.buffers[buffer].heads[cpu] = max(made.buffers[buffer].heads[cpu], seq)
             made.slot(cpu, seq, rest, committed=draw(st.booleans()), buffer=buffer)
     image = made.image()
-    image.suppressed = draw(st.dictionaries(st.integers(0, 300), st.integers(0, 2**64)))
+    image.suppressed = draw(st.none() | st.dictionaries(st.integers(0, 300), st.integers(0, 2**64)))
     image.control = draw(st.just(image.control) | st.binary())
     image.cpus = draw(st.just(image.cpus) | st.binary())
     image.counts = draw(st.just(image.counts) | st.binary())

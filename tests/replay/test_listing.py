@@ -78,6 +78,13 @@ def test_counts_that_cannot_be_are_not_known() -> None:
     assert json.loads(list_json(trace))["events"][trace.event[0] - 1]["ever"] is None
 
 
+def test_what_was_suppressed_is_not_known() -> None:
+    trace = made()
+    trace.image.suppressed = None
+    assert {row[-2] for row in rows(list_text(trace), "event")} == {"-"}
+    assert {entry["suppressed"] for entry in json.loads(list_json(trace))["events"]} == {None}
+
+
 def test_list_json() -> None:
     answer = json.loads(list_json(made()))
     assert answer["panic"] == {"message": "Fatal\\x1bexception", "cpu": 0, "task": "sh:7"}
