@@ -12,15 +12,16 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from lkst import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.image import Image
 from lkst.decode.records import Found, Records, find_rings
 from lkst.decode.ring import Ring
 from lkst.decode.scan import SAMPLE, U8
-from lkst.decode.sieve import Sieve
+from lkst.decode.sieve import Sieve, taking
 from lkst.decode.threads import in_threads
 
-__all__ = ("Ends", "find_ends")
+__all__ = ("Ends", "few_pass", "find_ends")
 
 #: Of so many slots a part may be worth a look of its own at all.
 _MANY = 1 << 16
@@ -28,6 +29,9 @@ _MANY = 1 << 16
 _SHARE = 3
 #: Of all records not more than one in so many are few.
 _FEW = 32
+#: One of so many pieces of SAMPLE slots is looked at for a guess.
+_APART = 64
+_WORDS = layout.SLOT_SIZE // 8
 
 
 def find_ends(image: Image, catalogue: Catalogue, kinds: U8, least: int) -> "Ends | None":
@@ -46,6 +50,20 @@ def find_ends(image: Image, catalogue: Catalogue, kinds: U8, least: int) -> "End
     since = max((event.since for event in catalogue.events.values()), default=0)
     older = any(ring.count and ring.overview.first < since for ring in found.each)
     return None if older or not found.distinct else Ends(found)
+
+
+def few_pass(image: Image, sieve: Sieve) -> bool:
+    """Guess by some slots here and there whether few records pass a sieve."""
+    passed = looked = 0
+    for buffer in image.buffers:
+        slots = np.frombuffer(buffer.rings, "<u8", len(buffer.rings) // 8)
+        slots = slots[: len(slots) // _WORDS * _WORDS].reshape(-1, _WORDS)
+        pieces = [slots[at : at + SAMPLE] for at in range(0, len(slots), _APART * SAMPLE)]
+        if pieces:
+            some = np.concatenate(pieces)
+            passed += int(sieve(taking(some), np.ascontiguousarray(some[:, 1])).sum())
+            looked += len(some)
+    return passed * _FEW <= looked
 
 
 class Ends:
@@ -90,12 +108,6 @@ class Ends:
                 return records
             back *= 2
         return None
-
-    def few_pass(self, sieve: Sieve) -> bool:
-        """Guess whether it is better not to decode all records for those that pass a sieve."""
-        samples = [ring.sample(sieve) for ring in self.found.each]
-        passed, looked = np.array(samples, np.int64).reshape(-1, 2).sum(axis=0)
-        return bool(passed * _FEW <= looked)
 
     def sift(self, sieve: Sieve) -> Records:
         """Give the records that pass a sieve."""

@@ -110,7 +110,8 @@ class Records:
 
         def passing(start: int) -> NDArray[np.bool_]:
             own = slice(start, start + BLOCK)
-            return sieve(self.slots.take(self.first[own], axis=0), self.what[own])
+            first = self.first[own]
+            return sieve(lambda rows: self.slots.take(first.take(rows), axis=0), self.what[own])
 
         blocks = in_threads(passing, range(0, len(self.first), BLOCK))
         return np.concatenate([np.zeros(0, bool), *blocks])

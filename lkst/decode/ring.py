@@ -21,8 +21,8 @@ from lkst import layout
 from lkst.decode.image import Buffer
 from lkst.decode.merge import Columns, put_in_order
 from lkst.decode.odd import IN_FLIGHT, STACK, TORN, TRUNCATED, OddSlots
-from lkst.decode.scan import BLOCK, NO_TIME, SAMPLE, Scan, scan_slots
-from lkst.decode.sieve import Sieve
+from lkst.decode.scan import BLOCK, NO_TIME, Scan, scan_slots
+from lkst.decode.sieve import Sieve, taking
 from lkst.layout import Place
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
@@ -31,9 +31,6 @@ U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
-
-# One of so many pieces of a ring, of SAMPLE slots each, is looked at for a guess.
-_APART = 64
 
 
 @dataclass(frozen=True)
@@ -165,12 +162,6 @@ class Ring:
         put_in_order(columns)
         return columns
 
-    def sample(self, sieve: Sieve) -> tuple[int, int]:
-        """Tell how many of some slots here and there pass a sieve, and how many these are."""
-        pieces = [self._slots[at : at + SAMPLE] for at in range(0, self._size, _APART * SAMPLE)]
-        slots = np.concatenate(pieces)
-        return int(sieve(slots, np.ascontiguousarray(slots[:, 1])).sum()), len(slots)
-
     def sift(self, sieve: Sieve) -> Columns:
         """Give the records that pass a sieve."""
         scan = self._scan(self.low, keep=False, sieve=sieve)
@@ -181,7 +172,7 @@ class Ring:
         places = odd.place[odd.begin]
         rows = self._slots.take((places + self.low) % self._size, axis=0)
         _, what, ts, *_ = np.ascontiguousarray(rows.T)
-        own = sieve(rows, what)
+        own = sieve(taking(rows), what)
         places = np.concatenate((scan.places, places[own]))
         order = np.argsort(places)
         columns = Columns(

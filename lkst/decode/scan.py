@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
-from lkst.decode.sieve import Sieve
+from lkst.decode.sieve import Sieve, taking
 
 __all__ = ("BLOCK", "KNOWN", "NO_TIME", "SAMPLE", "Overview", "Scan", "scan_slots")
 
@@ -120,7 +120,7 @@ def scan_slots(
             odd.append(others + start)
             words.append(rows.take(others, axis=0)[:, :3])
         if sieve:
-            sifted.add(start, plain & sieve(rows, own[0]), *own)
+            sifted.add(start, plain & sieve(taking(rows), own[0]), *own)
         elif not keep:
             _look_over(overview, start, plain, own[1], kind)
         start = end

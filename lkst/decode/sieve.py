@@ -3,8 +3,8 @@
 Sieves
 ------
 
-Which records are wanted, by what their first slots say. A sieve is given some slots and
-their second words.
+Which records are wanted, by what their first slots say. A sieve is given the second words of
+some slots, and looks at the slots themselves where these do not tell enough.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,6 +17,7 @@ from lkst.decode.catalogue import Catalogue, Event, Field
 
 __all__ = (
     "Sieve",
+    "Take",
     "all_of",
     "any_of",
     "by_cpu",
@@ -24,14 +25,17 @@ __all__ = (
     "by_pid",
     "by_task_named",
     "table_of_pids",
+    "taking",
 )
 
 U64 = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.unsignedinteger]
 
-#: Takes (slots, 8) words, and the second ones apart; tells of each slot whether it is wanted.
-Sieve = Callable[[U64, U64], Bools]
+#: Gives (slots, 8) words of some of the slots, which may be overwritten.
+Take = Callable[[NDArray[np.int64]], U64]
+#: Gets the second words; tells of each slot whether it is wanted.
+Sieve = Callable[[Take, U64], Bools]
 
 _IDS = 1 << 16
 # The last one is none, and stands for what is larger.
@@ -43,14 +47,19 @@ _OWN = 3
 _FEW = 4
 
 
+def taking(slots: U64) -> Take:
+    """Give slots of those that follow each other."""
+    return lambda rows: slots.take(rows, axis=0)
+
+
 def all_of(sieves: Iterable[Sieve]) -> Sieve:
     """Let through what all of some sieves do."""
     first, *others = sieves
 
-    def wanted(slots: U64, what: U64) -> Bools:
-        rows = first(slots, what)
+    def wanted(take: Take, what: U64) -> Bools:
+        rows = first(take, what)
         for sieve in others:
-            rows &= sieve(slots, what)
+            rows &= sieve(take, what)
         return rows
 
     return wanted
@@ -58,26 +67,26 @@ def all_of(sieves: Iterable[Sieve]) -> Sieve:
 
 def any_of(one: Sieve, other: Sieve) -> Sieve:
     """Let through what one of two sieves does."""
-    return lambda slots, what: one(slots, what) | other(slots, what)
+    return lambda take, what: one(take, what) | other(take, what)
 
 
 def by_cpu(cpus: Iterable[int]) -> Sieve:
     """Let through what some CPUs wrote."""
     table = _table(cpus, _IDS)
-    return lambda slots, what: table.take(what.view("<u2")[1::4])
+    return lambda _, what: table.take(what.view("<u2")[1::4])
 
 
 def by_event(ids: Iterable[int]) -> Sieve:
     """Let through the records of some events."""
     table = _table(ids, _IDS)
-    return lambda slots, what: table.take(_event(what))
+    return lambda _, what: table.take(_event(what))
 
 
 def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Sieve:
     """Let through what some tasks wrote, and what has one of their pids in a field."""
     some = _Pids(_table((pid for pid in pids if pid <= layout.PID_MASK), _PIDS))
     fields = _Fields((event, field) for event in catalogue.events.values() for field in event.pids)
-    return lambda slots, what: some.among(_own(what)) | fields.hold(some, slots, what)
+    return lambda take, what: some.among(_own(what)) | fields.hold(some, take, what)
 
 
 def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
@@ -88,7 +97,7 @@ def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
     """
     some = _Pids(pids)
     fields = _Fields((event, pid) for event in catalogue.events.values() for _, pid in event.names)
-    return lambda slots, what: fields.hold(some, slots, what)
+    return lambda take, what: fields.hold(some, take, what)
 
 
 def table_of_pids(what: U64) -> Bools:
@@ -138,11 +147,11 @@ class _Fields:
                 others = self._others.setdefault((offset, field.size), np.zeros(_IDS, bool))
                 others[event.id] = True
 
-    def hold(self, pids: _Pids, slots: U64, what: U64) -> Bools:
+    def hold(self, pids: _Pids, take: Take, what: U64) -> Bools:
         """Tell which slots hold one of some pids in such a field."""
         event = _event(what)
         rows = np.flatnonzero(self._events.take(event))
-        event, slots = event.take(rows), slots.take(rows, axis=0)
+        event, slots = event.take(rows), take(rows)
         halves = slots.view("<u4")
         halves[:, _OWN] &= np.uint32(layout.PID_MASK)
         holds = pids.among(halves)

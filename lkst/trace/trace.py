@@ -17,7 +17,7 @@ from lkst import layout
 from lkst.control import Control, read_control
 from lkst.decode import payload
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
-from lkst.decode.ends import Ends, find_ends
+from lkst.decode.ends import Ends, few_pass, find_ends
 from lkst.decode.image import Image
 from lkst.decode.records import BufferLoss, Records, find_records
 from lkst.decode.ring import CPULoss
@@ -138,14 +138,15 @@ class Trace:
 
         :param few: whether to do as if they were
         """
-        self._look_over(0)
-        if not self._partly or not (few or self._partly.few_pass(sieve)):
-            return self.select(self.records.passing(sieve))
-        records = self._partly.sift(sieve)
-        names = SiftNames(self, sieve, records.what)
-        return Trace(
-            self.image, self.catalogue, self.facts, records=records, whole=self, names=names
-        )
+        if "records" not in self.__dict__ and (few or few_pass(self.image, sieve)):
+            self._look_over(0)
+            if self._partly:
+                records = self._partly.sift(sieve)
+                names = SiftNames(self, sieve, records.what)
+                return Trace(
+                    self.image, self.catalogue, self.facts, records=records, whole=self, names=names
+                )
+        return self.select(self.records.passing(sieve))
 
     @property
     def header(self) -> Header:
