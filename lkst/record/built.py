@@ -52,7 +52,7 @@ def _tag() -> int:
     """
     Make up a tag, at whose lower end there is room for a buffer's number.
 
-    Its upper byte is one that neither text nor empty memory has: of many pages with texts
+    Its upper byte is one that neither ASCII nor empty memory has: of many pages with texts
     there would be some with what looks like a slot.
     """
     return (0x80 + secrets.randbelow(0x7F)) << 8 | secrets.randbelow(16) * layout.MAX_BUFFERS
