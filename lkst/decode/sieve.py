@@ -95,7 +95,8 @@ def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
 
     :param pids: see :func:`table_of_pids`
     """
-    some = _Pids(pids)
+    # As names are assigned: of a number that is too large for a pid its lower bits count.
+    some = _Pids(pids, cut=True)
     fields = _Fields((event, pid) for event in catalogue.events.values() for _, pid in event.names)
     return lambda take, what: fields.hold(some, take, what)
 
@@ -114,12 +115,15 @@ def table_of_pids(what: U64) -> Bools:
 class _Pids:
     """Some pids, to be found among numbers."""
 
-    def __init__(self, table: Bools) -> None:
+    def __init__(self, table: Bools, *, cut: bool = False) -> None:
         self._table = table
+        self._cut = cut
         few = np.flatnonzero(table).astype(np.uint32)
         self._few = few.tolist() if len(few) <= _FEW else None
 
     def among(self, numbers: Numbers) -> Bools:
+        if self._cut:
+            numbers = numbers & np.uint32(layout.PID_MASK)
         if self._few is None:
             return self._table.take(numbers, mode="clip")
         found = np.zeros(numbers.shape, bool)

@@ -97,6 +97,19 @@ def test_by_task_named(trace: Trace, pid: int, times: list[int]) -> None:
     assert passing(trace, by_task_named(trace.catalogue, pids)) == times
 
 
+def test_a_name_goes_to_the_same_task_as_when_all_is_decoded() -> None:
+    """A pid that cannot be is damage, and cut off where names are assigned."""
+    made = Synthetic(nr_cpus=1, nr_slots=64)
+    made.record(0, 10, 3, "sched_wakeup", comm="seven", pid=(1 << 22) + 7)
+    made.record(0, 20, 7, "sys_enter")
+    trace = made.trace()
+    names, codes = trace.task_names.codes(trace)
+    assert names[codes[1]] == "seven"
+    pids = table_of_pids(trace.records.what[1:])
+    assert passing(trace, by_task_named(trace.catalogue, pids)) == [10]
+    assert passing(trace, by_pid(trace.catalogue, [7])) == [20]
+
+
 def test_table_of_pids(trace: Trace) -> None:
     assert np.flatnonzero(table_of_pids(trace.records.what)).tolist() == [0, 7, 8, 9, 4_000_000]
 
