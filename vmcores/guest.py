@@ -47,6 +47,8 @@ class GuestOptions:
     disks: Sequence[Disk]
     append: str = ""
     """More of the kernel's command line."""
+    possible_cpus: int | None = None
+    """None: no more than `cpus`."""
     one_thread: bool = False
     """Whether to emulate all processors in one thread, in turns."""
     qmp: Path | None = None
@@ -172,11 +174,13 @@ def _arguments(options: GuestOptions, monitor: int, channel: int) -> list[str]:
         # Even a lab that is killed leaves no QEMU behind.
         *(require("setpriv"), "--pdeathsig", "KILL", require("qemu-system-x86_64")),
         *("-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"),
-        # Where the processor says that its string instructions are fast (ERMS), the kernel
+        # If the processor says that its string instructions are fast (ERMS, FSRM), the kernel
         # and libc copy byte by byte with them, and each byte takes a turn of the emulator.
-        *("-cpu", "max,erms=off"),
+        # From QEMU 10 on, Linux 6.1 does not boot with FSRM alone.
+        *("-cpu", "max,erms=off,fsrm=off"),
         *("-accel", "tcg,thread=single" if options.one_thread else "tcg,thread=multi"),
-        *("-smp", str(options.cpus), "-m", str(options.memory)),
+        *("-smp", f"{options.cpus},maxcpus={options.possible_cpus or options.cpus}"),
+        *("-m", str(options.memory)),
         *("-device", "vmcoreinfo", "-device", "pvpanic", "-action", "panic=pause"),
         *("-serial", f"file:{options.console}"),
         *("-chardev", f"socket,id=channel,fd={channel}", "-serial", "chardev:channel"),

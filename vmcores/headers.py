@@ -12,7 +12,7 @@ import subprocess
 
 import archive
 import cache
-from kernels import FLAVOUR
+from kernels import FLAVOURS
 from tools import call
 
 __all__ = ("crash_module",)
@@ -45,7 +45,9 @@ def crash_module(version: str) -> Path:
 
 def _build(version: str, sources: list[Path], path: Path) -> None:
     work = path / "work"
-    bare = version.removesuffix(f"-{FLAVOUR}")
+    bare = version
+    for flavour in FLAVOURS.values():
+        bare = bare.removesuffix(f"-{flavour}")
     # linux-kbuild is named by the series until 6.1, later by the version.
     kbuild = f"linux-kbuild-{bare}"
     if kbuild not in archive.package_names():

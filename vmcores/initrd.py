@@ -12,9 +12,18 @@ import stat
 
 __all__ = ("BOOT_MODULES", "cpio", "module_chain", "read_module")
 
-# virtio_blk: the disks. qemu_fw_cfg: tells QEMU where the vmcoreinfo note is.
+# virtio_blk, ext4: the disks. qemu_fw_cfg: tells QEMU where the vmcoreinfo note is.
 # pvpanic: tells QEMU of the panic.
-BOOT_MODULES = ("virtio_pci", "virtio_blk", "qemu_fw_cfg", "pvpanic_mmio", "pvpanic")
+# crc32c_generic: ext4 asks for it by its algorithm's name.
+BOOT_MODULES = (
+    "virtio_pci",
+    "virtio_blk",
+    "crc32c_generic",
+    "ext4",
+    "qemu_fw_cfg",
+    "pvpanic_mmio",
+    "pvpanic",
+)
 
 
 def module_chain(dependencies: str, names: tuple[str, ...] = BOOT_MODULES) -> list[str]:

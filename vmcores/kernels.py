@@ -19,11 +19,24 @@ import disks
 import initrd
 from tools import LabError, call
 
-__all__ = ("SERIES", "Kernel", "Release", "choose", "debug_vmlinux", "get_kernel")
+__all__ = (
+    "FLAVOURS",
+    "KERNELS",
+    "SERIES",
+    "Kernel",
+    "Release",
+    "choose",
+    "debug_vmlinux",
+    "get_kernel",
+)
 
 SERIES = ("6.1", "6.12", "7")
 
-FLAVOUR = "cloud-amd64"
+#: Debian's flavours, by what follows the series in a kernel's name.
+FLAVOURS = {"": "cloud-amd64", "-rt": "rt-amd64"}
+
+#: What a kernel can be called: a series, or a series built with PREEMPT_RT.
+KERNELS = tuple(series + suffix for suffix in FLAVOURS for series in SERIES)
 HERE = Path(__file__).resolve().parent
 
 
@@ -48,16 +61,18 @@ class Kernel:
     """Image that holds /vmlinuz, /initrd and /modules/VERSION."""
 
 
-def choose(names: Iterable[str], series: str) -> list[Release]:
+def choose(names: Iterable[str], kernel: str) -> list[Release]:
     """
     Return the kernels of a series, the newest first.
 
     :param names: all package names of the archive
-    :param series: the first numbers of the version: ``6.12``, ``7``
+    :param kernel: the first numbers of the version, ``-rt`` behind them for PREEMPT_RT:
+        ``6.12``, ``7``, ``6.12-rt``
     """
     have = set(names)
+    series, flavour = _series_and_flavour(kernel)
     pattern = re.compile(
-        rf"linux-(?:image|binary)-({re.escape(series)}\.[0-9][^-]*(?:-[0-9]+)?-{FLAVOUR})"
+        rf"linux-(?:image|binary)-({re.escape(series)}\.[0-9][^-]*(?:-[0-9]+)?-{flavour})"
         r"(?:-unsigned)?"
     )
     versions = {found[1] for name in have if (found := pattern.fullmatch(name))}
@@ -76,19 +91,20 @@ def choose(names: Iterable[str], series: str) -> list[Release]:
     return releases
 
 
-def get_kernel(series: str, debuginfo: bool = False) -> Kernel:
+def get_kernel(name: str, debuginfo: bool = False) -> Kernel:
     """
     Return the newest kernel of a series, downloaded if need be.
 
     Without a network it is the one of those in the cache that was used last.
 
+    :param name: one of KERNELS
     :param debuginfo: only a kernel for which :func:`debug_vmlinux` has one
     """
     try:
-        return _newest(series, debuginfo)
+        return _newest(name, debuginfo)
     except LabError as error:
         kept = sorted(
-            cache.folder().glob(f"kernel-{series}-{'[0-9a-f]' * 12}"),
+            cache.folder().glob(f"kernel-{name}-{'[0-9a-f]' * 12}"),
             key=lambda path: path.stat().st_mtime,
         )
         if not kept:
@@ -123,27 +139,32 @@ def debug_vmlinux(kernel: Kernel) -> Path:
     return cache.entry("debuginfo", cache.digest(package, "indexed"), make) / "vmlinux"
 
 
+def _series_and_flavour(kernel: str) -> tuple[str, str]:
+    series, dash, suffix = kernel.partition("-")
+    return series, FLAVOURS[dash + suffix]
+
+
 def _numbers(version: str) -> list[int]:
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
-def _newest(series: str, debuginfo: bool) -> Kernel:
-    releases = choose(archive.package_names(), series)
+def _newest(name: str, debuginfo: bool) -> Kernel:
+    releases = choose(archive.package_names(), name)
     if debuginfo:
         releases = [release for release in releases if release.debug_package]
     if not releases:
-        wanted = f"{series} with debug information" if debuginfo else series
-        raise LabError(f"the archive has no {FLAVOUR} kernel {wanted}")
+        wanted = f"{name} with debug information" if debuginfo else name
+        raise LabError(f"the archive has no kernel {wanted}")
     # The archive may have dropped the newest one and still list it.
     for release in releases[:4]:
         try:
-            return _prepare(series, release)
+            return _prepare(name, release)
         except archive.NotInArchiveError as error:
             missing = error
     raise missing
 
 
-def _prepare(series: str, release: Release) -> Kernel:
+def _prepare(name: str, release: Release) -> Kernel:
     key = cache.digest(
         *release.packages,
         Path(__file__),
@@ -151,7 +172,7 @@ def _prepare(series: str, release: Release) -> Kernel:
         Path(disks.__file__),
         HERE / "guest" / "boot",
     )
-    return _load(cache.entry(f"kernel-{series}", key, lambda path: _build(release, path)))
+    return _load(cache.entry(f"kernel-{name}", key, lambda path: _build(release, path)))
 
 
 def _load(path: Path) -> Kernel:

@@ -17,7 +17,7 @@ from types import FrameType
 
 import click
 from image import get_image
-from kernels import SERIES, get_kernel
+from kernels import KERNELS, SERIES, get_kernel
 from run import CRASHKERNEL_MIB, Options, run
 from scenario import scenarios
 from score import FIRST, score
@@ -39,18 +39,18 @@ def list_scenarios() -> None:
 
 
 @main.command()
-@click.argument("series", nargs=-1, type=click.Choice(SERIES))
-def prepare(series: tuple[str, ...]) -> None:
-    """Fetch kernels (all, or those of SERIES) and build the guest."""
+@click.argument("kernels", nargs=-1, type=click.Choice(KERNELS))
+def prepare(kernels: tuple[str, ...]) -> None:
+    """Fetch kernels (those named, or one of each series) and build the guest."""
     with _told():
-        for name in series or SERIES:
+        for name in kernels or SERIES:
             click.echo(f"kernel {get_kernel(name).version}")
         get_image()
         click.echo("image")
 
 
 @main.command("run")
-@click.option("--kernel", type=click.Choice(SERIES), required=True)
+@click.option("--kernel", type=click.Choice(KERNELS), required=True)
 @click.option("--scenario", help="What to run, by name.  [default: sysrq]")
 @click.option(
     "--script",
@@ -65,6 +65,12 @@ def prepare(series: tuple[str, ...]) -> None:
     help="Who dumps: QEMU, or a capture kernel, which leaves DIR/grab, too.",
 )
 @click.option("--cpus", type=click.IntRange(1, 64), default=2, show_default=True)
+@click.option(
+    "--possible-cpus",
+    type=click.IntRange(1, 255),
+    metavar="N",
+    help="CPUs that could be plugged in, those of --cpus among them.  [default: --cpus]",
+)
 @click.option(
     "--memory",
     type=click.IntRange(min=128),
@@ -124,6 +130,7 @@ def run_command(
     script: Path | None,
     capture: str,
     cpus: int,
+    possible_cpus: int | None,
     memory: int | None,
     record: str,
     no_record: bool,
@@ -147,6 +154,8 @@ def run_command(
         if scenario not in scenarios():
             raise click.UsageError(f"no scenario {scenario!r}; there are: {', '.join(scenarios())}")
         script = scenarios()[scenario].script
+    if possible_cpus is not None and possible_cpus < cpus:
+        raise click.UsageError("--possible-cpus is less than --cpus")
     kdump = capture == "kdump"
     if before_dump and not kdump:
         raise click.UsageError("--before-dump goes with --capture kdump")
@@ -161,6 +170,7 @@ def run_command(
         script=script,
         capture=capture,
         cpus=cpus,
+        possible_cpus=possible_cpus,
         memory=memory,
         record=None if no_record else record,
         debuginfo=debuginfo,
@@ -185,7 +195,11 @@ def run_command(
 
 @main.command("score")
 @click.option(
-    "--kernel", "kernels", type=click.Choice(SERIES), multiple=True, help="[default: all]"
+    "--kernel",
+    "kernels",
+    type=click.Choice(KERNELS),
+    multiple=True,
+    help="[default: one of each series]",
 )
 @click.option("--scenario", "names", multiple=True, help="[default: all that know their culprit]")
 @click.option(

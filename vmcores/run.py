@@ -56,6 +56,7 @@ class Options:
     script: Path
     capture: str = "memory"
     cpus: int = 2
+    possible_cpus: int | None = None
     memory: int = 256
     record: str | None = ""
     """Arguments of `lkst start`; None: do not record."""
@@ -143,6 +144,7 @@ def _run_once(options: Options, kernel: Kernel, root: Path, say: Callable[[str],
         boot = GuestOptions(
             kernel=kernel,
             cpus=options.cpus,
+            possible_cpus=options.possible_cpus,
             memory=options.memory,
             console=out / "console.log",
             disks=guest_disks,

@@ -51,6 +51,8 @@ def test_choose_takes_the_highest_number_not_the_last_name() -> None:
     assert older.packages == ("linux-image-6.1.0-9-cloud-amd64-unsigned",)
     assert older.debug_package is None
     assert kernels.choose(NAMES, "6.12")[0].version == "6.12.57+deb12-cloud-amd64"
+    (only,) = kernels.choose(NAMES, "6.1-rt")
+    assert only.version == "6.1.0-11-rt-amd64"
 
 
 def test_choose_wants_all_parts_of_a_split_kernel() -> None:
