@@ -170,6 +170,7 @@ int BPF_PROG(syscall_time__sys_exit, struct pt_regs *regs, long ret)
 		e->delay = delay;
 		e->ret = ret;
 		e->nr = regs->orig_ax;
+		e->compat = abi_of(regs, regs->orig_ax);
 		COMMIT();
 	}
 	return 0;

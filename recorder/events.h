@@ -164,7 +164,7 @@ EVENT(workqueue_execute_start, workqueue, "", "workqueue_execute_start", 1,
 EVENT(workqueue_execute_end, workqueue, "", "workqueue_execute_end", 1,
       "a work item ends", FIELD(ksym, function, "") FIELD(hex, work, ""))
 
-/* System calls */
+/* System calls; compat: 1 by a 32-bit entry, 2 of the x32 ABI */
 EVENT(sys_enter, syscall, "SYSCALL_ENTRY", "sys_enter", 1,
       "a system call starts",
       FIELD(hex, arg0, "") FIELD(hex, arg1, "") FIELD(hex, arg2, "")
@@ -401,7 +401,8 @@ EVENT(blocked_time, delay, "", "sched_wakeup", 0,
       "time that a task was in D state",
       FIELD(u64, delay, "ns") FIELD(comm, comm, "pid") FIELD(pid, pid, ""))
 EVENT(syscall_time, delay, "", "sys_exit", 0, "time that a system call took",
-      FIELD(u64, delay, "ns") FIELD(ret, ret, "") FIELD(syscall, nr, ""))
+      FIELD(u64, delay, "ns") FIELD(ret, ret, "") FIELD(syscall, nr, "")
+      FIELD(flag, compat, ""))
 EVENT(irq_time, delay, "", "irq_handler_exit", 0,
       "time that a device's interrupt handler took",
       FIELD(u64, delay, "ns") FIELD(ksym, handler, "") FIELD(u32, irq, ""))

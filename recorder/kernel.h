@@ -15,6 +15,7 @@
 struct pt_regs {
 	unsigned long r11;
 	unsigned long r10;
+	unsigned long bx;
 	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
@@ -258,6 +259,9 @@ struct trace_event_raw_consume_skb {
 
 /* arch/x86/include/asm/thread_info.h */
 #define TS_COMPAT 0x0002
+
+/* arch/x86/include/uapi/asm/unistd.h */
+#define X32_SYSCALL_BIT 0x40000000
 
 /* include/linux/blk_types.h */
 #define REQ_OP_MASK 0xff

@@ -15,6 +15,7 @@ import struct
 
 from drgn import FaultError, Program, Symbol
 
+from lkst.syscalls import i386_names
 from lkst.trace.facts import Enums, Names
 
 __all__ = ("read_names",)
@@ -69,9 +70,12 @@ def read_names(prog: Program, find_symbols: Finder) -> Names:
         found = name_at(value) if value >> 63 else None
         return f"{found[0]}+{found[1]:#x}" if found else None
 
+    syscalls = _read_syscalls(prog, address("sys_call_table"), name_at)
+    # Gone since Linux 6.9 (1e3ad78334a6).
+    compat_table = _read_syscalls(prog, address("ia32_sys_call_table"), name_at)
     return Names(
-        syscalls=_read_syscalls(prog, address("sys_call_table"), name_at),
-        compat_syscalls=_read_syscalls(prog, address("ia32_sys_call_table"), name_at),
+        syscalls=syscalls,
+        compat_syscalls=_compat_names(syscalls, compat_table),
         softirqs=_read_softirqs(prog, address("softirq_to_name")),
         gfp_flags=_read_flags(prog, address("gfpflag_names")),
         enums=Enums({name: _read_enum(prog, name) for name in _ENUMS}, partial(_read_enum, prog)),
@@ -98,6 +102,18 @@ def _read_syscalls(
         if name != "ni_syscall":
             names[number] = _SYSCALLS.get(name, name)
     return names
+
+
+def _compat_names(native: dict[int, str], table: dict[int, str]) -> dict[int, str]:
+    """
+    Name the calls of 32-bit programs as these do: mmap2, not mmap_pgoff.
+
+    :param table: names of functions by number; empty: the kernel has no such table
+    """
+    names = i386_names(native)
+    if not table:
+        return names
+    return {number: names.get(number, function) for number, function in table.items()}
 
 
 def _read_softirqs(prog: Program, table: int | None) -> list[str]:

@@ -14,6 +14,7 @@ from functools import partial
 import socket
 
 from lkst.signals import code_name, signal_name
+from lkst.syscalls import X32_BIT, x32_name
 from lkst.tables import (
     ADDRESS_FAMILIES,
     BLK_STATUS,
@@ -70,9 +71,12 @@ def _ksym(value: int, names: Names) -> Value:
 
 def _syscall(value: int, names: Names) -> Value:
     number, compat = _low(value), value >> 32
-    table = names.compat_syscalls if compat else names.syscalls
+    if compat & 1:
+        return names.compat_syscalls.get(number, number)
+    if number >= X32_BIT:
+        return x32_name(number - X32_BIT, names.syscalls) or number
     # -1: a tracer took the system call back.
-    return table.get(number, number)
+    return names.syscalls.get(number, number)
 
 
 def _low(value: int) -> int:

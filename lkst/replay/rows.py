@@ -8,13 +8,14 @@ so each event is written as a block and its lines go where their time is.
 """
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkst.decode.catalogue import Event
 from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
-from lkst.replay.cells import Part, joined, pick
+from lkst.replay.cells import Part, distinct, joined, pick
 from lkst.replay.values import Form, Values
 from lkst.trace.trace import Trace
 
@@ -98,8 +99,9 @@ class Rows:
         for field in sorted(event.fields, key=lambda field: field.type not in _LEADING):
             key = (form.separator if parts else b"") + form.key(field.name)
             if form.quiet and field.type == "flag" and field.is_number:
-                is_set = chunk.column(field, rows) != 0
-                parts.append(pick([b"", key + form.value(1)], is_set.astype(np.int64)))
+                values, codes = distinct(cast(NDArray[np.integer], chunk.column(field, rows)))
+                shown = [key + form.value(value) if value else b"" for value in values]
+                parts.append(pick(shown, codes))
                 continue
             parts.append(key)
             parts += self._values.write(chunk, event, field, rows)

@@ -42,7 +42,7 @@ def _syscalls(columns: Columns) -> dict[str, Column]:
     compat = either(begin["compat"], end["compat"], pairs)
     table["nr"] = nr
     table["name"] = columns.named("syscall", (nr & 0xFFFFFFFF | compat << 32).view(np.uint64))
-    table["compat"] = compat != 0
+    table["compat"] = (compat & 1) != 0
     table["ret"] = maybe(end["ret"], pairs.end)
     failed = (pairs.end >= 0) & (end["ret"][pairs.end] < 0) if len(end) else pairs.end >= 0
     failed &= end["ret"][pairs.end] >= -_MAX_ERRNO if len(end) else False

@@ -254,6 +254,16 @@ def hotplug() -> None:
         online.write_text("1")
 
 
+def other_abis() -> None:
+    for name in ("abi32", "abi64"):
+        program = Path("/lab/files", name)
+        if program.exists():
+            with deed(name) as facts:
+                child = subprocess.Popen([program])
+                assert child.wait() == 0
+                facts["child"] = child.pid
+
+
 def main() -> None:
     with deed("begin"):
         pass
@@ -271,6 +281,7 @@ def main() -> None:
         compaction,
         kernel_thread,
         interrupts,
+        other_abis,
         hotplug,
     ):
         do()

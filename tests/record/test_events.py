@@ -8,6 +8,7 @@ A program in the guest makes the events happen that can be made to happen.
 from collections.abc import Callable, Iterator
 import json
 from pathlib import Path
+import subprocess
 from typing import Any, NamedTuple
 
 from dumps import ABSENT, KERNELS, Dump, Lab, Run
@@ -18,6 +19,11 @@ from lkst.record.built import built_catalogue
 Record = dict[str, Any]
 
 DEEDS = Path(__file__).with_name("deeds.py")
+ABI = Path(__file__).with_name("abi.c")
+FREESTANDING = (
+    "-O2 -Wall -Wextra -Werror -static -nostdlib -ffreestanding -fno-pic -no-pie"
+    " -fno-stack-protector"
+).split()
 SCRIPT = """
 lkst start --maskset all --size 32M >/out/start.out 2>/out/start.err
 exec python3 /lab/files/deeds.py
@@ -89,10 +95,24 @@ class Done:
         return Deed(facts, inside)
 
 
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Build programs that make calls of other ABIs; give words for the lab that bring them in."""
+    folder = tmp_path_factory.mktemp("abi")
+    words = []
+    for bits in ("32", "64"):
+        program = str(folder / f"abi{bits}")
+        subprocess.run(["cc", f"-m{bits}", *FREESTANDING, "-o", program, str(ABI)], check=True)
+        words += ["--file", program]
+    return words
+
+
 @pytest.fixture(scope="module", params=KERNELS)
-def done(request: pytest.FixtureRequest, lab: Lab, lkst: Run) -> Iterator[Done]:
+def done(
+    request: pytest.FixtureRequest, lab: Lab, lkst: Run, programs: list[str]
+) -> Iterator[Done]:
     # Locks are only waited for where CPUs run at the same time.
-    words = ("--no-record", "--thread-per-cpu", "--memory", "1024", "--file", str(DEEDS))
+    words = ("--no-record", "--thread-per-cpu", "--memory", "1024", "--file", str(DEEDS), *programs)
     dump = lab(request.param, *words, script=SCRIPT)
     result = lkst("replay", dump.vmcore, "--format", "jsonl")
     assert (result.status, result.stderr) == (0, "")
@@ -344,6 +364,68 @@ def test_interrupts(done: Done) -> None:
     if "ipi_send_cpu" not in ABSENT.get(done.dump.kernel, ()):
         sent = every.of("ipi_send_cpu", callback="generic_smp_call_function_single_interrupt")
         assert {fields["target_cpu"] for fields in sent} == {0, 1}
+
+
+def calls_of(done: Done, program: str) -> list[tuple[Any, ...]]:
+    """Give what a program called: name, how, and the arguments."""
+    deed = done[program]
+    own = [r for r in deed.records if r["pid"] == deed.facts["child"]]
+    entered = [r["fields"] for r in own if r["event"] == "sys_enter"]
+    left = [r["fields"] for r in own if r["event"] == "sys_exit"]
+    timed = [r["fields"] for r in own if r["event"] == "syscall_time"]
+    names = [(fields["nr"], fields["compat"]) for fields in entered]
+    begin = 1 + max(i for i, (name, _) in enumerate(names) if name == "execve")
+    # The last one does not return.
+    for returned in (left, timed):
+        assert [(f["nr"], f["compat"]) for f in returned[-len(names[begin:-1]) :]] == names[
+            begin:-1
+        ]
+    return [
+        (f["nr"], f["compat"], *(int(f[f"arg{n}"], 16) for n in range(4))) for f in entered[begin:]
+    ]
+
+
+#: What abi.c calls by the entries of 32-bit programs: the arguments that it gives.
+CALLS_32: list[tuple[Any, ...]] = [
+    ("umask", 0o22),
+    ("_llseek", 0xFFFFFFFF, 0x11, 0x22, 0x33),
+    ("close", 0xFFFFFFFF),
+    ("mmap2", 0, 0x1234000),
+    ("clock_gettime64", 1),
+    ("openat2", 0xFFFFFFFF, 0x10, 0x20, 0x30),
+    (9999, 1, 2, 3, 4),
+]
+
+
+def as_32(call: tuple[Any, ...]) -> tuple[Any, ...]:
+    name, *given = call
+    return (name, 1, *given, *[0] * (4 - len(given)))
+
+
+def test_calls_of_32_bit_programs(done: Done) -> None:
+    *calls, last = calls_of(done, "abi32")
+    assert calls == [as_32(call) for call in CALLS_32] * 2
+    assert last[:3] == ("exit_group", 1, 0)
+
+
+def test_calls_of_other_abis_by_a_64_bit_program(done: Done) -> None:
+    calls = calls_of(done, "abi64")
+    count = len(CALLS_32)
+    assert calls[:count] == [as_32(call) for call in CALLS_32]
+    x32 = 1 << 30
+    every = 2**64 - 1
+    assert [(*call[:3],) for call in calls[count:]] == [
+        ("umask", 0, 0o22),
+        ("umask", 0, 0o23),
+        ("umask", 2, 0o24),
+        ("ioctl", 2, every),
+        (x32 | 16, 2, 0),
+        (x32 | 9999, 2, 0),
+        (514, 0, 0),
+        (-1, 0, 0),
+        ("exit_group", 0, 0),
+    ]
+    assert calls[count + 3][3:] == (0x5401, 0x22, 0x33)
 
 
 def test_hotplug(done: Done) -> None:

@@ -2,6 +2,7 @@
 """What the values of each type look like, in text and in JSON."""
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -248,6 +249,19 @@ def test_32_bit_system_calls_have_their_own_numbers() -> None:
     trace = made.trace(Facts(names=NAMES))
     records = [json.loads(line) for line in "".join(replay_jsonl(trace)).splitlines()]
     assert [r["fields"]["nr"] for r in records] == ["read", "restart_syscall", "open"]
+
+
+def test_x32_system_calls_are_named_and_marked() -> None:
+    made = Synthetic()
+    made.record(0, 1, 1, "sys_enter", nr=1 << 30, compat=2)
+    made.record(0, 2, 1, "sys_enter", nr=1 << 30 | 16, compat=2)
+    made.record(0, 3, 1, "sys_exit", nr=2**32 - 1, compat=0)
+    lines = "".join(text_lines(made.trace(Facts(names=NAMES)))).splitlines()
+    assert [re.findall("(?:nr|compat)=([^ ]+)", line) for line in lines] == [
+        ["read", "2"],
+        [str(1 << 30 | 16), "2"],
+        ["-1"],
+    ]
 
 
 @pytest.mark.parametrize(
