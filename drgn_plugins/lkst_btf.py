@@ -12,6 +12,9 @@ and its symbol table in its own memory, so a dump of it explains itself:
   :linux:`Documentation/bpf/btf.rst`, :linux:`include/uapi/linux/btf.h`),
 * other global variables, whose types BTF leaves out, in a table below.
 
+It also tells drgn where the kernel's code lies, without which drgn cannot unwind
+stacks by the ORC tables of the dump.
+
 Debug info comes first wherever there is any. Nothing is read before the first
 lookup that debug info did not answer.
 
@@ -36,6 +39,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from drgn import (
     FaultError,
     FindObjectFlags,
+    MainModule,
+    Module,
     ModuleFileStatus,
     Object,
     PlatformFlags,
@@ -55,7 +60,7 @@ from drgn import (
     sizeof,
 )
 from drgn.helpers.linux.kallsyms import load_vmlinux_kallsyms, module_kallsyms
-from drgn.helpers.linux.module import for_each_module
+from drgn.helpers.linux.module import for_each_module, module_address_regions
 
 try:
     import numpy as np
@@ -72,6 +77,7 @@ __all__ = (
     "attach_btf",
     "drgn_prog_set",
     "find_kallsyms",
+    "place_modules",
 )
 
 logger = logging.getLogger("drgn.lkst_btf")
@@ -295,6 +301,7 @@ _MAX_SIZE = 1 << 28
 
 # Of symbols in kallsyms, as drgn has it: more is a gap behind it.
 _MAX_SYMBOL = 1 << 16
+_MAX_MODULES = 1 << 14
 # Of so many names in kallsyms one is marked.
 _MARKED = 256
 
@@ -1379,6 +1386,67 @@ def find_kallsyms(
     return _register(prog).find_kallsyms(prog, name, address, one)
 
 
+def place_modules(prog: Program) -> None:
+    """
+    Find the kernel's modules, and tell drgn where they and the kernel lie.
+
+    Without it drgn does not find the tables by which it unwinds stacks. drgn's
+    command line does the same when it looks for debug info. A damaged list of
+    modules costs the modules that come behind the damage.
+    """
+    try:
+        prog.create_loaded_modules()
+    except Exception as e:
+        logger.debug("cannot find the modules: %s", e)
+    with contextlib.suppress(LookupError, ValueError):
+        _place_kernel([prog.main_module()])
+    try:
+        for number, module in enumerate(for_each_module(prog)):
+            if number >= _MAX_MODULES:
+                break
+            _place_module(prog, module)
+    except Exception as e:
+        logger.debug("cannot read the list of modules: %s", e)
+
+
+def _place_module(prog: Program, module: Object) -> None:
+    """Create a module that drgn ignored, as it does where dumps lack its sections' names."""
+    try:
+        with contextlib.suppress(LookupError):
+            prog.linux_kernel_loadable_module(module)
+            return
+        regions = [(start, start + size) for start, size in module_address_regions(module) if size]
+        name = module.name.string_().decode("utf-8", "replace")
+        created = prog.relocatable_module(name, regions[0][0], create=True)
+        created.object = module
+        created.address_ranges = regions
+        # CONFIG_UNWINDER_ORC
+        for section in ("orc_unwind", "orc_unwind_ip"):
+            created.section_addresses[f".{section}"] = module.arch.member_(section).value_()
+        # It says how to read the others, and is the same in all modules.
+        for symbol in find_kallsyms(prog, "__start_orc_header", None, True):
+            created.section_addresses[".orc_header"] = symbol.address
+    except Exception as e:
+        logger.debug("cannot tell where a module lies: %s", e)
+
+
+def _place_kernel(modules: Sequence[Module]) -> None:
+    """Set the main module's address range, where debug info has not."""
+    for module in modules:
+        if not isinstance(module, MainModule) or module.address_ranges is not None:
+            continue
+        try:
+            bounds = [
+                symbol.address
+                for name in ("_text", "_end")
+                for symbol in find_kallsyms(module.prog, name, None, True)
+            ]
+            if len(bounds) == 2 and bounds[0] < bounds[1]:
+                module.address_range = bounds[0], bounds[1]
+        except Exception as e:
+            logger.debug("cannot tell where the kernel lies: %s", e)
+
+
 def drgn_prog_set(prog: Program) -> None:
     """Prepare a Linux kernel program for doing without debug info."""
     if prog.flags & ProgramFlags.IS_LINUX_KERNEL:
@@ -1396,6 +1464,7 @@ def _register(prog: Program) -> _Kernel:
         prog.register_type_finder(_NAME, kernel.find_type, enable_index=-1)
         prog.register_object_finder(_NAME, kernel.find_object, enable_index=-1)
         prog.register_symbol_finder(_NAME, kernel.find_symbols, enable_index=-1)
+        prog.register_debug_info_finder(_NAME, _place_kernel, enable_index=-1)
     return kernel
 
 

@@ -44,17 +44,17 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
         names=names,
         others=functools.cache(lambda kind: _others(prog, find_symbols, names, kind)),
-        end=functools.cache(lambda: _end(prog, find_symbols, names)),
+        end=functools.cache(lambda: _end(prog, find_symbols)),
     )
 
 
 # What a replay does not need is imported when it is asked for.
 
 
-def _end(prog: Program, find_symbols: Finder, names: Names) -> End | None:
+def _end(prog: Program, find_symbols: Finder) -> End | None:
     from lkst.locate.end import read_end
 
-    return read_end(prog, find_symbols, names)
+    return read_end(prog, find_symbols)
 
 
 def _others(prog: Program, find_symbols: Finder, names: Names, kind: str) -> list[Other]:

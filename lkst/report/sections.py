@@ -107,7 +107,7 @@ def _time(state: State, ts: int) -> str:
 
 def _cpu(state: State, cpu: CPU) -> dict[str, Any]:
     dumped = state.end.current.get(cpu.cpu) if state.end else None
-    frames = state.end.cpu_stack(cpu.cpu) if state.end and dumped else ()
+    frames = state.end.cpu_stack(cpu.cpu) if state.end and cpu.cpu in state.end.cpus else ()
     return {
         "cpu": cpu.cpu,
         "task": clean(who(cpu.task.comm, cpu.task.pid)) if cpu.task else "",

@@ -15,7 +15,7 @@ import io
 from itertools import chain
 import logging
 
-from drgn import Program, sizeof
+from drgn import Module, Program, sizeof
 from drgn.helpers.linux.bpf import bpf_link_for_each, bpf_map_for_each, bpf_prog_for_each
 from drgn.helpers.linux.cpumask import for_each_possible_cpu, for_each_present_cpu
 from drgn.helpers.linux.module import for_each_module
@@ -24,12 +24,13 @@ from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.printk import get_printk_records
 from drgn.helpers.linux.sched import cpu_curr, idle_task, task_state_to_char
 
-from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms, place_modules
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
 from lkst.locate.memory import read_pages
 from lkst.locate.ranges import memory_size
+from lkst.locate.stacks import Stacks
 from lkst.slice.crash import read_for_crash
 from lkst.slice.reading import attempt, distinct, touch
 
@@ -50,6 +51,9 @@ _STACK_BOUNDS = (
 _STACK_SIZE = 1 << 14  # unless they tell
 _MAX_STACK = 1 << 18
 _MAX_TEXT = 1 << 16
+_MAX_TABLE = 1 << 25
+_ORC_ENTRY = 6  # struct orc_entry
+_MAX_CALL = 16  # bytes of an instruction, and more
 _NOTE_HEADER = 24  # Elf64_Nhdr and "VMCOREINFO", padded
 
 
@@ -184,8 +188,28 @@ def _read_bpf(prog: Program) -> None:
 def _read_modules(prog: Program) -> None:
     for module in distinct(for_each_module(prog)):
         touch(module)
-    # What drgn needs to find their debug info.
-    prog.create_loaded_modules()
+    # What drgn needs to find their debug info, and to unwind stacks.
+    place_modules(prog)
+    with attempt("the kernel's unwind tables"):
+        for name in ("orc_unwind_ip", "orc_unwind", "orc_header"):
+            start, stop = (
+                find_kallsyms(prog, f"__{end}_{name}", None, True)[0].address
+                for end in ("start", "stop")
+            )
+            read_pages(prog, start, min(stop - start, _MAX_TABLE))
+    for module in prog.modules():
+        with attempt("a module's unwind tables"):
+            _read_module_tables(module)
+
+
+def _read_module_tables(module: Module) -> None:
+    """Read a module's ORC tables (struct mod_arch_specific of arch/x86/include/asm/module.h)."""
+    sections = getattr(module, "section_addresses", {})
+    if ".orc_unwind" not in sections:
+        return
+    count = module.object.arch.num_orcs.value_()
+    for name, size in ((".orc_unwind_ip", 4), (".orc_unwind", _ORC_ENTRY)):
+        read_pages(module.prog, sections[name], min(count * size, _MAX_TABLE))
 
 
 def _read_vmcoreinfo(prog: Program) -> None:
@@ -241,7 +265,11 @@ def read_stacks(source: Program, prog: Program) -> None:
     """
     with attempt("CPUs"):
         stack_size = _stack_size(prog)
+        stacks = Stacks(source, find_kallsyms)
         for cpu in for_each_possible_cpu(prog):
+            with attempt(f"the calls on CPU {cpu}"):
+                for place in stacks.frames_of_cpu(cpu, cpu_curr(source, cpu)):
+                    read_pages(prog, place.pc - _MAX_CALL, _MAX_CALL)
             with attempt(f"where CPU {cpu} was"):
                 for frame in source.stack_trace(cpu_curr(source, cpu)):
                     read_pages(prog, frame.sp, stack_size - frame.sp % stack_size)

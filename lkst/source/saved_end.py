@@ -28,7 +28,7 @@ def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
         "panic_cpu": end.panic_cpu,
         "current": {cpu: _describe(task) for cpu, task in end.current.items()},
         "waiting": [_describe(task) for task in end.waiting],
-        "cpu_stacks": {cpu: end.cpu_stack(cpu) for cpu in end.current},
+        "cpu_stacks": {cpu: end.cpu_stack(cpu) for cpu in end.cpus},
         "task_stacks": {pid: stack for pid, stack in stacks.items() if stack},
     }
 

@@ -128,13 +128,12 @@ def _pending(state: State, pending: Pending) -> dict[str, Any]:
 
 
 def _dump(end: End) -> dict[str, Any]:
-    def task(task: EndTask, stack: tuple[str, ...]) -> dict[str, Any]:
-        return {"pid": task.pid, "comm": task.comm, "stack": list(stack)}
+    def task(task: EndTask | None, stack: tuple[str, ...]) -> dict[str, Any]:
+        known = {"pid": task.pid, "comm": task.comm} if task else {"pid": None, "comm": ""}
+        return {**known, "stack": list(stack)}
 
     return {
         "panic_cpu": end.panic_cpu,
-        "current": {
-            str(cpu): task(own, end.cpu_stack(cpu)) for cpu, own in sorted(end.current.items())
-        },
+        "current": {str(cpu): task(end.current.get(cpu), end.cpu_stack(cpu)) for cpu in end.cpus},
         "blocked": [task(own, end.task_stack(own.pid)) for own in end.waiting],
     }

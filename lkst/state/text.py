@@ -92,11 +92,12 @@ def _records(state: State, rows: list[int]) -> list[str]:
 
 def _dumped(state: State, cpu: CPU) -> str:
     task = state.end.current.get(cpu.cpu) if state.end else None
-    if not state.end or not task:
+    if not state.end or cpu.cpu not in state.end.cpus:
         return ""
     panicked = "  (panicked)" if state.end.panic_cpu == cpu.cpu else ""
     frames = state.end.cpu_stack(cpu.cpu)
-    return f"  in the dump    {clean(who(task.comm, task.pid))}{panicked}\n" + _stack(frames)
+    name = clean(who(task.comm, task.pid)) if task else "a task that cannot be read"
+    return f"  in the dump    {name}{panicked}\n" + _stack(frames)
 
 
 def _stack(frames: tuple[str, ...]) -> str:

@@ -67,7 +67,7 @@ class End:
 
     #: CPU that panicked; None: none did.
     panic_cpu: int | None = None
-    #: Tasks that the CPUs were running.
+    #: Tasks that the CPUs were running; a CPU whose task cannot be read is missing.
     current: dict[int, EndTask] = field(default_factory=dict)
     #: Tasks in D state.
     waiting: list[EndTask] = field(default_factory=list)
@@ -75,6 +75,12 @@ class End:
     #: first; none where it cannot be read.
     cpu_stack: Callable[[int], tuple[str, ...]] = lambda cpu: ()
     task_stack: Callable[[int], tuple[str, ...]] = lambda pid: ()
+
+    @property
+    def cpus(self) -> list[int]:
+        """CPUs that may have a stack, in order."""
+        panicked = [] if self.panic_cpu is None else [self.panic_cpu]
+        return sorted({*self.current, *panicked})
 
 
 @dataclass

@@ -2,14 +2,18 @@
 """What dumps of real kernels say of their end, without debug info and with it."""
 
 import itertools
+from typing import Any
 
-from drgn import Program, StackFrame
+from drgn import FaultError, Program, RelocatableModule, StackFrame
+from drgn.helpers.linux.mm import follow_phys
+from drgn.helpers.linux.module import for_each_module
 from drgn.helpers.linux.pid import for_each_task
-from dumps import Dump
+from dumps import KERNELS, Dump, Lab
+import pytest
 
-from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms, place_modules
 from lkst.locate.end import read_end
-from lkst.locate.facts import read_facts
+from lkst.locate.stacks import Stacks
 from lkst.trace.facts import End
 
 
@@ -17,7 +21,7 @@ def end_of(dump: Dump) -> tuple[Program, End]:
     prog = Program()
     prog.set_core_dump(dump.vmcore)
     attach_btf(prog)
-    end = read_end(prog, find_kallsyms, read_facts(prog, find_kallsyms).names)
+    end = read_end(prog, find_kallsyms)
     assert end
     return prog, end
 
@@ -86,3 +90,71 @@ def test_a_task_that_is_not_there(story_6_1: Dump) -> None:
     _, end = end_of(story_6_1)
     assert end.task_stack(4_000_000) == ()
     assert end.cpu_stack(99) == ()
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kdump(request: pytest.FixtureRequest, lab: Lab) -> Dump:
+    """Give a dump that each kernel has taken of itself."""
+    if request.param == "6.1":
+        dump: Dump = request.getfixturevalue("kdump_6_1")
+        return dump
+    return lab(
+        request.param, "--scenario", "story", "--capture", "kdump", "--dump-format", "flattened"
+    )
+
+
+def test_the_panicked_cpu_of_a_kdump_goes_on_to_panic_and_its_callers(kdump: Dump) -> None:
+    _, end = end_of(kdump)
+    assert end.panic_cpu is not None
+    stack = functions(end.cpu_stack(end.panic_cpu))
+    assert stack[0] == "__crash_kexec"
+    path = ["panic", "sysrq_handle_crash", "write_sysrq_trigger", "vfs_write", "ksys_write"]
+    assert [name for name in stack if name in path] == path
+    assert stack[-1].startswith("entry_SYSCALL_64")
+
+
+def test_a_cpu_has_a_stack_although_its_task_cannot_be_read(kdump: Dump) -> None:
+    prog, end = end_of(kdump)
+    for cpu in end.current:
+        # A CPU that was in user space has none.
+        expected = end.cpu_stack(cpu)
+        assert not expected or Stacks(prog, find_kallsyms).of_cpu(cpu, None) == expected
+
+
+def test_modules_are_placed_although_their_sections_cannot_be_read(story: Dump) -> None:
+    whole = Program()
+    whole.set_core_dump(story.vmcore)
+    attach_btf(whole)
+    hidden = {
+        follow_phys(whole["init_mm"].address_of_(), module.sect_attrs.value_()).value_() >> 12
+        for module in for_each_module(whole)
+    }
+    assert hidden
+
+    def read(address: int, count: int, offset: int, physical: bool) -> bytes:
+        if hidden & set(range(address >> 12, (address + count - 1 >> 12) + 1)):
+            raise FaultError("left out", address)
+        data: bytes = whole.read(address, count, True)
+        return data
+
+    damaged = Program(whole.platform)
+    damaged.add_memory_segment(0, 1 << 46, read, True)
+    damaged.set_linux_kernel_custom(whole["VMCOREINFO"].string_(), False)
+    attach_btf(damaged)
+    damaged.create_loaded_modules()
+    assert places(damaged) == {}
+    place_modules(whole)
+    place_modules(damaged)
+    assert places(damaged) == places(whole) != {}
+
+
+def places(prog: Program) -> dict[str, tuple[Any, ...]]:
+    """Give where the modules and their unwind tables lie."""
+    return {
+        module.name: (
+            sorted(module.address_ranges or ()),
+            *(module.section_addresses[name] for name in (".orc_unwind", ".orc_unwind_ip")),
+        )
+        for module in prog.modules()
+        if isinstance(module, RelocatableModule)
+    }
