@@ -29,12 +29,13 @@ _FILE = "lkst_replay.py"
 def _lkst(prog: Program, words: Sequence[str]) -> int:
     """Run a command of lkst; it has told what went wrong when it gives a status."""
     from lkst.cli import run
+    from lkst.source.dumped import safe_program
     from lkst.source.host import HOST, Host
 
     host = prog.cache.get(HOST)
     if host is None:
         name = prog.core_dump_path or "the kernel that drgn has open"
-        host = prog.cache[HOST] = Host(prog, name)
+        host = prog.cache[HOST] = Host(safe_program(prog), name)
     return run(words, context=host)
 
 

@@ -84,8 +84,10 @@ def cli() -> None:
     """
     Record the kernel's events, and replay them after a panic.
 
-    SOURCE is a vmcore (ELF, kdump-compressed or flattened), a saved .lkst file or a folder of
-    them, 'live' (the recorder of this machine), 'kcore', or 'qemu:ADDRESS'.
+    SOURCE is a vmcore (ELF, kdump-compressed or flattened, whole or not, compressed with gzip, xz,
+    bzip2, lz4 or zstd or not), all parts of a split one (dump.1 dump.2 ...), a folder with one, a
+    saved .lkst file or a folder of them, 'live' (the recorder of this machine), 'kcore', or
+    'qemu:ADDRESS'.
     """
 
 

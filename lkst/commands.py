@@ -26,7 +26,7 @@ from lkst.replay.text import replay_text
 from lkst.replay.times import TIMES
 from lkst.source import open_source
 from lkst.source.host import Host
-from lkst.source.source import is_source
+from lkst.source.source import Source, is_source, take_source
 from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.others import KINDS
 from lkst.trace.trace import Trace
@@ -44,7 +44,6 @@ __all__ = (
     "told_status",
 )
 
-source_argument = click.argument("source", required=False)
 output_option = click.option(
     "-o",
     "--output",
@@ -54,10 +53,25 @@ output_option = click.option(
 )
 
 
-def _open(source: str | None) -> list[Trace]:
+def _take_source(
+    ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
+) -> Source | None:
+    if not words:
+        return None
+    source, rest = take_source(words)
+    if rest:
+        raise click.UsageError(f"Got unexpected extra argument ({rest[0]})", ctx)
+    return source
+
+
+#: One word, or the parts of a split dump.
+source_argument = click.argument("source", nargs=-1, metavar="[SOURCE]", callback=_take_source)
+
+
+def _open(source: Source | None) -> list[Trace]:
     """Read the traces of what was named, or of what the host has open."""
     where = _where(source)
-    if isinstance(where, str):
+    if not isinstance(where, Host):
         return open_source(where)
     traces = where.traces()
     if not traces:
@@ -65,7 +79,7 @@ def _open(source: str | None) -> list[Trace]:
     return traces
 
 
-def _where(source: str | None) -> str | Host:
+def _where(source: Source | None) -> Source | Host:
     """Tell what to read: what was named, or what the host has open."""
     host = click.get_current_context().obj
     if not isinstance(host, Host):
@@ -80,7 +94,7 @@ def _where(source: str | None) -> str | Host:
     return host
 
 
-def newest(source: str | None) -> Trace:
+def newest(source: Source | None) -> Trace:
     """Read the trace of the recorder that was started last."""
     traces = _open(source)
     if len(traces) > 1:
@@ -109,7 +123,7 @@ def _told(trace: Trace, faults: list[str]) -> int:
 @click.command("list")
 @source_argument
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def list_command(source: str | None, form: str) -> int:
+def list_command(source: Source | None, form: str) -> int:
     """Show which recorders SOURCE holds, and per CPU: records, time span, loss."""
     from lkst.replay.listing import list_json, list_text
 
@@ -139,7 +153,7 @@ def list_command(source: str | None, form: str) -> int:
     help="On the same clock: dmesg, ftrace, ringbuf (other programs' BPF ring buffers).",
 )
 def replay_command(
-    source: str | None, filters: Filters, form: str, time: str, others: tuple[str, ...]
+    source: Source | None, filters: Filters, form: str, time: str, others: tuple[str, ...]
 ) -> int:
     """Print the sequence of events of SOURCE up to the panic."""
     if others:
@@ -171,7 +185,7 @@ def _kinds(text: str) -> list[str]:
 
 
 def _replay_timeline(
-    source: str | None, filters: Filters, form: str, time: str, kinds: list[str]
+    source: Source | None, filters: Filters, form: str, time: str, kinds: list[str]
 ) -> int:
     if form == "csv":
         raise Usage("--with goes with the formats text and jsonl: CSV has no column for origins")
@@ -201,7 +215,7 @@ def _replay_timeline(
     help="Events, categories, LKST names: 'sched_*,irq'",
 )
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def counts_command(source: str | None, events: tuple[str, ...], form: str) -> int:
+def counts_command(source: Source | None, events: tuple[str, ...], form: str) -> int:
     """Show what was counted instead of recorded: by event, and as histograms."""
     from lkst.decode.counts import read_counts
     from lkst.replay.counts import chosen_counts, counts_json, counts_text
@@ -227,7 +241,7 @@ def counts_command(source: str | None, events: tuple[str, ...], form: str) -> in
 @source_argument
 @output_option
 @filter_options
-def save_command(source: str | None, output: Path, filters: Filters) -> int:
+def save_command(source: Source | None, output: Path, filters: Filters) -> int:
     """Keep the trace of SOURCE in a file, whole or filtered."""
     from lkst.source.saved import save_trace
 
@@ -242,12 +256,12 @@ def save_command(source: str | None, output: Path, filters: Filters) -> int:
 @click.command("slice")
 @source_argument
 @output_option
-def slice_command(source: str | None, output: Path) -> None:
+def slice_command(source: Source | None, output: Path) -> None:
     """Cut the smallest vmcore out of a vmcore that still replays."""
     from lkst.slice import cut_slice
 
     where = _where(source)
-    click.echo(str(cut_slice(where if isinstance(where, str) else where.program, output)))
+    click.echo(str(cut_slice(where.program if isinstance(where, Host) else where, output)))
 
 
 @click.command("events")
@@ -292,11 +306,11 @@ def events_command(
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
+    from lkst.progress import told
     from lkst.record.cost import measure_cost, temporary_recorder
     from lkst.record.cost_text import cost_json, cost_text
     from lkst.record.mask_commands import open_store
     from lkst.record.pins import PINS
-    from lkst.slice.progress import told
 
     if os.geteuid() != 0:
         raise LkstError("only root may measure what recording costs")
@@ -310,11 +324,12 @@ def _cost(seconds: float, name: str | None, form: str) -> str:
     return cost_text(cost) if form == "text" else cost_json(cost)
 
 
-def _split_words(words: tuple[str, ...]) -> tuple[str | None, str | None]:
-    source = pattern = None
+def _split_words(words: tuple[str, ...]) -> tuple[Source | None, str | None]:
+    source: Source | None = None
+    pattern = None
     rest = list(words)
     if rest and is_source(rest[0]):
-        source = rest.pop(0)
+        source, rest = take_source(rest)
     if rest:
         pattern = rest.pop(0)
     if rest:
@@ -322,7 +337,7 @@ def _split_words(words: tuple[str, ...]) -> tuple[str | None, str | None]:
     return source, pattern
 
 
-def _catalogue(source: str | None) -> Catalogue:
+def _catalogue(source: Source | None) -> Catalogue:
     host: Any = click.get_current_context().obj
     if source is not None or isinstance(host, Host):
         return _open(source)[0].catalogue

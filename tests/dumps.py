@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from lkst.cli import run
+from lkst.dump import open_dump
+from lkst.slice.notes import Note, parse_notes
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / "vmcores" / "lab.py"
@@ -55,6 +57,12 @@ class Result(NamedTuple):
 Lab = Callable[..., Dump]
 Once = Callable[[str, Callable[[Path], object]], Path]
 Run = Callable[..., Result]
+
+
+def read_notes(path: Path) -> list[Note]:
+    """Read the notes of a dump that are about its CPUs."""
+    dump = open_dump([path])
+    return list(parse_notes(dump.notes, dump.byte_order))
 
 
 def run_lab(kernel: str, words: tuple[str, ...], script: str | None, folder: Path) -> None:

@@ -9,10 +9,7 @@ which it was taken is (:mod:`lkst.record.pages`), in a note of the name LKST.
 """
 
 from collections import defaultdict
-import contextlib
-from pathlib import Path
 import re
-import struct
 
 from drgn import Program
 
@@ -20,9 +17,10 @@ from lkst import layout
 from lkst.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
+from lkst.dump import Dump
+from lkst.dump.notes import elf_notes
 from lkst.errors import Damaged
 from lkst.locate.buffers import Told, told_buffers
-from lkst.locate.dumpfile import PT_NOTE, elf_notes, elf_segments, open_dump
 from lkst.locate.memory import read_pages
 
 __all__ = ("grab_list", "read_listed")
@@ -30,28 +28,21 @@ __all__ = ("grab_list", "read_listed")
 _PAGE = 4096
 _NAME = b"LKST"
 _LISTED = "lkst-pages 1"
-_MAX_NOTES = 1 << 27
 _LINE = re.compile(r"(catalogue|control|cpus|counts|ring (\d{1,4})) ([0-9a-f]{1,16}) (\d{1,9})")
 
 #: By name of the map, rings by the number of their buffer: address and size of each stretch.
 _Runs = dict[str | int, list[tuple[int, int]]]
 
 
-def grab_list(path: Path) -> str | None:
+def grab_list(dump: Dump) -> str | None:
     """
     Read the list of a grab.
 
     :return: None: the file is no grab
     """
-    wrong = (OSError, ValueError, OverflowError, struct.error)
-    with contextlib.suppress(*wrong), path.open("rb") as file:
-        kind, read = open_dump(file)
-        for segment in elf_segments(read) if kind == "elf" else ():
-            if segment.kind != PT_NOTE or segment.size > _MAX_NOTES:
-                continue
-            for name, _, data in elf_notes(read(segment.offset, segment.size)):
-                if name == _NAME:
-                    return data.decode("ascii", "replace")
+    for name, _, data in elf_notes(dump.notes, dump.byte_order):
+        if name == _NAME:
+            return data.decode("ascii", "replace")
     return None
 
 

@@ -24,10 +24,10 @@ from lkst.measure.text import (
     result_text,
 )
 from lkst.output import paged
+from lkst.progress import told
 from lkst.replay.options import MEASURED, filter_options_of
-from lkst.slice.progress import told
 from lkst.source.host import Host
-from lkst.source.source import is_source
+from lkst.source.source import Source, is_source, take_source
 from lkst.sql.write import FORMATS, check_output, put
 from lkst.trace.filters import Filters
 
@@ -137,19 +137,19 @@ def _only(words: tuple[str, ...]) -> dict[str, str]:
     return pairs
 
 
-def _split(words: tuple[str, ...], names: set[str]) -> tuple[str | None, str | None]:
+def _split(words: tuple[str, ...], names: set[str]) -> tuple[Source | None, str | None]:
     rest = list(words)
-    source = None
+    source: Source | None = None
     hosted = isinstance(click.get_current_context().obj, Host)
     if rest and not hosted and (len(rest) > 1 or rest[0] not in names or is_source(rest[0])):
-        source = rest.pop(0)
+        source, rest = take_source(rest)
     name = rest.pop(0) if rest else None
     if rest:
         raise Usage(f"unexpected: {' '.join(rest)}")
     return source, name
 
 
-def _list(source: str | None, paths: tuple[Path, ...]) -> int:
+def _list(source: Source | None, paths: tuple[Path, ...]) -> int:
     measures = find_measures(paths)
     missing = None
     if source is not None or isinstance(click.get_current_context().obj, Host):

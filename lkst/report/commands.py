@@ -8,9 +8,10 @@ import click
 
 from lkst.commands import newest, output_option, source_argument, told_status
 from lkst.errors import NotFound
+from lkst.progress import told
 from lkst.replay.options import filter_options_of
 from lkst.report.build import write_report
-from lkst.slice.progress import told
+from lkst.source.source import Source
 from lkst.trace.filters import Filters, apply
 
 __all__ = ("report_command",)
@@ -23,7 +24,7 @@ _LAST = 1_000_000
 @source_argument
 @output_option
 @filter_options_of(("last", "since", "until"))
-def report_command(source: str | None, output: Path, filters: Filters) -> int:
+def report_command(source: Source | None, output: Path, filters: Filters) -> int:
     """
     Write an HTML page about SOURCE that needs no network.
 

@@ -14,18 +14,19 @@ import re
 
 from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 
+from lkst.dump.notes import ByteOrder
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.files import replacing
-from lkst.locate.dumpfile import ByteOrder
-from lkst.locate.ranges import dump_path, program_ranges
+from lkst.locate.ranges import dump_of, dump_path, program_ranges
+from lkst.progress import told
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import Dump, Uts, write_dump
 from lkst.slice.memory import carving_view, watched_program
-from lkst.slice.notes import Note, parse_notes, read_notes
-from lkst.slice.progress import told
+from lkst.slice.notes import Note, parse_notes
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
 from lkst.slice.reading import attempt
 from lkst.source.program import grab_list_of, open_program, read_traces
+from lkst.source.source import Source, name_of_source
 from lkst.trace.trace import Trace
 
 __all__ = ("SliceResult", "cut_slice")
@@ -58,11 +59,12 @@ class SliceResult:
         return f"{self.path}: {self.size / 1e6:.1f} MB, {self.pages} pages of memory"
 
 
-def cut_slice(source: str | Program, target: Path) -> SliceResult:
+def cut_slice(source: Source | Program, target: Path) -> SliceResult:
     """
     Cut the smallest vmcore that still replays.
 
-    :param source: path of a vmcore, ``kcore``, ``qemu:ADDRESS``, or an open program
+    :param source: path of a vmcore, paths of parts of a split one, ``kcore``,
+        ``qemu:ADDRESS``, or an open program
     :param target: file to write; one that is there is replaced once all is well
     :raises NotFound: if there is no recorder
     :raises Damaged: if *source* cannot be read
@@ -72,14 +74,15 @@ def cut_slice(source: str | Program, target: Path) -> SliceResult:
         return _cut(source, target, tell)
 
 
-def _cut(source: str | Program, target: Path, tell: Callable[[str], None]) -> SliceResult:
+def _cut(source: Source | Program, target: Path, tell: Callable[[str], None]) -> SliceResult:
     if isinstance(source, Program):
         prog, name = source, str(dump_path(source) or "the kernel that is open")
     else:
         if source == "live":
             raise Usage("a slice is cut out of a vmcore, not out of the running recorder")
-        _check_target(source, target)
-        prog, name = open_program(source), source
+        for path in (source,) if isinstance(source, str) else source:
+            _check_target(path, target)
+        prog, name = open_program(source), name_of_source(source)
     _check_target(dump_path(prog), target)
     if grab_list_of(prog) is not None:
         raise Usage(f"{name}: is a grab, which holds little but the recorder: 'lkst save' it")
@@ -152,8 +155,8 @@ def _number(vmcoreinfo: bytes, pattern: bytes) -> int:
 
 def _notes(source: Program, prog: Program, byte_order: ByteOrder) -> list[Note]:
     """Find the CPUs' registers: in the original's file, else in the kernel's memory."""
-    path = dump_path(source)
-    notes = read_notes(path, byte_order) if path is not None else []
+    dump = dump_of(source)
+    notes = list(parse_notes(dump.notes, byte_order)) if dump is not None else []
     if not notes:
         try:
             for section in read_crash_notes(prog):

@@ -27,9 +27,9 @@ import struct
 from typing import IO
 import zlib
 
-from lkst.locate.dumpfile import ByteOrder
+from lkst.dump.notes import ByteOrder, elf_note
 
-__all__ = ("Dump", "Uts", "elf_note", "write_dump")
+__all__ = ("Dump", "Uts", "write_dump")
 
 
 #: struct disk_dump_header up to nr_cpus
@@ -38,8 +38,6 @@ _HEADER = "8si65s65s65s65s65s65s6xqqIiiIIIIIIi"
 _SUB_HEADER = "qiiQQqQqQqQQQQ"
 #: struct page_desc
 _DESCRIPTOR = "qIIQ"
-#: Elf64_Nhdr
-_NOTE = "III"
 
 _SIGNATURE = b"KDUMP   "
 _VERSION = 6
@@ -81,18 +79,6 @@ class Dump:
     phys_base: int = 0
     #: Time of the crash, in s since 1970.
     time: int = 0
-
-
-def elf_note(name: bytes, kind: int, data: bytes, byte_order: ByteOrder) -> bytes:
-    """Make an ELF note."""
-    name += b"\0"
-    return b"".join(
-        (
-            struct.pack(byte_order + _NOTE, len(name), len(data), kind),
-            name + bytes(-len(name) % 4),
-            data + bytes(-len(data) % 4),
-        )
-    )
 
 
 def write_dump(file: IO[bytes], dump: Dump) -> int:

@@ -7,19 +7,24 @@ Whatever drgn can read: a vmcore, /proc/kcore, a QEMU guest, and the program tha
 somebody else has opened.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import contextlib
 import os
+from pathlib import Path
 
 from drgn import FaultError, Program, ProgramFlags
 
 from drgn_plugins.lkst_btf import BTFError, attach_btf, find_kallsyms
 from lkst.decode.image import Image
+from lkst.dump import open_dump
 from lkst.errors import Damaged
 from lkst.locate.facts import read_facts
 from lkst.locate.grab import grab_list
 from lkst.locate.maps import find_recorders
-from lkst.locate.ranges import dump_path, memory_size, program_ranges
+from lkst.locate.merge import is_whole, merge_images
+from lkst.locate.ranges import dump_of, memory_size, program_ranges
+from lkst.progress import told
+from lkst.source.dumped import dump_program
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
@@ -32,31 +37,40 @@ Ranges = list[tuple[int, int]]
 _DISABLE = "DRGN_DISABLE_PLUGINS"
 
 
-def open_program(source: str) -> Program:
+def open_program(source: str | Sequence[str]) -> Program:
     """
-    Open a source that drgn reads.
+    Open a source that becomes a drgn program.
 
-    :param source: path of a vmcore, ``kcore``, ``qemu:ADDRESS``
-    :raises Damaged: if drgn cannot read it
+    :param source: path of a vmcore, paths of parts of a split one, ``kcore``, ``qemu:ADDRESS``
+    :raises Damaged: if it cannot be read
+    :raises LkstError: if there is no room to unpack it
     """
+    if not isinstance(source, str):
+        return _open_dump([Path(part) for part in source])
+    if source != "kcore" and not source.startswith("qemu:"):
+        return _open_dump([Path(source)])
     prog = Program()
     try:
         with without_plugins():
-            _set(prog, source)
-    except Exception as error:  # drgn has no type for what libkdumpfile refuses.
+            if source == "kcore":
+                prog.set_kernel()
+            else:
+                prog.set_qemu_qmp(source.removeprefix("qemu:"))
+    except Exception as error:  # drgn has no type for some of them.
         raise Damaged(f"{source}: {_reason(error)}") from error
     if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
-        raise Damaged(f"{source}: not a dump of a Linux kernel (no VMCOREINFO)")
+        raise Damaged(f"{source}: not a Linux kernel (no VMCOREINFO)")
     return prog
 
 
-def _set(prog: Program, source: str) -> None:
-    if source == "kcore":
-        prog.set_kernel()
-    elif source.startswith("qemu:"):
-        prog.set_qemu_qmp(source.removeprefix("qemu:"))
-    else:
-        prog.set_core_dump(source)
+def _open_dump(paths: Sequence[Path]) -> Program:
+    with told() as tell:
+        dump = open_dump(paths, tell)
+    if not dump.ranges():
+        faults = "; ".join(dump.faults) or "holds no memory"
+        raise Damaged(f"{dump.path}: {faults}")
+    with without_plugins():
+        return dump_program(dump)
 
 
 @contextlib.contextmanager
@@ -75,29 +89,44 @@ def without_plugins() -> Iterator[None]:
             del os.environ[_DISABLE]
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or " ".join(str(error).split())
+def _reason(error: BaseException) -> str:
+    """Say what went wrong in the user's words, not in those of a library."""
+    fault: BaseException | None = error
+    while fault is not None and not isinstance(fault, FaultError):
+        fault = fault.__cause__
+    if fault is None:
+        return getattr(error, "strerror", None) or " ".join(str(error).split())
+    where = f"memory at {fault.address:#x} is missing"
+    head = "" if fault is error else str(error).partition(str(fault))[0]
+    return " ".join((head + where).split())
 
 
 def read_traces(prog: Program, source: str) -> list[Trace]:
     """
     Read the traces of all recorders that a kernel's memory holds, the newest first.
 
+    A recorder of which the kernel's tables lead to less than it says that it has is carved, too.
+
     :param source: what to call it
     """
-    notes: list[str] = []
+    dump = dump_of(prog)
+    notes: list[str] = list(dump.faults) if dump is not None else []
+    damaged = len(notes)
     ranges = program_ranges(prog)
     grabbed = grab_list_of(prog)
     images = _read_grab(prog, grabbed, ranges, notes) if grabbed else _find(prog, ranges, notes)
-    if not images and (grabbed or notes or not prog.flags & ProgramFlags.IS_LIVE):
+    carved: Iterable[Image] = ()
+    live = prog.flags & ProgramFlags.IS_LIVE
+    if len(notes) > damaged or not (images or live) or not (live or all(map(is_whole, images))):
         from lkst.locate.carve import carve_recorders
 
-        images = list(carve_recorders(prog, ranges))
+        carved = carve_recorders(prog, ranges)
+    images = merge_images(images, carved)
     facts = _facts(prog, source, notes)
     traces = _build(images, facts)
     if not traces and notes:
-        raise Damaged(f"{source}: no recorder was found, and {notes[0]}")
-    return sorted(traces, key=lambda trace: trace.header.start, reverse=True)
+        raise Damaged(f"{source}: {notes[0]}; no recorder was found")
+    return traces
 
 
 def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
@@ -111,8 +140,8 @@ def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
 
 def grab_list_of(prog: Program) -> str | None:
     """Read the list of pages by which a grab was taken; None: this is no grab."""
-    path = dump_path(prog)
-    return grab_list(path) if path else None
+    dump = dump_of(prog)
+    return grab_list(dump) if dump is not None else None
 
 
 def _read_grab(prog: Program, listed: str, ranges: Ranges, notes: list[str]) -> list[Image]:

@@ -12,6 +12,7 @@ from lkst.decode.matching import nearest
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.output import paged
 from lkst.source.host import Host
+from lkst.source.source import Source, take_source
 from lkst.sql.schema import schema_json, schema_text
 from lkst.sql.view import View
 from lkst.sql.views import VIEWS
@@ -68,7 +69,7 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
     return told_status(trace)
 
 
-def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[str | None, list[str]]:
+def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[Source | None, list[str]]:
     """Tell the source from the rest; a host has one already."""
     rest = list(words)
     if isinstance(click.get_current_context().obj, Host):
@@ -77,15 +78,15 @@ def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[str | None
         return None, rest
     if not rest:
         raise Usage("SOURCE is missing: a vmcore, a .lkst file or a folder of them, live, kcore")
-    return rest[0], rest[1:]
+    return take_source(rest)
 
 
-def _schema(source: str | None, name: str, form: str) -> int:
+def _schema(source: Source | None, name: str, form: str) -> int:
     if form not in ("table", "json"):
         raise Usage("--schema goes with the formats table and json")
     tables = VIEWS
     if source is not None or isinstance(click.get_current_context().obj, Host):
-        if source in VIEWS and not Path(source).exists():
+        if isinstance(source, str) and source in VIEWS and not Path(source).exists():
             # The tables are the same for all sources; only the events differ.
             name, source = source, None
         else:

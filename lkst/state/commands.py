@@ -6,6 +6,7 @@ import click
 from lkst.commands import newest, source_argument, told_status
 from lkst.errors import NotFound
 from lkst.output import paged, write
+from lkst.source.source import Source
 from lkst.state.build import build_state
 from lkst.state.machine import state_json
 from lkst.state.rules import find_suspicions
@@ -17,7 +18,7 @@ __all__ = ("state_command",)
 @click.command("state")
 @source_argument
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
-def state_command(source: str | None, form: str) -> int:
+def state_command(source: Source | None, form: str) -> int:
     """
     Show what every CPU and task of SOURCE was in the middle of at the end, and what looks wrong.
 

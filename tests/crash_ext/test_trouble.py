@@ -13,7 +13,7 @@ from drgn import Program
 from dumps import ROOT, Dump, Lab, Run
 
 from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
-from lkst.locate.dumpfile import elf_segments
+from lkst.dump.elf import elf_segments
 
 
 def test_no_python_and_no_lkst(extension: Path, story_6_1: Dump, tmp_path: Path) -> None:

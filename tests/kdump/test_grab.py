@@ -15,7 +15,8 @@ from grabs import GRAB, run_grab
 import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
-from lkst.locate.dumpfile import PT_LOAD, elf_segments, open_dump
+from lkst.dump.content import Plain
+from lkst.dump.elf import PT_LOAD, elf_segments
 from lkst.locate.ranges import dumped_ranges
 from lkst.source.program import open_program
 
@@ -262,7 +263,7 @@ def test_it_is_small_and_needs_no_library() -> None:
     data = GRAB.read_bytes()
     assert len(data) < 1_000_000
     with GRAB.open("rb") as file:
-        _, read = open_dump(file)
+        read = Plain(file).read
         # PT_INTERP names what loads libraries.
         assert 3 not in {segment.kind for segment in elf_segments(read)}
 

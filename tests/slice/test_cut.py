@@ -15,7 +15,7 @@ from drgn.helpers.linux.cpumask import for_each_possible_cpu
 from drgn.helpers.linux.pid import for_each_task
 from drgn.helpers.linux.printk import get_dmesg
 from drgn.helpers.linux.sched import cpu_curr, task_cpu, task_state_to_char
-from dumps import Dump, Lab, Run
+from dumps import Dump, Lab, Run, read_notes
 import numpy as np
 import pytest
 
@@ -25,7 +25,6 @@ from lkst.locate.ranges import dumped_ranges
 from lkst.slice import cut, cut_slice
 from lkst.slice.kdump import Dump as Contents
 from lkst.slice.kdump import Uts, write_dump
-from lkst.slice.notes import read_notes
 from lkst.source import open_source
 from lkst.trace.trace import Trace
 
@@ -265,7 +264,7 @@ def test_makedumpfile_formats(
     subprocess.run(command, shell=True, check=True, capture_output=True)
     found = tmp_path / "slice"
     cut_slice(str(dump), found)
-    assert read_notes(found, "<") == read_notes(slice_6_1, "<") != []
+    assert read_notes(found) == read_notes(slice_6_1) != []
     (one,), (other,) = (open_source(str(path)) for path in (slice_6_1, found))
     assert other.image == one.image
     assert get_dmesg(opened(found)) == get_dmesg(opened(slice_6_1))
@@ -278,7 +277,7 @@ def test_dump_by_kdump(kdump_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
     assert lkst("slice", vmcore, "-o", found).status == 0
     meant, replay = (lkst("replay", path, "--format", "jsonl") for path in (vmcore, found))
     assert (replay.status, replay.stdout) == (meant.status, meant.stdout)
-    assert {note.name for note in read_notes(found, "<")} == {b"CORE"}
+    assert {note.name for note in read_notes(found)} == {b"CORE"}
     assert opened(found).crashed_thread().tid == opened(vmcore).crashed_thread().tid
 
 

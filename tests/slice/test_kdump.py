@@ -7,10 +7,11 @@ import struct
 import zlib
 
 from drgn import Architecture, FaultError, Program
+from dumps import read_notes
 import pytest
 
-from lkst.slice.kdump import Dump, Uts, elf_note, write_dump
-from lkst.slice.notes import read_notes
+from lkst.dump.notes import elf_note
+from lkst.slice.kdump import Dump, Uts, write_dump
 
 VMCOREINFO = b"""OSRELEASE=6.1.0-test
 BUILD-ID=0123456789abcdef0123456789abcdef01234567
@@ -149,7 +150,7 @@ def test_notes(path: Path) -> None:
     notes = b"".join(elf_note(b"CORE", 1, data, "<") for data in registers)
     write(path, notes=notes, nr_cpus=2)
     assert opened(path)["VMCOREINFO"].string_() == VMCOREINFO
-    found = read_notes(path, "<")
+    found = read_notes(path)
     assert [(note.name, note.kind, note.data) for note in found] == [
         (b"CORE", 1, data) for data in registers
     ]
@@ -160,4 +161,4 @@ def test_big_endian(path: Path) -> None:
     data = path.read_bytes()
     assert struct.unpack_from(">i", data, 8) == (6,)
     assert struct.unpack_from(">i", data, 428) == (4096,)
-    assert read_notes(path, ">") == []
+    assert read_notes(path) == []

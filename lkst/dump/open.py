@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Opening a dump
+--------------
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+import struct
+
+from lkst.dump.content import FLAT_MAGIC, open_content
+from lkst.dump.dump import Dump
+from lkst.dump.elf import ElfDump
+from lkst.dump.kdump import SIGNATURE, KdumpDump
+from lkst.dump.parts import join_parts
+from lkst.dump.unpack import compression, open_unpacked
+from lkst.errors import Damaged
+
+__all__ = ("is_dump", "open_dump")
+
+_ELF = b"\x7fELF"
+
+
+def is_dump(path: Path) -> bool:
+    """Tell by its first bytes whether a file may be a dump, or a compressed one."""
+    try:
+        with path.open("rb") as file:
+            begin = file.read(16)
+        return begin.startswith((_ELF, SIGNATURE, FLAT_MAGIC)) or bool(compression(path))
+    except OSError:
+        return False
+
+
+def open_dump(paths: Sequence[Path], tell: Callable[[str], None] = lambda text: None) -> Dump:
+    """
+    Open a dump, whole or not.
+
+    :param paths: the file, or parts of a split dump in any order
+    :param tell: gets what is being done if that may take long
+    :raises Damaged: if it is no dump, or nothing of it can be read
+    :raises LkstError: if there is no room to unpack it
+    """
+    return join_parts([_open(path, tell) for path in paths])
+
+
+def _open(path: Path, tell: Callable[[str], None]) -> Dump:
+    try:
+        unpacked = open_unpacked(path, tell)
+    except OSError as error:
+        raise Damaged(f"{path}: {error.strerror or error}") from error
+    dump: Dump
+    try:
+        content = open_content(unpacked.file)
+        begin = content.read(0, 16)
+        if begin.startswith(_ELF):
+            dump = ElfDump(path, content)
+        elif begin.startswith(SIGNATURE):
+            dump = KdumpDump(path, content)
+        elif content.file_size == 0:
+            raise Damaged(f"{path}: is empty")
+        else:
+            raise ValueError("is not a dump" if not content.cut else "is cut off before its header")
+    except struct.error:
+        raise Damaged(
+            f"{path}: is cut off after {content.file_size} bytes, before the end of its headers"
+        ) from None
+    except (OverflowError, ValueError) as error:
+        raise Damaged(f"{path}: {error}") from None
+    if unpacked.compression:
+        dump.plain = False
+        if unpacked.fault:
+            dump.faults.insert(0, unpacked.fault)
+    return dump

@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Programs on dump files
+----------------------
+
+drgn and libkdumpfile open files that are whole. Of others lkst reads the memory
+itself, and drgn gets it through a function: it is shown an ELF core that has notes
+and no memory, and told where the memory is.
+"""
+
+from collections.abc import Callable
+import logging
+import os
+
+from drgn import (
+    Architecture,
+    FaultError,
+    Platform,
+    PlatformFlags,
+    Program,
+    ProgramFlags,
+)
+
+from lkst.dump import Dump, Missing
+from lkst.dump.elf import core_header
+from lkst.dump.notes import elf_note
+from lkst.dump.vmcoreinfo import find_vmcoreinfo, is_vmcoreinfo, symbol
+from lkst.locate.ranges import dump_of, set_dump
+
+__all__ = ("dump_program", "own_program", "safe_program")
+
+_MAX_PHYSICAL = 1 << 52
+
+_ARCHITECTURES = {
+    "x86_64": Architecture.X86_64,
+    "aarch64": Architecture.AARCH64,
+    "ppc64": Architecture.PPC64,
+    "ppc64le": Architecture.PPC64,
+    "riscv64": Architecture.RISCV64,
+    "s390x": Architecture.S390X,
+}
+#: What is read is a name, in struct new_utsname of include/uapi/linux/utsname.h.
+_NAME_SIZE = 65
+_RELEASE = 2
+
+
+def dump_program(dump: Dump) -> Program:
+    """
+    Make a program of a dump, with its kernel if that can be found.
+
+    What had to be guessed is added to ``dump.faults``.
+    """
+    if dump.plain and is_vmcoreinfo(dump.vmcoreinfo):
+        prog = _opened_by_drgn(dump)
+        if prog is not None:
+            set_dump(prog, dump.path, dump=dump)
+            return prog
+    return own_program(dump)
+
+
+def safe_program(prog: Program) -> Program:
+    """
+    Give a program to read instead of one that drgn has opened.
+
+    :return: the same one, unless libkdumpfile has mapped a file that is cut off: to read what
+        is missing there ends the process
+    """
+    dump = dump_of(prog)
+    if dump is None or dump.kind != "kdump" or dump.plain:
+        return prog
+    return own_program(dump)
+
+
+def own_program(dump: Dump) -> Program:
+    """Make a program of a dump that lkst reads itself."""
+    prog = None
+    if is_vmcoreinfo(dump.vmcoreinfo):
+        prog = _on_memory(dump, dump.vmcoreinfo)
+        if prog is not None and not _fits(prog, dump.vmcoreinfo, unknown=True):
+            # What lies in memory may be better; else this is.
+            prog = _guessed(dump) or prog
+    else:
+        prog = _guessed(dump)
+    if prog is None:
+        if not is_vmcoreinfo(dump.vmcoreinfo):
+            dump.faults.append("has no VMCOREINFO, neither as a note nor in its memory")
+        prog = _without_kernel(dump)
+    set_dump(prog, dump.path, dump=dump)
+    return prog
+
+
+def _opened_by_drgn(dump: Dump) -> Program | None:
+    prog = Program()
+    logger = logging.getLogger("drgn")
+    level = logger.level
+    try:
+        # It advises to unflatten files.
+        logger.setLevel(logging.ERROR)
+        prog.set_core_dump(str(dump.path))
+    except Exception:  # drgn has no type for what libkdumpfile refuses.
+        return None
+    finally:
+        logger.setLevel(level)
+    return prog if prog.flags & ProgramFlags.IS_LINUX_KERNEL else None
+
+
+def _on_memory(dump: Dump, vmcoreinfo: bytes) -> Program | None:
+    """Make a program that reads memory through the dump; None if drgn refuses the kernel."""
+    if dump.machine not in _ARCHITECTURES:
+        return None
+    notes = dump.cpu_notes() + elf_note(b"VMCOREINFO", 0, vmcoreinfo, dump.byte_order)
+    with os.fdopen(os.memfd_create("lkst-notes", os.MFD_CLOEXEC), "wb") as file:
+        file.write(core_header(dump.machine, dump.byte_order, notes))
+        file.flush()
+        fd = os.dup(file.fileno())
+    prog = Program()
+    try:
+        prog.set_core_dump(fd)  # The file descriptor is drgn's from here on.
+    except Exception:  # It has no type for what it refuses.
+        return None
+    if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
+        return None
+    prog.add_memory_segment(0, _MAX_PHYSICAL, _reader(dump), physical=True)
+    return prog
+
+
+def _without_kernel(dump: Dump) -> Program:
+    """Make a program of physical memory alone, to carve in."""
+    flags = PlatformFlags.IS_64_BIT
+    if dump.byte_order == "<":
+        flags |= PlatformFlags.IS_LITTLE_ENDIAN
+    prog = Program(Platform(_ARCHITECTURES.get(dump.machine, Architecture.UNKNOWN), flags))
+    prog.add_memory_segment(0, _MAX_PHYSICAL, _reader(dump), physical=True)
+    return prog
+
+
+def _reader(dump: Dump) -> Callable[[int, int, int, bool], bytes]:
+    def read(address: int, count: int, offset: int, physical: bool) -> bytes:
+        try:
+            return dump.read(address, count)
+        except Missing as error:
+            raise FaultError("this memory is not in the dump", error.address) from None
+
+    return read
+
+
+def _guessed(dump: Dump) -> Program | None:
+    """Make a program by a VMCOREINFO that lies in memory, if it fits the kernel there."""
+    texts = find_vmcoreinfo(dump)
+    for address, text in texts:
+        prog = _on_memory(dump, text)
+        if prog is not None and _fits(prog, text, unknown=False):
+            why = "has no usable VMCOREINFO note: took the text that lies"
+            others = f", one of {len(texts)}" if len(texts) > 1 else ""
+            dump.faults.append(f"{why} in its memory at {address:#x}{others}")
+            dump.vmcoreinfo = text
+            return prog
+    return None
+
+
+def _fits(prog: Program, text: bytes, unknown: bool) -> bool:
+    """
+    Tell whether a kernel lies where a VMCOREINFO says: it has the release's name there.
+
+    :param unknown: what to say if the text does not tell where that name is
+    """
+    address = symbol(text, "init_uts_ns")
+    release = text.partition(b"\n")[0].partition(b"=")[2]
+    if address is None or not release:
+        return unknown
+    offset = _offset(text, "uts_namespace.name") + _RELEASE * _NAME_SIZE
+    try:
+        found: bytes = prog.read(address + offset, _NAME_SIZE)
+    except FaultError:
+        return False
+    return found.split(b"\0")[0] == release
+
+
+def _offset(text: bytes, name: str) -> int:
+    head = b"\nOFFSET(" + name.encode() + b")="
+    number = text.partition(head)[2].partition(b"\n")[0]
+    return int(number) if number.isdigit() and len(number) < 8 else 0
