@@ -92,6 +92,9 @@ static int grab(const struct options *options)
 
 	if (!open_memory(options->source))
 		return FAILED;
+	if (!memory.vmcoreinfo)
+		complain("%s: has no VMCOREINFO note: the kernel's names are left out",
+			 options->source);
 	if (options->list)
 		list = take_listed(options->list);
 	if (!list) {

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Makes damaged, split and packed dumps out of a whole kdump-compressed one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import struct
+import zlib
 
 import numpy as np
 
-__all__ = ("Layout", "flatten", "hide_note", "mark_incomplete", "split", "without_bitmap")
+__all__ = ("Layout", "flatten", "hide_note", "mark_incomplete", "repack", "split", "without_bitmap")
 
 _FLAT_HEADER = 4096
 _DESCRIPTOR = struct.Struct("<qIIQ")
@@ -75,6 +76,27 @@ def without_bitmap(data: bytes) -> bytes:
     layout = Layout(data)
     size = layout.descriptors - layout.second_bitmap
     return data[: layout.second_bitmap] + bytes(size) + data[layout.descriptors :]
+
+
+def repack(data: bytes, flags: int, compress: Callable[[bytes], bytes]) -> bytes:
+    """
+    Compress the pages of a file of zlib's anew.
+
+    :param flags: of the descriptors
+    """
+    layout = Layout(data)
+    descriptors, pages = bytearray(), bytearray()
+    for index in range(len(layout.pages)):
+        at = layout.descriptors + _DESCRIPTOR.size * index
+        offset, size, old, more = _DESCRIPTOR.unpack_from(data, at)
+        page = data[offset : offset + size]
+        packed = compress(zlib.decompress(page) if old else page)
+        new = flags
+        if len(packed) >= layout.block:
+            packed, new = zlib.decompress(page) if old else page, 0
+        descriptors += _DESCRIPTOR.pack(layout.data + len(pages), len(packed), new, more)
+        pages += packed
+    return data[: layout.descriptors] + bytes(descriptors + pages)
 
 
 def hide_note(data: bytes) -> bytes:

@@ -24,6 +24,8 @@ _ELF = b"\x7fELF"
 def is_dump(path: Path) -> bool:
     """Tell by its first bytes whether a file may be a dump, or a compressed one."""
     try:
+        if not path.is_file():  # Of a pipe they would be gone.
+            return False
         with path.open("rb") as file:
             begin = file.read(16)
         return begin.startswith((_ELF, SIGNATURE, FLAT_MAGIC)) or bool(compression(path))
@@ -66,8 +68,8 @@ def _open(path: Path, tell: Callable[[str], None]) -> Dump:
         ) from None
     except (OverflowError, ValueError) as error:
         raise Damaged(f"{path}: {error}") from None
-    if unpacked.compression:
+    if unpacked.copied:
         dump.plain = False
-        if unpacked.fault:
-            dump.faults.insert(0, unpacked.fault)
+    if unpacked.fault:
+        dump.faults.insert(0, unpacked.fault)
     return dump

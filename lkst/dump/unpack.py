@@ -82,8 +82,8 @@ class Unpacked(NamedTuple):
     """A file that can be read here and there."""
 
     file: IO[bytes]
-    #: What was done to it: "gzip", ...; empty: it is the file itself.
-    compression: str
+    #: Whether it is another file than the one that was named.
+    copied: bool
     #: What is wrong with it; empty if nothing is.
     fault: str
 
@@ -116,12 +116,13 @@ def open_unpacked(path: Path, tell: Tell = lambda text: None) -> Unpacked:
     :raises LkstError: if there is no room for what is unpacked
     """
     file: IO[bytes] = path.open("rb")
+    copied = False
     try:
         if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
             raise IsADirectoryError(21, "Is a directory", str(path))
         if not file.seekable():
             file = _unnamed(path, iter(partial(file.read, _CHUNK), b""), tell)
-        names = []
+            copied = True
         fault = ""
         for _ in range(_MAX_PACKED):
             file.seek(0)
@@ -133,13 +134,13 @@ def open_unpacked(path: Path, tell: Tell = lambda text: None) -> Unpacked:
             packed = file
             file = _unnamed(path, _unpack(packed, kind, faults), tell)
             packed.close()
-            names.append(kind.name)
+            copied = True
             fault = fault or "".join(faults)
         file.seek(0)
     except BaseException:
         file.close()
         raise
-    return Unpacked(file, ", ".join(names), fault)
+    return Unpacked(file, copied, fault)
 
 
 def _unpack(file: IO[bytes], kind: _Kind, faults: list[str]) -> Iterator[bytes]:

@@ -79,10 +79,12 @@ def merge_images(found: Iterable[Image], carved: Iterable[Image]) -> list[Image]
     Of each page of a ring that is taken which has more slots. What nothing was carved
     for stays as it is.
 
-    :return: recorders: those with records first, those that were found before those that were
-        only carved, and the newest before the older
+    :return: recorders, the newest first; behind them those that were only carved and have less
+        than the others, for memory of recorders that were stopped is found, too; then those
+        without a record
     """
     images = list(found)
+    count = len(images)
     tags = {_tag(image): index for index, image in enumerate(images)}
     for other in carved:
         index = tags.get(_tag(other))
@@ -90,12 +92,14 @@ def merge_images(found: Iterable[Image], carved: Iterable[Image]) -> list[Image]
             images.append(other)
         else:
             images[index] = _merge(images[index], other)
-    first = len(tags)
-    ranks = {
-        id(image): (bool(count_slots(image)), index < first) for index, image in enumerate(images)
-    }
-    newest = sorted(images, key=lambda image: parse_header(image.catalogue).start, reverse=True)
-    return sorted(newest, key=lambda image: ranks[id(image)], reverse=True)
+    slots = [count_slots(image) for image in images]
+    most = max(slots[:count], default=0)
+
+    def rank(index: int) -> tuple[bool, bool, int]:
+        good = index < count or slots[index] > most
+        return slots[index] > 0, good, parse_header(images[index].catalogue).start
+
+    return [images[index] for index in sorted(range(len(images)), key=rank, reverse=True)]
 
 
 def _tag(image: Image) -> tuple[int, str]:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from drgn import FaultError, Object, Program, StackTrace
 
 from drgn_plugins.lkst_btf import place_modules
-from lkst.locate.dumpfile import elf_notes
+from lkst.dump.notes import elf_notes
 from lkst.locate.names import Finder
 
 __all__ = ("Frame", "Stacks")

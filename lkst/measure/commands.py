@@ -151,13 +151,13 @@ def _split(words: tuple[str, ...], names: set[str]) -> tuple[Source | None, str 
 
 def _list(source: Source | None, paths: tuple[Path, ...]) -> int:
     measures = find_measures(paths)
-    missing = None
+    trace = missing = None
     if source is not None or isinstance(click.get_current_context().obj, Host):
         trace = newest(source)
         missing = {name: find_missing(trace, measure) for name, measure in measures.items()}
     with paged() as stream:
         stream.write(measures_text(measures, missing))
-    return 0
+    return told_status(trace) if trace is not None else 0
 
 
 def _write(results: list[Result], kinds: list[str], form: str, output: Path | None) -> None:

@@ -21,11 +21,15 @@ from drgn import (
     ProgramFlags,
 )
 
+from drgn_plugins.lkst_btf import BTFError, attach_btf
+from lkst.decode.catalogue import parse_header
 from lkst.dump import Dump, Missing
 from lkst.dump.elf import core_header
 from lkst.dump.notes import elf_note
 from lkst.dump.vmcoreinfo import find_vmcoreinfo, is_vmcoreinfo, symbol
-from lkst.locate.ranges import dump_of, set_dump
+from lkst.locate.maps import find_recorders
+from lkst.locate.merge import count_slots
+from lkst.locate.ranges import dump_of, memory_size, set_dump
 
 __all__ = ("dump_program", "own_program", "safe_program")
 
@@ -145,17 +149,44 @@ def _reader(dump: Dump) -> Callable[[int, int, int, bool], bytes]:
 
 
 def _guessed(dump: Dump) -> Program | None:
-    """Make a program by a VMCOREINFO that lies in memory, if it fits the kernel there."""
+    """
+    Make a program by a VMCOREINFO that lies in memory, if it fits the kernel there.
+
+    Of several the one whose kernel has the recorder that was started last, else the first.
+    """
     texts = find_vmcoreinfo(dump)
+    fitting = []
     for address, text in texts:
         prog = _on_memory(dump, text)
         if prog is not None and _fits(prog, text, unknown=False):
-            why = "has no usable VMCOREINFO note: took the text that lies"
-            others = f", one of {len(texts)}" if len(texts) > 1 else ""
-            dump.faults.append(f"{why} in its memory at {address:#x}{others}")
-            dump.vmcoreinfo = text
-            return prog
-    return None
+            fitting.append((address, text, prog))
+    if not fitting:
+        return None
+    if len(fitting) > 1:
+        most = memory_size(dump.ranges())
+        fitting.sort(key=lambda each: _last_start(each[2], most), reverse=True)
+    address, text, prog = fitting[0]
+    others = f", one of {len(texts)}" if len(texts) > 1 else ""
+    dump.faults.append(
+        "has no usable VMCOREINFO note: took the text that lies in its memory at"
+        f" {address:#x}{others}"
+    )
+    dump.vmcoreinfo = text
+    return prog
+
+
+def _last_start(prog: Program, most: int) -> int:
+    """Tell when the last recorder with records was started, in ns since 1970; -1: there is none."""
+    starts = [-1]
+    try:
+        attach_btf(prog)
+        for image in find_recorders(prog, most, []):
+            if count_slots(image):
+                header = parse_header(image.catalogue)
+                starts.append(header.start + header.real_offset)
+    except (BTFError, FaultError, LookupError, ValueError, TypeError):
+        pass
+    return max(starts)
 
 
 def _fits(prog: Program, text: bytes, unknown: bool) -> bool:

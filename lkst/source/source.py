@@ -114,6 +114,8 @@ def _is_folder(path: Path) -> bool:
 
 def _is_saved(path: Path) -> bool:
     try:
+        if path.is_fifo():  # Nobody else could read its first bytes.
+            return False
         with path.open("rb") as file:
             return file.read(4) == b"PK\3\4"
     except OSError as error:
