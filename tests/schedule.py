@@ -23,6 +23,7 @@ FIRST = tuple(
     test_story.py
     record/test_probes.py
     record/test_steering.py
+    test_contexts.py
     record/test_cost.py
     record/test_filters.py
     record/test_status.py

@@ -218,6 +218,8 @@ class Object:
         if not self._object.value:
             raise BPFError(f"{path}: {os.strerror(ctypes.get_errno())}" + _hint())
         self._links: list[ctypes.c_void_p] = []
+        #: Program -> the one of the file that it means.
+        self._stand_ins: dict[str, str] = {}
 
     def close(self) -> None:
         """Let go of all that is not pinned."""
@@ -233,15 +235,23 @@ class Object:
         self.close()
 
     def programs(self) -> Iterator[str]:
-        """Name every program."""
+        """Name every program, but for stand-ins that are in use."""
         program = ctypes.c_void_p()
         while True:
             program = ctypes.c_void_p(self._lib.bpf_object__next_program(self._object, program))
             if not program.value:
                 return
-            yield self._lib.bpf_program__name(program).decode()
+            name = self._lib.bpf_program__name(program).decode()
+            if name not in self._stand_ins.values():
+                yield name
+
+    def stand_in(self, program: str, other: str) -> None:
+        """Load ``other`` wherever ``program`` is named from now on."""
+        self.set_autoload(program, False)
+        self._stand_ins[program] = other
 
     def _program(self, name: str) -> ctypes.c_void_p:
+        name = self._stand_ins.get(name, name)
         return ctypes.c_void_p(
             self._lib.bpf_object__find_program_by_name(self._object, name.encode())
         )
@@ -317,7 +327,8 @@ class Object:
             return "", ""
         said = text.partition("-- BEGIN PROG LOAD LOG --")[2].partition("-- END PROG LOAD LOG --")
         lines = [line for line in said[0].splitlines() if line and "processed " not in line]
-        return found[1], lines[-1] if lines else ""
+        named = {other: program for program, other in self._stand_ins.items()}
+        return named.get(found[1], found[1]), lines[-1] if lines else ""
 
     def prog_id(self, program: str) -> int:
         """Give the id of a loaded program."""

@@ -18,6 +18,7 @@ from lkst.control import Control
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 from lkst.record import libbpf
+from lkst.record.tracepoints import is_unsafe
 
 __all__ = ("Wired", "load", "object_path", "pin_name", "wanted_events", "wire")
 
@@ -29,6 +30,9 @@ PROBE_ENTER = "__enter"
 
 #: What programs that follow tasks are called; no event has this name.
 _FOLLOW = "follow"
+
+#: In front of the name of a tracepoint's program, in that of the one that may stand in for it.
+_INSTEAD = "instead__"
 
 #: Programs that tell which thread runs, by switches and when its id changes.
 _TRACKERS = ("sched_switch", "sched_process_exec")
@@ -63,6 +67,21 @@ def object_path() -> Path:
             " lkst again"
         )
     return path
+
+
+def _open_programs() -> libbpf.Object:
+    """
+    Open the compiled programs, with those that suit the running kernel under their names.
+
+    A program called ``instead__NAME`` stands in for the program of the tracepoint NAME on
+    kernels where that tracepoint must not be enabled.
+    """
+    bpf = libbpf.Object(object_path())
+    for other in [name for name in bpf.programs() if name.startswith(_INSTEAD)]:
+        program = other.removeprefix(_INSTEAD)
+        if is_unsafe(program):
+            bpf.stand_in(program, other)
+    return bpf
 
 
 def pin_name(map_: str) -> str | None:
@@ -113,7 +132,7 @@ def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
 
     :param follow: whether those that follow tasks are wanted as well
     """
-    with libbpf.Object(object_path()) as bpf:
+    with _open_programs() as bpf:
         hooks = sections(bpf)
     wanted = {program for event in events for program in programs_of(event, hooks)}
     if follow:
@@ -136,7 +155,7 @@ def load(
     :raises BPFError: if it cannot be done
     """
     while True:
-        bpf = libbpf.Object(object_path())
+        bpf = _open_programs()
         try:
             prepare(bpf)
             loaded = programs - refused.keys()
@@ -215,7 +234,7 @@ def wire(
     with contextlib.ExitStack() as stack:
         loaded = bpf
         if bpf is None:
-            bpf = stack.enter_context(libbpf.Object(object_path()))
+            bpf = stack.enter_context(_open_programs())
         hooks = sections(bpf)
         wanted = _wanted(control, catalogue, hooks)
         new = {

@@ -22,6 +22,7 @@ from lkst.record import machine
 from lkst.record.btf import Btf, open_btf
 from lkst.record.fieldway import Signature
 from lkst.record.libbpf import BPFError
+from lkst.record.tracepoints import is_unsafe
 
 __all__ = ("Target", "TargetText", "is_target", "open_target", "parse_target", "why_refused")
 
@@ -152,6 +153,11 @@ def open_target(text: TargetText) -> Iterator[Target]:
         if own:
             modules = [module for module in modules if module == own]
         if tracepoint and (text.is_tracepoint or not modules):
+            if is_unsafe(text.name):
+                raise LkstError(
+                    f"the tracepoint {text.name} must not be enabled on this kernel: it may warn"
+                    f" when it is called in an NMI; the event {text.name} has what it tells"
+                )
             yield Target(text, True, "", btf, tracepoint)
             return
         if not modules:

@@ -89,6 +89,7 @@ nmi_handler(void *, s64, int)
 page_fault_kernel(unsigned long, struct pt_regs *, unsigned long)
 page_fault_user(unsigned long, struct pt_regs *, unsigned long)
 long prepare_to_wait_event(struct wait_queue_head *, struct wait_queue_entry *, int)
+u16 printk_sprint(char *, u16, int, enum printk_info_flags *, const char *, struct __va_list_tag *)
 rcu_stall_warning(const char *, const char *)
 void remove_wait_queue(struct wait_queue_head *, struct wait_queue_entry *)
 reschedule_entry(int)
@@ -160,6 +161,7 @@ def prototype(prog: Program, section: str) -> str:
 def test_prototypes(story: Dump, prog: Program) -> None:
     hooks = {event.hook for event in built_catalogue().events.values() if event.hook}
     with libbpf.Object(OBJECT) as bpf:
+        hooks |= {name for name in bpf.programs() if name.startswith("instead__")}
         sections = {hook: bpf.section(hook) for hook in hooks}
     found, absent = set(), set()
     for hook, section in sections.items():

@@ -144,6 +144,14 @@ static noinline void mask_irqs_forever(void)
 		cpu_relax();
 }
 
+/* Not a way to die, but what the kernel's checks report and live on. */
+static noinline void hold_cpu(void)
+{
+	preempt_disable();
+	mdelay(6000);
+	preempt_enable();
+}
+
 struct thing {
 	refcount_t users;
 	char rest[1020];
@@ -185,6 +193,7 @@ static const struct {
 	{"rcu", read_forever},
 	{"irqs-off", mask_irqs_forever},
 	{"freed", use_freed_thing},
+	{"hold-cpu", hold_cpu},
 };
 
 static ssize_t choose_way(struct file *file, const char __user *from, size_t size, loff_t *where)
