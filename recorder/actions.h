@@ -10,10 +10,28 @@
 /* More CPUs than a kernel can have; the loop ends where the map does. */
 #define LKST_ALL_CPUS 8192
 
-/* Tell user space. Nothing waits; what finds no room is counted. */
+/*
+ * Make room for a notice. bpf_ringbuf_reserve() takes a spin lock, and the tracepoint
+ * contention_end fires while that is held: a program that told something from there would wait
+ * for ever for a lock that its own CPU has. Later kernels find that out, but wait long.
+ */
+static __always_inline struct lkst_notice *lkst_new_notice(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	struct lkst_notice *notice;
+
+	if (!c || __sync_val_compare_and_swap(&c->telling, 0, 1))
+		return NULL;
+	notice = bpf_ringbuf_reserve(&lkst_notices, sizeof(*notice), 0);
+	*(volatile __u32 *)&c->telling = 0;
+	return notice;
+}
+
+/* Tell user space. Nothing waits for a reader; what finds no room is counted. */
 static __always_inline void lkst_notify(__u32 trigger, __u32 actions, const struct lkst_slot *slot)
 {
-	struct lkst_notice *notice = bpf_ringbuf_reserve(&lkst_notices, sizeof(*notice), 0);
+	struct lkst_notice *notice = lkst_new_notice();
 
 	if (!notice) {
 		__sync_fetch_and_add(&lkst_control.unheard, 1);

@@ -7,7 +7,8 @@
 		const struct task_struct *task = bpf_get_current_task_btf();                       \
 		struct record note;                                                                \
                                                                                                    \
-		if (wanted(EV_##event) && claim(&note, what_of(EV_##event, 1, task->pid), now)) {  \
+		if (wanted(EV_##event) &&                                                          \
+		    claim_any(&note, what_of(EV_##event, 1, task->pid), now, true)) {              \
 			struct lkst_##event *e = (struct lkst_##event *)note.slot->payload;        \
                                                                                                    \
 			fields;                                                                    \

@@ -98,7 +98,9 @@ struct lkst_cpu {
 	__u32 cpu;
 	__u64 refused; /* records that came when the ring was frozen */
 	__u64 current; /* id of the thread that runs, and lkst_control.tracked when it began to */
-	__u64 reserved[4];
+	__u32 telling; /* not 0: a program is in bpf_ringbuf_reserve() */
+	__u32 walks;   /* programs that are in bpf_get_stack() */
+	__u64 reserved[3];
 	struct lkst_place place[LKST_MAX_BUFFERS];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
 	struct lkst_flow flow[LKST_MAX_PROBES];

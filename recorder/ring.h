@@ -71,8 +71,8 @@ static __always_inline __u64 what_of(__u32 event, __u32 nr, __u32 pid)
 	       (__u64)pid << LKST_PID_SHIFT | (__u64)nr << LKST_NR_SHIFT;
 }
 
-/* Claim the slots of a record; @what says how many. */
-static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
+/* Claim the slots of a record; @what says how many. A note is about the recorder itself. */
+static __always_inline bool claim_any(struct record *r, __u64 what, __u64 ts, bool note)
 {
 	__u32 cpu = what >> LKST_CPU_SHIFT & 0xffff;
 	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
@@ -87,7 +87,7 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 		return false;
 	place = &c->place[into];
 	if (place->head >= place->limit) {
-		c->refused++;
+		__sync_fetch_and_add(&c->refused, 1);
 		return false;
 	}
 	r->ring = NULL;
@@ -96,8 +96,14 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 		if (!r->ring)
 			return false;
 	}
-	/* An event's program does not nest on a CPU: no atomic is needed. */
-	c->count[what & (LKST_MAX_EVENTS - 1)]++;
+	/*
+	 * The kernel skips an event's program while it runs on this CPU already, preempted or
+	 * interrupted, so no atomic is needed. Notes come from many programs.
+	 */
+	if (note)
+		__sync_fetch_and_add(&c->count[what & (LKST_MAX_EVENTS - 1)], 1);
+	else
+		c->count[what & (LKST_MAX_EVENTS - 1)]++;
 	seq = __sync_fetch_and_add(&place->head, nr) & LKST_SEQ_MASK;
 	r->base = cpu * nr_slots;
 	r->mask = nr_slots - 1;
@@ -109,6 +115,11 @@ static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
 	set_word(&r->slot->what, what);
 	set_word(&r->slot->ts, ts);
 	return true;
+}
+
+static __always_inline bool claim(struct record *r, __u64 what, __u64 ts)
+{
+	return claim_any(r, what, ts, false);
 }
 
 static __always_inline void commit(const struct record *r)
@@ -199,6 +210,26 @@ static __noinline int write_more(const struct record *r, const char *src, __u32 
 	return 0;
 }
 
+/*
+ * Stacks that are taken at the same time on a CPU. The kernel keeps registers for three, of
+ * all BPF programs together, and until 6.16 a fourth is a WARN (get_bpf_raw_tp_regs() in
+ * kernel/trace/bpf_trace.c).
+ */
+#define MAX_WALKS 2
+
+/* Take the kernel's stack; @frames stays as it is if that is not possible. */
+static __always_inline void get_stack(void *ctx, __u64 *frames, __u32 size, __u64 skip)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+
+	if (!c)
+		return;
+	if (__sync_fetch_and_add(&c->walks, 1) < MAX_WALKS)
+		bpf_get_stack(ctx, frames, size, skip);
+	__sync_fetch_and_add(&c->walks, -1);
+}
+
 /* Frames that a slot holds. */
 #define SLOT_FRAMES (MORE_SIZE / sizeof(__u64))
 
@@ -222,7 +253,7 @@ static __noinline int write_stack(void *ctx, const struct record *r, __u32 done)
 			break;
 		if (i % 2 == 0) {
 			__builtin_memset(frames, 0, sizeof(frames));
-			bpf_get_stack(ctx, frames, sizeof(frames), i * SLOT_FRAMES);
+			get_stack(ctx, frames, sizeof(frames), i * SLOT_FRAMES);
 			from = frames;
 		}
 		set_word(&more->commit, claimed(commit));
@@ -324,29 +355,39 @@ static __always_inline void record_text(void *ctx, __u32 event, const void *fixe
 	settle(ctx, &r, src + room, len > room ? len - room : 0);
 }
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, char[TEXT_MAX]);
-} lkst_string SEC(".maps");
+/* Characters of a string that are looked at together. */
+#define PIECE (64 - 1)
 
 /*
- * The same for a string whose length is not known; it is copied to learn it.
- * Only for events of task context: they share one buffer.
+ * The length of a kernel string, at most a little more than TEXT_MAX; negative: it cannot be
+ * read. No buffer is shared with a program that interrupts or preempts this one.
  */
+static __noinline int string_length(const char *src)
+{
+	char piece[PIECE + 1];
+	int length = 0;
+	__u32 i;
+
+	for (i = 0; i <= TEXT_MAX / PIECE; i++) {
+		long size = bpf_probe_read_kernel_str(piece, sizeof(piece), src + i * PIECE);
+
+		if (size <= 0)
+			return i ? length : -1;
+		length += size - 1;
+		if (size <= PIECE)
+			break;
+	}
+	return length;
+}
+
+/* The same for a string whose length is not known. */
 static __always_inline void record_string(void *ctx, __u32 event, const void *fixed,
 					  __u32 fixed_size, const char *src)
 {
-	__u32 zero = 0;
-	char *copy = bpf_map_lookup_elem(&lkst_string, &zero);
-	long size;
+	int length = string_length(src);
 
-	if (!copy)
-		return;
-	size = bpf_probe_read_kernel_str(copy, TEXT_MAX, src);
-	if (size > 0)
-		record_text(ctx, event, fixed, fixed_size, src, size - 1);
+	if (length >= 0)
+		record_text(ctx, event, fixed, fixed_size, src, length);
 }
 
 /* Both words of a comm at once; it is aligned in every record. */

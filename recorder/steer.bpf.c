@@ -19,21 +19,42 @@ struct lkst_mark_args {
 	__u64 size;
 };
 
+/* The text of a mark, in the kernel's memory. */
+struct mark {
+	__u32 taken;
+	char text[TEXT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct mark);
+} lkst_marks SEC(".maps");
+
+#define MARK_UNWANTED 1
+#define MARK_BUSY 2 /* one that this one has preempted is being written */
+
 SEC("raw_tp")
 int lkst_mark(struct lkst_mark_args *ctx)
 {
 	__u32 zero = 0, size = ctx->size;
-	char *copy = bpf_map_lookup_elem(&lkst_string, &zero);
+	struct mark *mark = bpf_map_lookup_elem(&lkst_marks, &zero);
+	int error = MARK_UNWANTED;
 	__u16 fixed;
 
-	if (!copy || !wanted(EV_mark))
-		return 1;
+	if (!mark || !wanted(EV_mark))
+		return MARK_UNWANTED;
+	if (__sync_val_compare_and_swap(&mark->taken, 0, 1))
+		return MARK_BUSY;
 	if (size > TEXT_MAX)
 		size = TEXT_MAX;
-	if (bpf_probe_read_user(copy, size, (const void *)ctx->text))
-		return 1;
-	record_text(ctx, EV_mark, &fixed, sizeof(fixed), copy, ctx->size);
-	return 0;
+	if (!bpf_probe_read_user(mark->text, size, (const void *)ctx->text)) {
+		record_text(ctx, EV_mark, &fixed, sizeof(fixed), mark->text, ctx->size);
+		error = 0;
+	}
+	*(volatile __u32 *)&mark->taken = 0;
+	return error;
 }
 
 /* Make a maskset the active one, and say so in the rings. */

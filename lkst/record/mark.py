@@ -20,6 +20,9 @@ __all__ = ("write_mark",)
 #: The most that a text can be, in bytes (``recorder/ring.h``).
 _MAX = 1024
 
+#: What the program returns if it has preempted itself (``recorder/steer.bpf.c``).
+_BUSY = 2
+
 
 def write_mark(text: str, pins: Path = PINS) -> None:
     """
@@ -37,5 +40,8 @@ def write_mark(text: str, pins: Path = PINS) -> None:
         raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
     buffer = ctypes.create_string_buffer(raw, len(raw))
     context = struct.pack("<QQ", ctypes.addressof(buffer), len(raw))
-    if libbpf.run_pinned(pins / "run" / "lkst_mark", context):
+    result = libbpf.run_pinned(pins / "run" / "lkst_mark", context)
+    if result == _BUSY:
+        raise LkstError("another mark is being written on this CPU: try again")
+    if result:
         raise LkstError("the active maskset does not record marks: lkst mask set NAME mark=record")
