@@ -3,13 +3,12 @@
 The kernel's log
 ----------------
 
-Lines of printk (kernel/printk/printk_ringbuffer.h), each with its time by
-local_clock().
+Lines of printk, each with its time by local_clock().
 """
 
 from drgn import FaultError, Program
-from drgn.helpers.linux.printk import get_printk_records
 
+from lkst.locate.printk import newest_first
 from lkst.trace.others import Entry, Other
 
 __all__ = ("read_dmesg",)
@@ -17,19 +16,13 @@ __all__ = ("read_dmesg",)
 
 def read_dmesg(prog: Program) -> list[Other]:
     """Read the log of a kernel; nothing if it cannot be read."""
+    entries = []
     try:
-        records = get_printk_records(prog)
+        for record in newest_first(prog):
+            text = record.text.decode("utf-8", "replace")
+            entries.append(Entry(record.timestamp, "dmesg", text, cpu=record.cpu, pid=record.pid))
     except (AttributeError, FaultError, LookupError, ValueError):
-        return []
-    entries = [
-        Entry(
-            record.timestamp,
-            "dmesg",
-            record.text.decode("utf-8", "replace"),
-            # Only with CONFIG_PRINTK_CALLER does it tell who it was.
-            cpu=record.caller_cpu,
-            pid=record.caller_tid,
-        )
-        for record in records
-    ]
-    return [Other("dmesg", "local", entries)]
+        # What could be read until then is right.
+        if not entries:
+            return []
+    return [Other("dmesg", "local", entries[::-1])]

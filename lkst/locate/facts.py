@@ -12,9 +12,9 @@ import re
 
 from drgn import FaultError, Object, Program
 from drgn.helpers.linux.pid import find_task
-from drgn.helpers.linux.printk import get_printk_records
 
 from lkst.locate.names import Finder, read_names
+from lkst.locate.printk import newest_first
 from lkst.trace.facts import End, Facts, Names
 from lkst.trace.others import Other
 
@@ -80,7 +80,7 @@ def _string(get: Callable[[], Object]) -> str:
 def _panic_message(prog: Program) -> str:
     """Find the panic in the kernel's log: the last, since user space can print such a line."""
     try:
-        for record in reversed(get_printk_records(prog)):
+        for record in newest_first(prog):
             if match := _PANIC.match(record.text):
                 return match[1].decode("utf-8", "replace").rstrip()
     except (AttributeError, FaultError, LookupError, ValueError):

@@ -254,6 +254,20 @@ def hotplug() -> None:
         online.write_text("1")
 
 
+def wrap_log() -> None:
+    """Write to the kernel's log until its ring has been round."""
+    Path("/proc/sys/kernel/printk_devkmsg").write_text("on\n")
+    size = 0
+    with deed("log") as facts, Path("/dev/kmsg").open("wb", buffering=0) as log:
+        lines = facts["lines"] = []
+        # CONFIG_LOG_BUF_SHIFT is 17 or 18; a record takes 16 bytes more than its text, or less.
+        while size < 3 << 17:
+            number = len(lines)
+            lines.append(f"line {number}: " + "abcdefghijklm" * (number * 7 % 60))
+            log.write(lines[-1].encode())
+            size += len(lines[-1])
+
+
 def other_abis() -> None:
     for name in ("abi32", "abi64"):
         program = Path("/lab/files", name)
@@ -268,6 +282,7 @@ def main() -> None:
     with deed("begin"):
         pass
     for do in (
+        wrap_log,
         semaphores,
         messages,
         shared_memory,

@@ -11,9 +11,12 @@ from pathlib import Path
 import subprocess
 from typing import Any, NamedTuple
 
+from drgn import Program
 from dumps import ABSENT, KERNELS, Dump, Lab, Run
 import pytest
 
+from drgn_plugins.lkst_btf import attach_btf
+from lkst.locate.dmesg import read_dmesg
 from lkst.record.built import built_catalogue
 
 Record = dict[str, Any]
@@ -364,6 +367,21 @@ def test_interrupts(done: Done) -> None:
     if "ipi_send_cpu" not in ABSENT.get(done.dump.kernel, ()):
         sent = every.of("ipi_send_cpu", callback="generic_smp_call_function_single_interrupt")
         assert {fields["target_cpu"] for fields in sent} == {0, 1}
+
+
+def test_the_log_that_went_round(done: Done) -> None:
+    prog = Program()
+    prog.set_core_dump(done.dump.vmcore)
+    attach_btf(prog)
+    (log,) = read_dmesg(prog)
+    texts = [entry.text for entry in log.entries]
+    first = texts.index(next(text for text in texts if text.startswith("line ")))
+    lines = done["log"].facts["lines"]
+    left = len(lines) - int(texts[first].split()[1].rstrip(":"))
+    # The oldest are overwritten, and all others are whole: the one that wraps, too.
+    assert 100 < left < len(lines)
+    assert texts[first : first + left] == lines[-left:]
+    assert not any(text.startswith("line ") for text in texts[first + left :])
 
 
 def calls_of(done: Done, program: str) -> list[tuple[Any, ...]]:
