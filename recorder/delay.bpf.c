@@ -15,7 +15,7 @@
 
 struct task_times {
 	__u32 pid;
-	__u32 reserved;
+	__u32 born; /* pids are used again: the lower half of when the task started */
 	__u64 woken;
 	__u64 blocked;
 	__u64 syscall;
@@ -54,16 +54,33 @@ struct {
 	__type(value, struct cpu_times);
 } lkst_cpu_times SEC(".maps");
 
-static __always_inline struct task_times *times_of(__u32 pid)
+/* Each CPU has an idle task of its own, all with pid 0. */
+static __always_inline __u32 times_key(const struct task_struct *task)
 {
-	__u32 index = pid % TASKS;
-	struct task_times *times = bpf_map_lookup_elem(&lkst_tasks, &index);
+	return task->pid ? task->pid : 1U << 31 | cpu_of(task);
+}
 
-	if (times && times->pid != pid) {
+static __always_inline struct task_times *times_of(const struct task_struct *task)
+{
+	__u32 key = times_key(task), index = key % TASKS;
+	struct task_times *times = bpf_map_lookup_elem(&lkst_tasks, &index);
+	__u32 born = task->start_time;
+
+	if (times && (times->pid != key || times->born != born)) {
 		__builtin_memset(times, 0, sizeof(*times));
-		times->pid = pid;
+		times->pid = key;
+		times->born = born;
 	}
 	return times;
+}
+
+/* The same, if anything is kept of the task. */
+static __always_inline struct task_times *known_times_of(const struct task_struct *task)
+{
+	__u32 key = times_key(task), index = key % TASKS;
+	struct task_times *times = bpf_map_lookup_elem(&lkst_tasks, &index);
+
+	return times && times->pid == key ? times : NULL;
 }
 
 static __always_inline struct cpu_times *my_times(void)
@@ -86,7 +103,7 @@ static __always_inline __u64 since(__u64 *begun)
 	SEC("tp_btf/" #name)                                                                       \
 	int BPF_PROG(wakeup_delay__##name, struct task_struct *p)                                  \
 	{                                                                                          \
-		struct task_times *times = times_of(p->pid);                                       \
+		struct task_times *times = times_of(p);                                            \
                                                                                                    \
 		if (times)                                                                         \
 			times->woken = bpf_ktime_get_ns();                                         \
@@ -100,9 +117,14 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(wakeup_delay__sched_switch, bool preempt, struct task_struct *prev,
 	     struct task_struct *next)
 {
-	struct task_times *times = times_of(next->pid);
-	__u64 delay = times && next->pid ? since(&times->woken) : 0;
+	struct task_times *times = known_times_of(prev);
+	__u64 delay;
 
+	/* It was woken while it still ran: it has not waited since then. */
+	if (times)
+		times->woken = 0;
+	times = times_of(next);
+	delay = times && next->pid ? since(&times->woken) : 0;
 	if (!delay)
 		return 0;
 	{
@@ -121,9 +143,10 @@ int BPF_PROG(blocked_time__sched_switch, bool preempt, struct task_struct *prev,
 {
 	struct task_times *times;
 
+	prev_state = state_left_in(prev, prev_state);
 	if (preempt || !(prev_state & TASK_UNINTERRUPTIBLE) || prev_state & TASK_NOLOAD)
 		return 0;
-	times = times_of(prev->pid);
+	times = times_of(prev);
 	if (times)
 		times->blocked = bpf_ktime_get_ns();
 	return 0;
@@ -132,7 +155,7 @@ int BPF_PROG(blocked_time__sched_switch, bool preempt, struct task_struct *prev,
 SEC("tp_btf/sched_wakeup")
 int BPF_PROG(blocked_time__sched_wakeup, struct task_struct *p)
 {
-	struct task_times *times = times_of(p->pid);
+	struct task_times *times = times_of(p);
 	__u64 delay = times ? since(&times->blocked) : 0;
 
 	if (!delay)
@@ -150,7 +173,7 @@ int BPF_PROG(blocked_time__sched_wakeup, struct task_struct *p)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(syscall_time__sys_enter)
 {
-	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	struct task_times *times = times_of(bpf_get_current_task_btf());
 
 	if (times)
 		times->syscall = bpf_ktime_get_ns();
@@ -160,7 +183,7 @@ int BPF_PROG(syscall_time__sys_enter)
 SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_time__sys_exit, struct pt_regs *regs, long ret)
 {
-	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	struct task_times *times = times_of(bpf_get_current_task_btf());
 	__u64 delay = times ? since(&times->syscall) : 0;
 
 	if (!delay)
@@ -272,7 +295,7 @@ int BPF_PROG(block_time__block_rq_complete, struct request *rq, __u8 error, unsi
 SEC("tp_btf/contention_begin")
 int BPF_PROG(lock_wait__contention_begin, void *lock)
 {
-	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	struct task_times *times = times_of(bpf_get_current_task_btf());
 
 	if (times) {
 		times->lock = (__u64)lock;
@@ -284,7 +307,7 @@ int BPF_PROG(lock_wait__contention_begin, void *lock)
 SEC("tp_btf/contention_end")
 int BPF_PROG(lock_wait__contention_end, void *lock, int ret)
 {
-	struct task_times *times = times_of(bpf_get_current_task_btf()->pid);
+	struct task_times *times = times_of(bpf_get_current_task_btf());
 	__u64 delay = times && times->lock == (__u64)lock ? since(&times->wait) : 0;
 
 	if (!delay)

@@ -157,7 +157,7 @@ EVENT(hrtimer_expire_exit, timer, "", "hrtimer_expire_exit", 1,
 
 /* Work queues */
 EVENT(workqueue_queue_work, workqueue, "", "workqueue_queue_work", 1,
-      "a work item is queued",
+      "a work item is queued; req_cpu -1: any CPU",
       FIELD(ksym, function, "") FIELD(hex, work, "") FIELD(s32, req_cpu, ""))
 EVENT(workqueue_execute_start, workqueue, "", "workqueue_execute_start", 1,
       "a work item starts", FIELD(ksym, function, "") FIELD(hex, work, ""))
@@ -276,7 +276,7 @@ EVENT(block_rq_complete, block, "", "block_rq_complete", 1,
       FIELD(dev, dev, "") FIELD(blk_op, op, "") FIELD(blk_status, status, ""))
 EVENT(block_rq_requeue, block, "", "block_rq_requeue", 1,
       "a block request goes back to the queue",
-      FIELD(hex, rq, "") FIELD(u64, sector, "") FIELD(u32, bytes, "bytes")
+      FIELD(hex, rq, "") FIELD(s64, sector, "512 bytes") FIELD(u32, bytes, "bytes")
       FIELD(dev, dev, "") FIELD(blk_op, op, ""))
 EVENT(block_bio_queue, block, "", "block_bio_queue", 1,
       "block I/O is asked for; bio_based: of a driver without requests",

@@ -5,6 +5,7 @@
  */
 #define NR_IPC_KINDS 3
 #define NSEC_PER_SEC 1000000000LL
+#define KTIME_MAX 0x7fffffffffffffffLL
 
 /* Which of a namespace's tables it is: semaphores, messages, shared memory. */
 static __always_inline __u8 ipc_kind(__u64 ns, __u64 ids)
@@ -41,12 +42,20 @@ int BPF_PROG(ipc_rmid, struct ipc_ids *ids, struct kern_ipc_perm *perm)
 	return 0;
 }
 
+/* As the kernel takes it: ktime_set() of include/linux/ktime.h. */
+static __always_inline __s64 nanoseconds(const struct timespec64 *time)
+{
+	if (time->tv_sec >= KTIME_MAX / NSEC_PER_SEC)
+		return KTIME_MAX;
+	return time->tv_sec * NSEC_PER_SEC + time->tv_nsec;
+}
+
 SEC("fentry/__do_semtimedop")
 int BPF_PROG(semop, int semid, struct sembuf *ops, unsigned int nsops,
 	     const struct timespec64 *timeout)
 {
 	RECORD(semop, e);
-	e->timeout = timeout ? timeout->tv_sec * NSEC_PER_SEC + timeout->tv_nsec : -1;
+	e->timeout = timeout ? nanoseconds(timeout) : -1;
 	e->semid = semid;
 	e->nsops = nsops;
 	e->num = ops->sem_num;

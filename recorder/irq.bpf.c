@@ -111,12 +111,13 @@ int BPF_PROG(nmi_handler, void *handler, __s64 delta, int handled)
 }
 
 SEC("tp_btf/timer_start")
-int BPF_PROG(timer_start, struct timer_list *timer, unsigned long expires)
+int BPF_PROG(timer_start, struct timer_list *timer)
 {
 	RECORD(timer_start, e);
 	e->function = (__u64)timer->function;
 	e->timer = (__u64)timer;
-	e->expires = expires;
+	/* Later kernels pass when its bucket of the timer wheel expires. */
+	e->expires = timer->expires;
 	COMMIT();
 	return 0;
 }
@@ -201,7 +202,8 @@ int BPF_PROG(workqueue_queue_work, int req_cpu, void *pwq, struct work_struct *w
 	RECORD(workqueue_queue_work, e);
 	e->function = (__u64)work->func;
 	e->work = (__u64)work;
-	e->req_cpu = req_cpu;
+	/* WORK_CPU_UNBOUND is the number of CPUs that the kernel was built for. */
+	e->req_cpu = (__u32)req_cpu < lkst_catalogue.header.nr_cpus ? req_cpu : -1;
 	COMMIT();
 	return 0;
 }

@@ -49,6 +49,8 @@ struct nsproxy {
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int __state;
+	unsigned int on_rq; /* u8 in later kernels */
+	__u64 start_time;
 	struct sched_info sched_info;
 	struct nsproxy *nsproxy;
 	int prio;
@@ -112,6 +114,7 @@ struct irqaction {
 };
 
 struct timer_list {
+	unsigned long expires;
 	void *function;
 };
 
@@ -276,9 +279,13 @@ struct trace_event_raw_consume_skb {
 
 /* kernel/locking/mutex.h, rwsem.c */
 #define LOCK_OWNER_FLAGS 0x07
+#define RWSEM_READER_OWNED 0x01
 
 /* include/linux/socket.h */
 #define AF_INET 2
 #define AF_INET6 10
+
+/* include/net/tcp_states.h */
+#define TCP_LISTEN 10
 
 #endif

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category lock: include/trace/events/lock.h */
 /*
- * Mutexes and rw_semaphores know who has them; of the latter it is the last reader
- * that may be the one. Spin locks know nobody.
+ * Mutexes know who has them, and rw_semaphores their writer. The reader that these name has
+ * come last and may have gone long ago, with its struct task_struct. Spin locks know nobody.
  */
 static __always_inline const struct task_struct *lock_owner(const void *lock, unsigned int flags)
 {
@@ -12,6 +12,8 @@ static __always_inline const struct task_struct *lock_owner(const void *lock, un
 		owner = BPF_CORE_READ((const struct mutex *)lock, owner.counter);
 	else if (flags & (LOCK_READ | LOCK_WRITE) && !(flags & (LOCK_SPIN | LOCK_RT | LOCK_PERCPU)))
 		owner = BPF_CORE_READ((const struct rw_semaphore *)lock, owner.counter);
+	if (!(flags & LOCK_MUTEX) && owner & RWSEM_READER_OWNED)
+		return NULL;
 	return (const struct task_struct *)(owner & ~(__u64)LOCK_OWNER_FLAGS);
 }
 
@@ -24,13 +26,14 @@ int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 	owner = lock_owner(lock, flags);
 	e->lock = (__u64)lock;
 	e->flags = flags;
-	__builtin_memset(e->owner_comm, 0, sizeof(e->owner_comm));
 	e->owner = 0;
 	/* It may end meanwhile: what can be read is taken. */
 	if (owner) {
 		BPF_CORE_READ_INTO(&e->owner_comm, owner, comm);
 		e->owner = BPF_CORE_READ(owner, pid);
 	}
+	if (!e->owner)
+		forget_comm(e->owner_comm);
 	COMMIT();
 	return 0;
 }

@@ -93,7 +93,7 @@ int mark_victim(__u64 *ctx)
 		copy_comm(e->comm, task);
 		e->pid = task->pid;
 	} else {
-		__builtin_memset(e->comm, 0, sizeof(e->comm));
+		forget_comm(e->comm);
 		e->pid = ctx[0];
 	}
 	COMMIT();

@@ -114,7 +114,7 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk, const void *skb)
 	return 0;
 }
 
-/* The ends of a connection that has no socket, from the packet that came for it. */
+/* The ends of a connection that has no socket of its own, from the packet that came for it. */
 static __always_inline void read_ends(struct lkst_tcp_send_reset *e, const struct sk_buff *skb)
 {
 	const unsigned char *head = BPF_CORE_READ(skb, head);
@@ -131,6 +131,7 @@ static __always_inline void read_ends(struct lkst_tcp_send_reset *e, const struc
 		e->daddr = ip[3];
 	} else {
 		e->family = AF_INET6;
+		e->saddr = e->daddr = 0;
 	}
 }
 
@@ -141,7 +142,7 @@ int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 	RECORD(tcp_send_reset, e);
 	FILL_ENDS(e, sk);
 	e->state = BPF_CORE_READ(sk, __sk_common.skc_state);
-	if (!sk)
+	if (!sk || e->state == TCP_LISTEN)
 		read_ends(e, skb);
 	COMMIT();
 	return 0;

@@ -399,6 +399,13 @@ static __always_inline void copy_comm(lkst_comm to, const struct task_struct *ta
 	((__u64 *)to)[1] = from[1];
 }
 
+/* A name that is not known; the kernel fills up a name that is empty with zeros. */
+static __always_inline void forget_comm(lkst_comm to)
+{
+	((__u64 *)to)[0] = LKST_NO_COMM;
+	((__u64 *)to)[1] = 0;
+}
+
 static __always_inline void copy_name(lkst_name to, const struct net_device *dev)
 {
 	const __u64 *from = (const __u64 *)dev->name;

@@ -10,6 +10,16 @@ static __always_inline __u32 cpu_of(const struct task_struct *p)
 	return p->thread_info.cpu;
 }
 
+/*
+ * The state in which @prev leaves its CPU. With a signal pending it stays runnable, but
+ * kernels such as 6.1 tell the state in which it would have slept. The run queue's lock is
+ * held, so that nobody but this CPU can have made it so.
+ */
+static __always_inline __u32 state_left_in(const struct task_struct *prev, __u32 prev_state)
+{
+	return prev_state && !prev->__state && prev->on_rq ? 0 : prev_state;
+}
+
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
@@ -18,7 +28,7 @@ int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_s
 	RECORD_OF(sched_switch, e, prev->pid);
 	copy_comm(e->prev_comm, prev);
 	copy_comm(e->next_comm, next);
-	e->prev_state = prev_state | (preempt ? TASK_PREEMPTED : 0);
+	e->prev_state = state_left_in(prev, prev_state) | (preempt ? TASK_PREEMPTED : 0);
 	e->next_pid = next->pid;
 	COMMIT();
 	return 0;
@@ -140,6 +150,7 @@ int BPF_PROG(task_rename, struct task_struct *task, const char *comm)
 {
 	RECORD(task_rename, e);
 	copy_comm(e->oldcomm, task);
+	__builtin_memset(e->newcomm, 0, sizeof(e->newcomm));
 	bpf_probe_read_kernel_str(e->newcomm, sizeof(e->newcomm), comm);
 	e->pid = task->pid;
 	COMMIT();

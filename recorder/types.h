@@ -18,6 +18,7 @@ typedef __u64 lkst_hex;
 typedef __u64 lkst_ksym; /* kernel address, shown as symbol+offset */
 typedef __u32 lkst_pid;
 typedef char lkst_comm[16]; /* unit: the field with its pid, "": the record's own */
+#define LKST_NO_COMM 0x100  /* its first word: it is not known */
 typedef char lkst_name[16]; /* of a device or another thing */
 typedef __u16 lkst_text;    /* length in bytes; they follow, over as many slots as it takes */
 typedef __u32 lkst_syscall;

@@ -43,13 +43,18 @@ __all__ = ("COMPANIONS", "NAMERS", "Value", "namer_of")
 Value = int | str
 
 #: Types whose numbers mean something together with another field. It stands in
-#: the upper 32 bits; 32-bit programs have other numbers for system calls, and
-#: signals have codes of their own.
-COMPANIONS = {"syscall": "compat", "sig_code": "sig"}
+#: the upper 32 bits; 32-bit programs have other numbers for system calls, signals
+#: have codes of their own, and sockets have no IPv4 address if they have another.
+COMPANIONS = {"syscall": "compat", "sig_code": "sig", "ipv4": "family"}
 
 _U64 = (1 << 64) - 1
 
 _MAX_ERRNO = 4095  # include/linux/err.h
+
+_INET6 = 10
+#: What stands for the IPv4 address of a socket that has an IPv6 address: LOOPBACK4_IPV6 of
+#: include/net/ipv6.h, 127.0.0.6; or nothing.
+_NO_IPV4 = (0, 0x0600007F)
 
 
 def _flags(value: int, table: Iterable[tuple[int, str]]) -> list[str]:
@@ -171,7 +176,10 @@ def _drop_reason(value: int, names: Names) -> Value:
 
 
 def _ipv4(value: int, names: Names) -> Value:
-    return socket.inet_ntoa((value & 0xFFFFFFFF).to_bytes(4, "little"))
+    address, family = value & 0xFFFFFFFF, value >> 32
+    if family == _INET6 and address in _NO_IPV4:
+        return "IPv6"  # which one is not recorded
+    return socket.inet_ntoa(address.to_bytes(4, "little"))
 
 
 def _af(value: int, names: Names) -> Value:

@@ -222,10 +222,24 @@ def _carried(block: "Trace", start: int, carriers: NDArray[np.bool_]) -> tuple[I
         rows = some[ids == id_]
         for place, (comm, named) in enumerate(event.names):
             pid = block.column(named, rows).astype(np.int64) if named else block.pid[rows]
-            task = _task(pid, block.cpu[rows])
-            keys.append(task << _TIME_BITS | (start + rows) * _PLACES + place)
-            words.append(block.column(comm, rows).view("<u8").reshape(-1, 2))
+            name = block.column(comm, rows).view("<u8").reshape(-1, 2)
+            known = _is_known(pid, name)
+            task = _task(pid[known], block.cpu[rows[known]])
+            keys.append(task << _TIME_BITS | (start + rows[known]) * _PLACES + place)
+            words.append(name[known])
     return np.concatenate(keys), np.concatenate(words)
+
+
+def _is_known(pid: I64, name: U64) -> NDArray[np.bool_]:
+    """
+    Tell which names are known: LKST_NO_COMM of ``recorder/types.h``.
+
+    The kernel fills up an empty name with zeros; no idle task has one, but recorders before
+    ABI 2.2 wrote it where no task was known.
+    """
+    first = name[:, 0]
+    known: NDArray[np.bool_] = (first & np.uint64(0xFF) != 0) | ((first == 0) & (pid != 0))
+    return known
 
 
 def _task(pid: I64, cpu: I64) -> I64:

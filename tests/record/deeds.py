@@ -138,6 +138,19 @@ def timers() -> None:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 0, 20_000))
         with suppress(BlockingIOError):
             ours.recv(1)
+    with deed("long timeout", seconds=1000) as facts:
+
+        def wait_long() -> None:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 1000, 0))
+            ours.recv(1)
+
+        child = facts["child"] = fork(wait_long)
+        stat = Path(f"/proc/{child}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "S":
+            time.sleep(0.01)
+        time.sleep(0.1)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def connections() -> None:
@@ -191,6 +204,29 @@ def datagrams() -> None:
             echo = struct.pack("!BBHHH", 8, 0, 0, 0, number) + bytes(500)
             ping.sendto(echo, ("127.0.0.1", 0))
         facts["port"] = ping.getsockname()[1]
+
+
+def signals() -> None:
+    """Signal a task that goes to sleep again and again: now and then between the two."""
+    reader, writer = os.pipe()
+
+    def sleep() -> None:
+        os.sched_setaffinity(0, {1})
+        signal.signal(signal.SIGUSR1, lambda *_: None)
+        os.write(writer, b"x")
+        while True:
+            libc.usleep(100)
+
+    with deed("signals") as facts:
+        child = facts["child"] = fork(sleep)
+        os.read(reader, 1)
+        for number in range(2000):
+            os.kill(child, signal.SIGUSR1)
+            until = time.monotonic_ns() + number * 7919 % 300_000
+            while time.monotonic_ns() < until:
+                pass
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def disk() -> None:
@@ -291,6 +327,7 @@ def main() -> None:
         timers,
         connections,
         datagrams,
+        signals,
         disk,
         ram_disk,
         compaction,

@@ -446,6 +446,51 @@ def test_calls_of_other_abis_by_a_64_bit_program(done: Done) -> None:
     assert calls[count + 3][3:] == (0x5401, 0x22, 0x33)
 
 
+def test_who_is_said_to_sleep_sleeps(done: Done) -> None:
+    """In some kernels the tracepoint takes a task that has a signal for one that sleeps."""
+    asleep: set[int] = set()
+    slept = wrong = 0
+    for record in done.records:
+        fields, event = record["fields"], record["event"]
+        if event == "sched_switch":
+            wrong += fields["next_pid"] in asleep
+            asleep.discard(fields["next_pid"])
+            if record["pid"] and fields["prev_state"] in "SD":
+                asleep.add(record["pid"])
+                slept += 1
+        elif event in ("sched_waking", "sched_wakeup"):
+            asleep.discard(fields["pid"])
+    # Of a few wakeups the kernel tells nothing.
+    assert slept > 50 and wrong <= slept / 50, (slept, wrong)
+
+
+def test_who_was_woken_waits_from_then_or_from_when_it_left(done: Done) -> None:
+    left: dict[int, int] = {}
+    compared = 0
+    for record in done.records:
+        if record["event"] == "sched_switch":
+            left[record["pid"]] = record["ts"]
+        elif record["event"] == "wakeup_delay" and record["fields"]["pid"] in left:
+            assert record["fields"]["delay"] <= record["ts"] - left[record["fields"]["pid"]]
+            compared += 1
+    assert compared > 100
+
+
+def test_timers_expire_when_they_were_asked_to(done: Done) -> None:
+    """Later kernels tell when the timer wheel looks, for long times minutes later."""
+    first, last = [
+        (record["ts"] / 1e9, record["fields"]["expires"])
+        for name, pid in (("timeout", "pid"), ("long timeout", "child"))
+        for record in done[name].records
+        if record["event"] == "timer_start"
+        and record["pid"] == done[name].facts[pid]
+        and record["fields"]["function"] == "process_timeout"
+    ]
+    wait = last[0] + done["long timeout"].facts["seconds"] - first[0] - 0.02
+    # CONFIG_HZ is what the kernel was built with.
+    assert min(abs((last[1] - first[1]) / hz - wait) for hz in (100, 250, 300, 1000)) < 0.1
+
+
 def test_hotplug(done: Done) -> None:
     for name, last in (("offline", "OFFLINE"), ("online", "ONLINE")):
         deed = done[name]

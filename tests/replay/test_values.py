@@ -265,8 +265,30 @@ def test_x32_system_calls_are_named_and_marked() -> None:
 
 
 @pytest.mark.parametrize(
+    ("family", "address", "shown"),
+    [
+        (2, 0x0600007F, "127.0.0.6"),
+        (2, 0, "0.0.0.0"),
+        (10, 0x0600007F, "IPv6"),
+        (10, 0, "IPv6"),
+        (10, 0x0100007F, "127.0.0.1"),
+    ],
+)
+def test_an_ipv6_address_is_not_shown_as_an_ipv4_address(
+    family: int, address: int, shown: str
+) -> None:
+    made = Synthetic()
+    made.record(0, 1, 1, "tcp_receive_reset", saddr=address, family=family, daddr=0x0100007F)
+    (line,) = "".join(replay_jsonl(made.trace())).splitlines()
+    fields = json.loads(line)["fields"]
+    assert (fields["saddr"], fields["daddr"]) == (shown, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
     ("sig", "code", "shown"),
     [
+        (11, 10, "SEGV_CPERR"),
+        (11, 11, 11),
         (17, 1, "CLD_EXITED"),
         (17, 6, "CLD_CONTINUED"),
         (17, 7, 7),

@@ -53,6 +53,17 @@ def test_a_name_ends_at_its_first_zero() -> None:
     assert names_of(made.trace()) == ["sh"]
 
 
+def test_a_name_that_is_not_known_is_no_empty_name() -> None:
+    made = Synthetic()
+    made.record(0, 1, 5, "sched_process_exit", comm="sh")
+    made.record(0, 2, 0, "contention_begin", owner_comm=b"\0\x01", owner=5)
+    made.record(0, 3, 5, "contention_begin", owner_comm=b"", owner=0)
+    made.record(0, 4, 0, "sys_enter")
+    made.record(0, 5, 5, "sys_enter")
+    made.record(0, 6, 5, "task_rename", oldcomm="sh", newcomm=b"", pid=5)
+    assert names_of(made.trace()) == ["sh", "swapper/0", "sh", "swapper/0", "sh", ""]
+
+
 def test_a_pid_that_is_no_number_names_nobody_else() -> None:
     event = EventSpec("odd", fields=(FieldSpec("comm", "who", "other"), FieldSpec("name", "other")))
     made = Synthetic([event])
