@@ -13,7 +13,7 @@ from functools import partial
 import re
 import struct
 
-from drgn import FaultError, Program, Symbol
+from drgn import Architecture, FaultError, Program, Symbol
 
 from lkst.syscalls import i386_names
 from lkst.trace.facts import Enums, Names
@@ -73,9 +73,10 @@ def read_names(prog: Program, find_symbols: Finder) -> Names:
     syscalls = _read_syscalls(prog, address("sys_call_table"), name_at)
     # Gone since Linux 6.9 (1e3ad78334a6).
     compat_table = _read_syscalls(prog, address("ia32_sys_call_table"), name_at)
+    is_x86 = prog.platform is not None and prog.platform.arch == Architecture.X86_64
     return Names(
         syscalls=syscalls,
-        compat_syscalls=_compat_names(syscalls, compat_table),
+        compat_syscalls=_compat_names(syscalls, compat_table) if is_x86 else {},
         softirqs=_read_softirqs(prog, address("softirq_to_name")),
         gfp_flags=_read_flags(prog, address("gfpflag_names")),
         enums=Enums({name: _read_enum(prog, name) for name in _ENUMS}, partial(_read_enum, prog)),

@@ -16,7 +16,7 @@ from lkst.errors import LkstError
 from lkst.record import libbpf
 from lkst.record.config import CONFIG, load_config
 from lkst.record.pins import Recorder
-from lkst.record.programs import OF_DELAYS, RUN, object_path, pin_name, programs_of, sections
+from lkst.record.programs import RUN, object_path, pin_name, programs_of, sections
 
 __all__ = ("find_faults",)
 
@@ -56,26 +56,16 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
     pins = [f"run/{program}" for program in RUN]
     pins += [f"rings/{number}" for number, buffer in enumerate(control.buffer) if buffer.state]
     if _is_own(recorder):
-        pins += _map_pins(_delays(recorder, control))
+        pins += _map_pins()
     missing = [pin for pin in pins if not (recorder.pins / pin).exists()]
     if missing:
         faults.append(f"no longer pinned: {', '.join(missing)}")
     return faults
 
 
-def _delays(recorder: Recorder, control: Control) -> bool:
-    return any(
-        event_state(control, event.id) == "attached"
-        and event.category == "delay"
-        and bool(event.hook)
-        for event in recorder.catalogue.events.values()
-    )
-
-
-def _map_pins(delays: bool) -> list[str]:
+def _map_pins() -> list[str]:
     with libbpf.Object(object_path()) as bpf:
-        maps = [map_ for map_ in bpf.maps() if delays or map_ not in OF_DELAYS]
-    return [name for name in map(pin_name, maps) if name]
+        return [name for name in map(pin_name, bpf.maps()) if name]
 
 
 def _version(recorder: Recorder) -> list[str]:

@@ -39,8 +39,9 @@ _TRACKERS = ("sched_switch", "sched_process_exec")
 
 _PINNED_ASIDE = {".data.catalogue": "catalogue", ".data.lkst": "control"}
 
-#: Maps that only the programs of delays use.
-OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
+#: Maps of the programs of delays. They are not pinned, so that programs that are attached again
+#: do not end what began when they were there before.
+_OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
 
 
 @dataclass
@@ -88,6 +89,8 @@ def pin_name(map_: str) -> str | None:
     """Name the pin of a map; None: it is not pinned."""
     if map_ in _PINNED_ASIDE:
         return _PINNED_ASIDE[map_]
+    if map_ in _OF_DELAYS:
+        return None
     return map_.removeprefix("lkst_") if map_.startswith("lkst_") else None
 
 
@@ -193,12 +196,12 @@ def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
     new = []
     for map_ in list(bpf.maps()):
         name = pin_name(map_)
+        if map_ in _OF_DELAYS and not any("__" in program for program in programs):
+            bpf.leave_out_map(map_)
         if name is None:
             continue
         if (pins / name).exists():
             bpf.reuse_map(map_, pins / name)
-        elif map_ in OF_DELAYS and not any("__" in program for program in programs):
-            bpf.leave_out_map(map_)
         else:
             new.append(map_)
     return new

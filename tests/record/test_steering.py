@@ -114,7 +114,34 @@ sleep 0.05
 sleep 0.3
 try told timeout 90 lkst watch --json --count 1
 try slept lkst replay live --event syscall_time,sched_process_fork --format jsonl
+
+# In a system call when it is detached, and in another one when it is attached again.
+cat >/tmp/twice.py <<'END'
+import os
+for _ in range(2):
+    print(os.getpid(), flush=True)
+    os.read(0, 1)
+END
+in_call() {
+	while [ "$(wc -l </out/twice)" -lt $1 ]; do sleep 0.1; done
+	sleep 0.3
+}
+mkfifo /tmp/twice
+>/out/twice
+python3 /tmp/twice.py </tmp/twice >/out/twice &
+exec 4>/tmp/twice
+in_call 1
 lkst mask set two syscall_time=off sched_process_fork=off
+printf x >&4
+in_call 2
+read uptime rest </proc/uptime
+echo $uptime >/out/again-at
+lkst mask set two syscall_time=record
+printf x >&4
+exec 4>&-
+wait $!
+try again lkst replay live --event syscall_time --pid "$(head -n1 /out/twice)" --format jsonl
+lkst mask set two syscall_time=off
 
 for after in 0.5 1 1.5 2 2.5; do
 	timeout -s KILL $after lkst mask use default
@@ -220,6 +247,15 @@ def test_examples_of_handlers(guest: Guest) -> None:
     slept = [call for call in calls if call["fields"]["nr"] == "clock_nanosleep"]
     assert any("stack" in call for call in slept)
     assert "sched_process_fork" in {record["event"] for record in records}
+
+
+def test_delays_do_not_begin_before_they_were_attached(guest: Guest) -> None:
+    attached = float((guest.dump.out / "again-at").read_text()) * 1e9
+    records = [json.loads(line) for line in guest["again"].out.splitlines()]
+    measured = [record for record in records if record["ts"] >= attached]
+    assert measured
+    for record in measured:
+        assert record["ts"] - record["fields"]["delay"] >= attached, record
 
 
 def test_handler_that_the_verifier_rejects(guest: Guest) -> None:
