@@ -67,6 +67,9 @@ bool read_virtual(uint64_t address, void *to, size_t size);
  */
 void take_kernel(bool variables);
 
+/* Whether a kernel lies where VMCOREINFO says: it has the release's name there. */
+bool kernel_fits(void);
+
 /* recorder.c: how the recorder's pages are recognised. */
 
 /* A recorder that was found. */
@@ -88,8 +91,17 @@ bool is_named_page(const void *page, const struct recorder *recorder);
 /* The list's text; NULL if it is not there, is damaged, or is of another boot: says so. */
 char *take_listed(const char *path);
 
-/* scan.c: finding a recorder without a list. How many pages were found. */
+/* scan.c: finding a recorder without a list. How many pages of rings were found. */
 size_t take_scanned(void);
+
+/*
+ * Looks for the text of VMCOREINFO in memory, of which there is no note. Where it
+ * is; 0: there is none that fits.
+ */
+uint64_t guess_vmcoreinfo(void);
+
+/* memory.c: adds the note that is missing. */
+void add_vmcoreinfo(void);
 
 /* plan.c: which pages go into the grab. */
 

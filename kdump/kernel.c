@@ -5,6 +5,8 @@
  * flags), what modules have beside their code, the log, the machine's name. All
  * found by VMCOREINFO.
  */
+#include <string.h>
+
 #include "grab.h"
 
 /* Where the kernel's image can be: __START_KERNEL_map, KERNEL_IMAGE_SIZE at most. */
@@ -16,6 +18,7 @@
 #define MODULES_SIZE 0x3f000000ULL
 
 #define UTS_SIZE 1024
+#define UTS_MEMBER 65 /* __NEW_UTS_LEN + 1 */
 #define MAX_BITS 30
 
 static void take_constants(uint64_t physical, uint64_t size, bool writable, bool executable)
@@ -71,6 +74,21 @@ static void take_log(void)
 		take_virtual(part, info_size << count_bits);
 	if (read_member(data, "OFFSET(prb_data_ring.data)=", &part, sizeof(part)))
 		take_virtual(part, 1ULL << size_bits);
+}
+
+bool kernel_fits(void)
+{
+	static const char key[] = "OSRELEASE=";
+	const char *release = memory.vmcoreinfo + sizeof(key) - 1;
+	size_t length = strcspn(release, "\n");
+	char found[UTS_MEMBER];
+	uint64_t name;
+
+	/* The release is the third member of struct new_utsname. */
+	return length && length < sizeof(found) &&
+	       vmcoreinfo_number("SYMBOL(init_uts_ns)=", 16, &name) &&
+	       read_virtual(name + 2 * UTS_MEMBER, found, sizeof(found)) &&
+	       !memcmp(found, release, length) && !found[length];
 }
 
 void take_kernel(bool variables)

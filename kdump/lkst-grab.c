@@ -81,6 +81,20 @@ static bool make_folder(const char *folder, char *made, char *path)
 	return true;
 }
 
+/* Without VMCOREINFO; all of memory is looked at only if it has been anyway. */
+static void guess(const char *source, bool everywhere)
+{
+	uint64_t physical = everywhere ? guess_vmcoreinfo() : 0;
+
+	if (physical) {
+		complain("%s: has no VMCOREINFO note: took the text in its memory at %#llx", source,
+			 (unsigned long long)physical);
+		add_vmcoreinfo();
+	} else {
+		complain("%s: has no VMCOREINFO note: the kernel's names are left out", source);
+	}
+}
+
 static int grab(const struct options *options)
 {
 	char made[PATH_MAX] = "", path[PATH_MAX + 8] = "";
@@ -92,18 +106,17 @@ static int grab(const struct options *options)
 
 	if (!open_memory(options->source))
 		return FAILED;
-	if (!memory.vmcoreinfo)
-		complain("%s: has no VMCOREINFO note: the kernel's names are left out",
-			 options->source);
 	if (options->list)
 		list = take_listed(options->list);
 	if (!list) {
 		how = "by looking at all memory";
 		if (!take_scanned()) {
-			complain("%s: no recorder in it", options->source);
+			complain("%s: no recorder with a record in it", options->source);
 			return FAILED;
 		}
 	}
+	if (!memory.vmcoreinfo)
+		guess(options->source, !list);
 	settle(&recorder_plan);
 	if (options->kernel)
 		take_kernel(!list);

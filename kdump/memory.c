@@ -92,6 +92,26 @@ static void add_stretch(const Elf64_Phdr *segment, uint64_t file_size)
 	memory.nr_stretches++;
 }
 
+void add_vmcoreinfo(void)
+{
+	static const char name[12] = "VMCOREINFO";
+	size_t size = strlen(memory.vmcoreinfo), padded = (size + 3) & ~3UL;
+	Elf64_Nhdr note = {.n_namesz = 11, .n_descsz = (Elf64_Word)size};
+	size_t start = (memory.notes_size + 3) & ~3UL;
+	uint8_t *grown = realloc(memory.notes, start + sizeof(note) + sizeof(name) + padded);
+
+	if (!grown)
+		return;
+	memset(grown + memory.notes_size, 0, start - memory.notes_size);
+	memory.notes = grown;
+	grown += start;
+	memcpy(grown, &note, sizeof(note));
+	memcpy(grown + sizeof(note), name, sizeof(name));
+	memset(grown + sizeof(note) + sizeof(name), 0, padded);
+	memcpy(grown + sizeof(note) + sizeof(name), memory.vmcoreinfo, size);
+	memory.notes_size = start + sizeof(note) + sizeof(name) + padded;
+}
+
 static void find_vmcoreinfo(void)
 {
 	static const char name[] = "VMCOREINFO";

@@ -256,12 +256,16 @@ def save_command(source: Source | None, output: Path, filters: Filters) -> int:
 @click.command("slice")
 @source_argument
 @output_option
-def slice_command(source: Source | None, output: Path) -> None:
+def slice_command(source: Source | None, output: Path) -> int:
     """Cut the smallest vmcore out of a vmcore that still replays."""
     from lkst.slice import cut_slice
 
     where = _where(source)
-    click.echo(str(cut_slice(where.program if isinstance(where, Host) else where, output)))
+    result = cut_slice(where.program if isinstance(where, Host) else where, output)
+    click.echo(str(result))
+    for fault in result.faults:
+        click.echo(f"lkst: {clean(fault)}", err=True)
+    return Damaged.status if result.faults else 0
 
 
 @click.command("events")

@@ -79,9 +79,12 @@ def dump_of(prog: Program) -> Dump | None:
     if not behind.opened and behind.path is not None and not live:
         behind.opened = True
         try:
-            behind.dump = open_dump([behind.path])
+            dump = open_dump([behind.path])
         except LkstError:
             return None
+        # crash(8) makes a header alone for an image of memory, and names that.
+        if dump.ranges():
+            behind.dump = dump
     return behind.dump
 
 

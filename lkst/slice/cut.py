@@ -54,6 +54,8 @@ class SliceResult:
     page_size: int
     #: Size of the file, in bytes.
     size: int
+    #: What is missing of the original, a line for each.
+    faults: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.path}: {self.size / 1e6:.1f} MB, {self.pages} pages of memory"
@@ -98,7 +100,9 @@ def _cut(source: Source | Program, target: Path, tell: Callable[[str], None]) ->
         file.flush()
         tell(f"Checking {target}")
         _check(Path(file.name), target, prog, traces)
-    return SliceResult(target, len(dump.pages), dump.page_size, size)
+    original = dump_of(prog)
+    faults = tuple(f"{name}: {fault}" for fault in (original.faults if original else ()))
+    return SliceResult(target, len(dump.pages), dump.page_size, size, faults)
 
 
 def _check_target(source: str | Path | None, target: Path) -> None:
@@ -204,6 +208,7 @@ def _check(path: Path, target: Path, source: Program, traces: list[Trace]) -> No
         same = [trace.header for trace in traces] == [trace.header for trace in found]
         reason = None if same else "the recorders differ"
     else:
-        reason = difference(traces, found)
+        dump = dump_of(source)
+        reason = difference(traces, found, damaged=dump is not None and not dump.whole)
     if reason is not None:
         raise Damaged(f"{target}: not written: the slice does not replay the same: {reason}")

@@ -29,6 +29,7 @@ from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
 from lkst.locate.memory import read_pages
+from lkst.locate.merge import is_whole
 from lkst.locate.ranges import memory_size
 from lkst.locate.stacks import Stacks
 from lkst.slice.crash import read_for_crash
@@ -70,12 +71,13 @@ def read_recorders(
     :param source: and for being looked through, which is not watched
     :param ranges: what physical memory there is: first and last addresses
     """
-    found = False
+    whole = False
     with attempt("the recorder's maps"):
         attach_btf(prog)
-        for _ in find_recorders(prog, memory_size(ranges()), []):
-            found = True
-    if not found:
+        faults: list[str] = []
+        images = list(find_recorders(prog, memory_size(ranges()), faults))
+        whole = bool(images) and not faults and all(map(is_whole, images))
+    if not whole:
         for _ in carve_recorders(view, ranges(), source):
             pass
 

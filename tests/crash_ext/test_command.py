@@ -89,7 +89,7 @@ def test_drgn_scripts(crash: Crash) -> None:
         "    prog.read(1 << 50, 8, True)\n"
         "except FaultError as error:\n"
         "    print('no such memory:', hex(error.address))\n"
-        "((first, last),) = prog.cache['lkst_dump'][1]\n"
+        "((first, last),) = prog.cache['lkst_dump'].ranges\n"
         "print('memory of', round((last + 1 - first) / (1 << 20)), 'MiB')\n"
         "sys.exit('the end')\n"
     )

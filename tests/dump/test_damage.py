@@ -126,6 +126,16 @@ def test_no_command_dies_of_a_signal(sample: bytes, tmp_path: Path, lkst: Run) -
             assert "kdump_" not in result.stderr
 
 
+@pytest.mark.parametrize("percent", [15, 60, 99])
+def test_slice_of_a_cut_dump(sample: bytes, tmp_path: Path, lkst: Run, percent: int) -> None:
+    path, target = tmp_path / "vmcore", tmp_path / "slice"
+    path.write_bytes(sample[: len(sample) * percent // 100])
+    result = lkst("slice", path, "-o", target)
+    assert result.status == 3
+    assert f"{path}: is cut off" in result.stderr
+    assert slots(target) == slots(path) > 0
+
+
 def test_cut_before_the_first_page(sample: bytes, tmp_path: Path, lkst: Run) -> None:
     path = tmp_path / "vmcore"
     path.write_bytes(sample[: Layout(sample).data])

@@ -15,6 +15,7 @@ from grabs import GRAB, run_grab
 import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
+from lkst import layout
 from lkst.dump.content import Plain
 from lkst.dump.elf import PT_LOAD, elf_segments
 from lkst.locate.ranges import dumped_ranges
@@ -223,6 +224,63 @@ def test_damaged_cores_are_refused_or_read_as_far_as_they_go(
             assert "signal" not in done.stderr
 
 
+def test_a_core_without_vmcoreinfo(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
+    core, whole = tmp_path / "core", story_6_1.vmcore.read_bytes()
+    at = whole.index(b"VMCOREINFO\0\0OSRELEASE=")
+    core.write_bytes(whole[:at] + b"X" + whole[at + 1 :])
+    done = run_grab("-i", core, "-o", tmp_path / "g")
+    assert done.status == 0
+    assert "took the text in its memory at 0x" in done.stderr
+    meant = lkst("replay", story_6_1.vmcore, "--format", "jsonl")
+    result = lkst("replay", tmp_path / "g", "--format", "jsonl")
+    assert result.status == 3  # It was carved.
+    assert _keys(result.stdout) == _keys(meant.stdout)
+    assert "names are not in" not in result.stderr
+    # By the list not all of memory is looked at: the records are there.
+    done = run_grab("-i", core, "-l", story_6_1.out / "pages", "-o", tmp_path / "g")
+    assert done.status == 0
+    assert "no VMCOREINFO note" in done.stderr
+    result = lkst("replay", tmp_path / "g", "--format", "jsonl")
+    assert result.status == 3
+    assert _keys(result.stdout) == _keys(meant.stdout)
+
+
+def test_a_header_alone_is_no_grab(tmp_path: Path) -> None:
+    core = tmp_path / "core"
+    numbers = (4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)
+    header = struct.pack("<16sHHIQQQIHHHHHH", b"\x7fELF\2\1\1", *numbers)
+    segment = struct.pack("<IIQQQQQQ", PT_LOAD, 4, 4096, 0, 0, 1 << 20, 1 << 20, 0)
+    page = bytearray(4096)
+    page[: layout.HEADER.size] = layout.HEADER.pack(
+        layout.MAGIC,
+        layout.ABI_MAJOR,
+        0,
+        256,
+        1024,
+        56,
+        1,
+        64,
+        2,
+        1024,
+        8192,
+        16,
+        *[0] * 2,
+        bytes(16),
+        b"",
+        b"",
+        b"",
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
+    core.write_bytes((header + segment).ljust(4096, b"\0") + page + bytes((1 << 20) - 4096))
+    done = run_grab("-i", core, "-o", tmp_path / "g")
+    assert done.status == 1
+    assert not (tmp_path / "g").exists()
+
+
 def test_a_core_without_a_recorder(tmp_path: Path) -> None:
     core = tmp_path / "core"
     numbers = (4, 62, 1, 0, 64, 0, 0, 64, 56, 1, 0, 0, 0)  # one program header, at 64
@@ -231,7 +289,7 @@ def test_a_core_without_a_recorder(tmp_path: Path) -> None:
     core.write_bytes((header + segment).ljust(4096 + (1 << 20), b"\0"))
     done = run_grab("-i", core, "-o", tmp_path / "g")
     assert done.status == 1
-    assert "no recorder in it" in done.stderr
+    assert "no recorder with a record in it" in done.stderr
 
 
 def test_its_own_timer_ends_it(tmp_path: Path) -> None:
