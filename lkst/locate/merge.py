@@ -114,6 +114,9 @@ def _merge(found: Image, carved: Image) -> Image:
     pages = 0
     for other in carved.buffers:
         buffer = buffers.get(other.number)
+        if buffer is not None and not found.control:
+            # Its name is in the page of the control map that was carved.
+            buffer = buffers[other.number] = replace(buffer, name=other.name, state=other.state)
         if buffer is None:
             taken = int(_good(other, header).sum()) // _SLOTS
             best = other
