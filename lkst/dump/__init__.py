@@ -13,6 +13,15 @@ know.
 """
 
 from lkst.dump.dump import Dump, Missing, MissingLibrary
-from lkst.dump.open import is_dump, open_dump
+from lkst.dump.open import is_dump, looks_like_dump, open_dump
+from lkst.dump.parts import split_identity
 
-__all__ = ("Dump", "Missing", "MissingLibrary", "is_dump", "open_dump")
+__all__ = (
+    "Dump",
+    "Missing",
+    "MissingLibrary",
+    "is_dump",
+    "looks_like_dump",
+    "open_dump",
+    "split_identity",
+)

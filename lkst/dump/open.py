@@ -13,12 +13,14 @@ from lkst.dump.dump import Dump
 from lkst.dump.elf import ElfDump
 from lkst.dump.kdump import SIGNATURE, KdumpDump
 from lkst.dump.parts import join_parts
-from lkst.dump.unpack import compression, open_unpacked
+from lkst.dump.unpack import compression, open_unpacked, unpacked_begin
 from lkst.errors import Damaged
 
-__all__ = ("is_dump", "open_dump")
+__all__ = ("is_dump", "looks_like_dump", "open_dump")
 
 _ELF = b"\x7fELF"
+#: Where ``e_type`` ends (elf(5)).
+_ELF_TYPE_END = 18
 
 
 def is_dump(path: Path) -> bool:
@@ -31,6 +33,19 @@ def is_dump(path: Path) -> bool:
         return begin.startswith((_ELF, SIGNATURE, FLAT_MAGIC)) or bool(compression(path))
     except OSError:
         return False
+
+
+def looks_like_dump(path: Path) -> bool:
+    """
+    Tell by its content whether a file is a core or a dump, unpacked if it is compressed.
+
+    :raises OSError: if the file cannot be read
+    :raises MissingLibrary: if unpacking takes a library that is not installed
+    """
+    begin = unpacked_begin(path, _ELF_TYPE_END)
+    if begin.startswith(_ELF) and len(begin) == _ELF_TYPE_END:
+        return begin[-2:] in (b"\x04\0", b"\0\x04")  # ET_CORE; an ELF file may be anything else.
+    return begin.startswith((SIGNATURE, FLAT_MAGIC))
 
 
 def open_dump(paths: Sequence[Path], tell: Callable[[str], None] = lambda text: None) -> Dump:

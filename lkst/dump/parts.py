@@ -14,7 +14,7 @@ from lkst.dump.dump import Dump, Missing, join_ranges
 from lkst.dump.kdump import KdumpDump
 from lkst.errors import Damaged
 
-__all__ = ("SplitDump", "join_parts")
+__all__ = ("SplitDump", "join_parts", "split_identity")
 
 
 #: As a share of a part: how much larger or smaller the others may be together.
@@ -31,6 +31,7 @@ class SplitDump(Dump):
         """Put parts of one dump together, in order of their spans."""
         self._parts = parts
         first = parts[0]
+        self.identity = first.identity
         self.path = first.path
         self.byte_order, self.machine = first.byte_order, first.machine
         self.notes = next((part.notes for part in parts if part.notes), b"")
@@ -93,6 +94,11 @@ def _name(part: KdumpDump) -> str:
         if not parts or abs(parts - round(parts)) > _MAX_UNEVEN:
             return "a part"
     return f"part {1 + round(part.before / part.meant)}"
+
+
+def split_identity(dump: Dump) -> bytes | None:
+    """Give what all parts of a split dump have in common; None: this is no part of one."""
+    return dump.identity if isinstance(dump, SplitDump) else None
 
 
 def join_parts(dumps: Sequence[Dump]) -> Dump:

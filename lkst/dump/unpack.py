@@ -22,7 +22,7 @@ from typing import IO, Any, NamedTuple
 from lkst.dump.codecs import import_extra
 from lkst.errors import Damaged, LkstError
 
-__all__ = ("Unpacked", "compression", "open_unpacked")
+__all__ = ("Unpacked", "compression", "open_unpacked", "unpacked_begin")
 
 #: Says what is being done, if somebody wants to know.
 Tell = Callable[[str], None]
@@ -31,6 +31,9 @@ _CHUNK = 1 << 20
 #: Room that is left to others in the folder for temporary files, in bytes.
 _RESERVE = 64 << 20
 _CHECK_EVERY = 64 << 20
+#: Bytes that are unpacked at a time where only the first are wanted: few, since they may grow
+#: by a factor of 20,000.
+_PEEK = 4096
 _MAX_PACKED = 16  # A gzip within an xz ...
 
 
@@ -98,6 +101,31 @@ def compression(path: Path) -> str:
     with path.open("rb") as file:
         kind = _kind(file.read(_MAGIC_SIZE))
     return kind.name if kind else ""
+
+
+def unpacked_begin(path: Path, size: int) -> bytes:
+    """
+    Read the first bytes of a file, unpacked if it is compressed.
+
+    :param size: how many bytes at most
+    :raises OSError: if the file cannot be read
+    :raises MissingLibrary: if unpacking takes a library that is not installed
+    """
+    with path.open("rb") as file:
+        kind = _kind(file.read(_MAGIC_SIZE))
+        file.seek(0)
+        if kind is None:
+            return file.read(size)
+        unpacker = kind.start()
+        begin = b""
+        while len(begin) < size and (data := file.read(_PEEK)):
+            try:
+                begin += unpacker.decompress(data)
+            except Exception:  # Each library has its own.
+                break
+            if getattr(unpacker, "eof", False):
+                break
+        return begin[:size]
 
 
 def _kind(begin: bytes) -> _Kind | None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The commands ``lkst hook ...``."""
 
-from dataclasses import replace
 import os
 from pathlib import Path
 
@@ -91,12 +90,9 @@ def test_hook() -> None:
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=f"Where the dumps are.  [default: DUMPS of {CONFIG}]",
+    help=f"Where the dumps are.  [default: DUMPS of {CONFIG}, and where kdump puts them]",
 )
 def process_command(command: str, folder: Path | None) -> None:
     """Read each new dump and grab once, and leave the results beside it."""
-    settings = read_settings()
-    if folder:
-        settings = replace(settings, DUMPS=str(folder))
-    for line in process(settings, command):
+    for line in process(read_settings(), command, only=folder):
         click.echo(line)

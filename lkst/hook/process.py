@@ -6,33 +6,42 @@ After a crash
 What the service of the next boot does: for each new dump or grab, once, it saves
 the trace and its last seconds beside it. Each is read by processes of their own,
 limited in memory and time, so that one that is damaged keeps no other from being
-read.
+read. No dump is left out without a line that says why, and what will be done next.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+import contextlib
+import errno
+import os
 from pathlib import Path
-import re
 import resource
 import shlex
+import signal
 import subprocess
 import sys
 
 from lkst.cli import COMMANDS
 from lkst.errors import Damaged, LkstError
+from lkst.hook.find import dump_folders, find_new, walk
+from lkst.hook.marks import (
+    DONE,
+    MAX_TRIES,
+    TRIED,
+    beside,
+    count_try,
+    forget_tries,
+    mark_done,
+    write_file,
+)
 from lkst.hook.settings import Settings
 
-__all__ = ("find_new", "process", "prune", "results")
+__all__ = ("process", "prune", "results")
 
-#: What the collectors and the hooks call their files; those of makedumpfile, of a kernel's
-#: log and of a dump that is not complete are others.
-_DUMP = re.compile(r"(vmcore|vmcore\.\d+|vmcore\.flat|dump\.\d+|grab)")
 _UNFINISHED = "grab-unfinished"
 _OURS = "lkst-"
 
 #: Ends of the names of results.
 _SAVED = ".lkst"
-#: Says that a dump was read, or why it could not be; it stays when results are removed.
-_DONE = ".lkst-done"
 #: What is made of the saved trace: end of the name, command of lkst, its options. What it prints
 #: is kept unless it writes the file itself.
 _TEXTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
@@ -44,34 +53,44 @@ _TEXTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 _DEADLINE = 600
 _EXEC_DEADLINE = 120
 _MEMORY = 2 << 30
+_AGAIN = "it is tried again at the next boot, or by 'lkst hook process'"
+
+#: What says that results cannot be written now; it may be better the next time.
+_NO_ROOM = tuple(
+    os.strerror(number)
+    for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENOMEM)
+)
 
 
-def find_new(folder: Path) -> list[Path]:
-    """Find dumps and grabs that have no result yet, the oldest first."""
-    found = [
-        path
-        for path in (*folder.glob("*"), *folder.glob("*/*"))
-        if _DUMP.fullmatch(path.name) and path.is_file() and path.stat().st_size
-        if not _beside(path, _DONE).exists()
-    ]
-    return sorted(found, key=lambda path: path.stat().st_mtime)
+class _NoRoom(LkstError):
+    """Results cannot be written, or there is no room to unpack a dump."""
 
 
-def process(settings: Settings, command: str = "") -> Iterator[str]:
+class _Killed(LkstError):
+    """What read a dump was killed, or did not come to an end."""
+
+
+def process(settings: Settings, command: str = "", *, only: Path | None = None) -> Iterator[str]:
     """
     Read what is new, and remove what is old.
 
     :param command: to run for each new result, instead of the one that is set
+    :param only: folder to look through, instead of those of the settings and of the kdump service
     :return: a line for each dump
     """
-    folder = Path(settings.DUMPS)
-    for left in folder.glob(f"{_OURS}*/{_UNFINISHED}"):
-        # Of a hook that was killed.
-        left.unlink()
-        _remove_if_empty(left.parent)
-    for dump in find_new(folder):
-        yield _read(dump, settings, command or settings.EXEC)
-    yield from prune(settings)
+    folders = [only] if only else dump_folders(Path(settings.DUMPS))
+    for folder in folders:
+        for left in folder.glob(f"{_OURS}*/{_UNFINISHED}"):
+            left.unlink()
+            yield f"{left}: removed: the hook that wrote it was killed"
+            _remove_if_empty(left.parent)
+    for dump in find_new(folders):
+        name = " ".join(map(str, dump.paths))
+        if dump.wait:
+            yield f"{name}: {dump.wait}; {_AGAIN}"
+        else:
+            yield f"{name}: {_read(dump.paths, settings, command or settings.EXEC)}"
+    yield from prune(settings, folders)
 
 
 def _remove_if_empty(folder: Path) -> None:
@@ -79,53 +98,86 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
 
 
-def _beside(dump: Path, end: str) -> Path:
-    return dump.with_name(dump.name + end)
-
-
-def _read(dump: Path, settings: Settings, command: str) -> str:
-    done = _beside(dump, _DONE)
+def _read(dumps: Sequence[Path], settings: Settings, command: str) -> str:
+    """Read a dump, or parts of one, and tell what came of it."""
+    dump = dumps[0]
     try:
-        # If this is killed, the next boot does not try it again.
-        done.write_text("not finished\n")
-        # Damage has been told; what could be read is there all the same.
-        saved = _beside(dump, _SAVED)
-        _lkst("save", dump, "-o", saved, makes=saved)
-        done.write_text("saved\n")
+        told = _read_counted(dumps, settings)
     except LkstError as error:
-        done.write_text(f"{error}\n")
-        return f"{dump}: {error}"
-    except OSError as error:
-        return f"{dump}: no results: {error.strerror}"
+        if not isinstance(error, _Killed):
+            forget_tries(dump)  # It was not the dump's fault.
+        return f"{error}; {_AGAIN}"
+    if command and beside(dump, _SAVED).is_file():
+        told.append(_execute(command, dump.parent))
+    return "; ".join(filter(None, told))
+
+
+def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
+    """
+    Read a dump, unless that was tried too often, and mark it.
+
+    :raises LkstError: if it is to be tried again
+    """
+    dump = dumps[0]
+    tries = count_try(dump)
+    if tries > MAX_TRIES:
+        why = f"given up after {MAX_TRIES} tries, none of which came to an end"
+        return [_give_up(dumps, why)]
+    try:
+        # Damage has been told; what could be read is there all the same.
+        saved = beside(dump, _SAVED)
+        faults = _lkst("save", *dumps, "-o", saved, makes=saved)[1]
+    except LkstError as error:
+        why = str(error)
+        if isinstance(error, _NoRoom) or (isinstance(error, _Killed) and tries < MAX_TRIES):
+            raise
+        if isinstance(error, _Killed):
+            why = f"{why}: given up after {MAX_TRIES} tries"
+        return [_give_up(dumps, why)]
     told = [
         _write_text(dump, end, name, settings.LAST, options)
         for end, name, options in _TEXTS
         if name in COMMANDS
     ]
-    line = f"{dump}: {_last_line(dump)}"
-    if command:
-        told.append(_execute(command, dump.parent))
-    return "; ".join([line, *filter(None, told)])
+    mark_done(dumps, "saved")
+    return [_last_line(dump), faults, *told]
+
+
+def _give_up(dumps: Sequence[Path], why: str) -> str:
+    mark_done(dumps, why)
+    return f"{why}; remove {beside(dumps[0], DONE).name} to have it tried again"
 
 
 def _write_text(dump: Path, end: str, name: str, last: int, options: tuple[str, ...]) -> str:
-    file = _beside(dump, end)
+    file = beside(dump, end)
     words = [option.format(last=last, file=file) for option in options]
     try:
-        text = _lkst(name, _beside(dump, _SAVED), *words, makes=file if "-o" in words else None)
-        if "-o" not in words:
-            file.write_text(text)
+        makes = file if "-o" in words else None
+        text, _ = _lkst(name, beside(dump, _SAVED), *words, makes=makes)
+        if not makes:
+            _write(file, text)
+    except _NoRoom:
+        raise
     except LkstError as error:
         return str(error)
-    except OSError as error:
-        return f"{file.name}: {error.strerror}"
     return ""
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        write_file(file, text)
+    except LkstError as error:
+        raise _NoRoom(str(error)) if _is_no_room(str(error)) else error from None
+
+
+def _is_no_room(text: str) -> bool:
+    return "cannot be unpacked: " in text or any(text.endswith(reason) for reason in _NO_ROOM)
 
 
 def _last_line(dump: Path) -> str:
     """Give the last line of the replay, which tells of the panic."""
     try:
-        lines = _beside(dump, _TEXTS[0][0]).read_text(errors="replace").splitlines()
+        lines = beside(dump, _TEXTS[0][0]).read_text(errors="replace").splitlines()
     except OSError:
         return "saved"
     return " ".join(lines[-1].split()) if lines else "saved"
@@ -136,13 +188,23 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
 
-def _lkst(*words: str | Path, makes: Path | None = None) -> str:
+def _identity(path: Path | None) -> tuple[int, int] | None:
+    try:
+        info = path.stat() if path else None
+    except OSError:
+        return None
+    return (info.st_ino, info.st_mtime_ns) if info else None
+
+
+def _lkst(*words: str | Path, makes: Path | None = None) -> tuple[str, str]:
     """
     Run a command of lkst; one that has met damage is good if there is something.
 
-    :param makes: file that must be there afterwards; None: what it prints counts
+    :param makes: file that it must have written; None: what it prints counts
+    :return: what it has printed, and the damage
     """
     command = [sys.executable, "-m", "lkst", *map(str, words)]
+    before = _identity(makes)
     try:
         done = subprocess.run(
             command,
@@ -154,12 +216,25 @@ def _lkst(*words: str | Path, makes: Path | None = None) -> str:
             preexec_fn=_limit,
         )
     except subprocess.TimeoutExpired:
-        raise LkstError(f"lkst {words[0]}: not done after {_DEADLINE} s") from None
-    made = makes.is_file() if makes else done.stdout
+        raise _Killed(f"lkst {words[0]}: not done after {_DEADLINE} s") from None
+    lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
+    last = lines[-1].removeprefix("lkst: ")
+    if done.returncode < 0:
+        raise _Killed(f"lkst {words[0]}: killed by {_signal(-done.returncode)}")
+    made = _identity(makes) not in (None, before) if makes else done.stdout
     if done.returncode and not (done.returncode == Damaged.status and made):
-        lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
-        raise LkstError(f"lkst {words[0]}: {lines[-1].removeprefix('lkst: ')}")
-    return done.stdout
+        error = f"lkst {words[0]}: {last}"
+        raise _NoRoom(error) if _is_no_room(last) else LkstError(error)
+    if not done.returncode:
+        return done.stdout, ""
+    return done.stdout, "damaged: " + "; ".join(line.removeprefix("lkst: ") for line in lines[:2])
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def _execute(command: str, folder: Path) -> str:
@@ -172,32 +247,31 @@ def _execute(command: str, folder: Path) -> str:
     return f"{command}: status {done.returncode}" if done.returncode else ""
 
 
-def results(folder: Path) -> list[list[Path]]:
+def results(folders: Sequence[Path]) -> list[list[Path]]:
     """
     Find the results that are there, the newest first.
 
     :return: the files of each; a grab is one of them, a dump is not
     """
     ends = (_SAVED, *(end for end, _, _ in _TEXTS))
-    found: dict[Path, list[Path]] = {}
-    for path in folder.glob("*/*"):
-        for end in ends:
-            dump = path.with_name(path.name.removesuffix(end))
-            if dump != path and _DUMP.fullmatch(dump.name):
-                found.setdefault(dump, []).append(path)
-    for dump, files in found.items():
-        if dump.name == "grab" and dump.exists():
+    found = []
+    for mark in walk(folders):
+        if not mark.name.endswith(DONE):
+            continue
+        dump = mark.with_name(mark.name.removesuffix(DONE))
+        files = [file for end in ends if (file := beside(dump, end)).is_file()]
+        if files and dump.name == "grab" and dump.exists():
             files.append(dump)
-    newest = sorted(
-        found.values(), key=lambda files: max(f.stat().st_mtime for f in files), reverse=True
-    )
-    return list(newest)
+        if files:
+            found.append(files)
+    found.sort(key=lambda files: max(file.stat().st_mtime for file in files), reverse=True)
+    return found
 
 
-def prune(settings: Settings) -> Iterator[str]:
+def prune(settings: Settings, folders: Sequence[Path]) -> Iterator[str]:
     """Remove results that are more than shall be kept; dumps stay."""
     size = 0
-    for number, files in enumerate(results(Path(settings.DUMPS)), 1):
+    for number, files in enumerate(results(folders), 1):
         size += sum(file.stat().st_size for file in files)
         many = settings.KEEP and number > settings.KEEP
         large = settings.keep_bytes and size > settings.keep_bytes and number > 1
@@ -206,9 +280,12 @@ def prune(settings: Settings) -> Iterator[str]:
         for file in files:
             file.unlink(missing_ok=True)
         yield f"{files[0].parent}: old results were removed, too {'many' if many else 'large'}"
-    for mark in Path(settings.DUMPS).glob(f"*/*{_DONE}"):
-        if mark.with_name(mark.name.removesuffix(_DONE)).exists():
+    kept = {file for files in results(folders) for file in files}
+    for mark in list(walk(folders)):
+        dump = mark.with_name(mark.name.removesuffix(DONE).removesuffix(TRIED))
+        if dump == mark or dump.exists() or beside(dump, _SAVED) in kept:
             continue
-        mark.unlink()
-        if mark.parent.name.startswith(_OURS):
-            _remove_if_empty(mark.parent)
+        with contextlib.suppress(OSError):
+            mark.unlink()
+            if mark.parent.name.startswith(_OURS):
+                _remove_if_empty(mark.parent)
