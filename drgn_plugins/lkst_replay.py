@@ -44,10 +44,9 @@ def _register(**where: CommandNamespace) -> None:
         name="lkst",
         description="replay the kernel's events up to the panic",
         usage="**lkst** *COMMAND* [*ARGUMENT* ...]",
-        long_description="This runs a command of the Linux Kernel State Tracer: **list**,"
-        " **replay**, **state**, **measure**, **sql**, **report**, **counts**, **save**,"
-        " **slice** or **events**. **lkst --help** shows them all, **lkst replay --help** the"
-        " options of one.",
+        long_description="This runs a command of the Linux Kernel State Tracer: list, replay,"
+        " state, measure, sql, report, counts, save, slice or events. 'lkst --help' shows them"
+        " all, 'lkst replay --help' the options of one.",
         parse=parse_shell_command,
         **where,
     )

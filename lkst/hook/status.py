@@ -9,6 +9,7 @@ What has to be true for a crash of this machine to leave a grab.
 from collections.abc import Iterator
 import os
 from pathlib import Path
+import shutil
 import subprocess
 import tempfile
 from typing import NamedTuple
@@ -39,9 +40,17 @@ def check_hooks() -> Iterator[Check]:
     yield _capture_kernel()
     yield from _hook()
     yield _pages(settings)
-    folder = Path(settings.DUMPS)
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize if folder.is_dir() else 0
-    yield Check("room", free > 64 << 20, f"{free >> 20} MiB free in {folder}")
+    yield _room(Path(settings.DUMPS))
+
+
+def _room(folder: Path) -> Check:
+    try:
+        free = shutil.disk_usage(folder).free
+    except FileNotFoundError:
+        return Check("room", False, f"{folder} is missing: 'lkst hook install' makes it")
+    except OSError as error:
+        return Check("room", None, f"{folder}: {error.strerror}")
+    return Check("room", free > 64 << 20, f"{free >> 20} MiB free in {folder}")
 
 
 def _read(path: Path) -> str:

@@ -3,7 +3,6 @@
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -17,8 +16,10 @@ from lkst.measure.result import Result
 from lkst.measure.run import BINS, GROUPS, WORST, run_measure
 from lkst.measure.text import (
     histogram_text,
+    measures_rows,
     measures_text,
     missing_text,
+    narrowed_text,
     over_time_text,
     overlay_text,
     result_text,
@@ -31,12 +32,10 @@ from lkst.source.source import Source, is_source, take_source
 from lkst.sql.write import FORMATS, check_output, put
 from lkst.trace.filters import Filters
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ("measure_command",)
 
-_PLOTS = (".png", ".svg")
+#: Ends of the names of files with text.
+_TEXT_SUFFIXES = ("", ".txt")
 
 
 @click.command("measure")
@@ -60,7 +59,7 @@ _PLOTS = (".png", ".svg")
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; of --hist and --over-time a plot, if it is called .png or .svg.",
+    help="File to write; of --hist and --over-time a plot, if it is called .png, .svg or .pdf.",
 )
 @click.option(
     "--measure-path",
@@ -93,13 +92,19 @@ def measure_command(
     """
     measures = find_measures(paths)
     source, name = _split(words, set(measures))
+    kinds = [
+        kind for kind, wanted in (("hist", hist), ("over-time", over_time or overlay)) if wanted
+    ]
     if name is None:
-        return _list(source, paths)
+        if kinds or output or only or by is not None:
+            raise Usage("without NAME the measures are listed: say which one")
+        return _list(source, paths, form)
     measure = find_measure(name, measures)
     other = find_measure(overlay, measures) if overlay else None
     if overlay and (hist or by is not None):
         raise Usage("--overlay shows two measures over time: neither --hist nor --by go with it")
     check_output(form, output)
+    _check_suffix(form, output, kinds)
     from lkst.sql.connect import connect
 
     trace = newest(source)
@@ -117,14 +122,49 @@ def measure_command(
         for missing in result.missing:
             click.echo(f"lkst: {missing_text(result.measure, missing)}", err=True)
         found = found and bool(result.whole.count or result.whole.open)
-    kinds = [kind for kind, wanted in (("hist", hist), ("over-time", over_time or other)) if wanted]
-    if found or form != "table":
+    if output and _is_plot(output):
+        for result in results:
+            if not result.whole.count:
+                open_ = f" ({result.whole.open} are open)" if result.whole.open else ""
+                raise NotFound(f"{result.measure.name}: there is no value to draw{open_}")
+        from lkst.measure.plot import plot
+
+        plot(results, kinds, output, [narrowed_text(filters, only), narrowed_text(filters)])
+    elif found or form != "table":
         _write(results, kinds, form, output)
     if not found and not status:
         if any(result.missing for result in results):
             return NotFound.status
         raise NotFound(f"{measure.name}: there is nothing of it in the trace")
     return status
+
+
+def _is_plot(output: Path) -> bool:
+    from lkst.measure.plot import SUFFIXES
+
+    return output.suffix.lower() in SUFFIXES
+
+
+def _check_suffix(form: str, output: Path | None, kinds: list[str]) -> None:
+    """
+    See to it that a file is called what is to be in it.
+
+    :raises Usage: if it is not
+    """
+    if output is None:
+        return
+    if _is_plot(output):
+        if form != "table":
+            raise Usage(f"{output}: is a plot, which is not {form}: leave --format out")
+        if not kinds:
+            raise Usage(f"{output}: say what to draw: --hist, --over-time or --overlay")
+    elif form == "table" and output.suffix.lower() not in _TEXT_SUFFIXES:
+        from lkst.measure.plot import SUFFIXES
+
+        raise Usage(
+            f"{output}: type {output.suffix} is not known: plots are {', '.join(SUFFIXES)}, text is"
+            " .txt, other formats are asked for with --format"
+        )
 
 
 def _only(words: tuple[str, ...]) -> dict[str, str]:
@@ -149,25 +189,23 @@ def _split(words: tuple[str, ...], names: set[str]) -> tuple[Source | None, str 
     return source, name
 
 
-def _list(source: Source | None, paths: tuple[Path, ...]) -> int:
+def _list(source: Source | None, paths: tuple[Path, ...], form: str) -> int:
     measures = find_measures(paths)
     trace = missing = None
     if source is not None or isinstance(click.get_current_context().obj, Host):
         trace = newest(source)
         missing = {name: find_missing(trace, measure) for name, measure in measures.items()}
-    with paged() as stream:
-        stream.write(measures_text(measures, missing))
+    if form == "parquet":
+        raise Usage("the list of measures is not written as parquet: say NAME")
+    if form == "table":
+        with paged() as stream:
+            stream.write(measures_text(measures, missing))
+    else:
+        put(*measures_rows(measures, missing), form, None)
     return told_status(trace) if trace is not None else 0
 
 
 def _write(results: list[Result], kinds: list[str], form: str, output: Path | None) -> None:
-    if output and output.suffix.lower() in _PLOTS:
-        if not kinds:
-            raise Usage(f"{output}: say what to draw: --hist, --over-time or --overlay")
-        from lkst.measure.plot import plot
-
-        plot(results, kinds, output)
-        return
     first = results[0]
     if form == "json":
         _put_text(result_json(results), output)

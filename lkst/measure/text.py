@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What a measure finds, for a terminal."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+import shutil
+import textwrap
 
 from tabulate import tabulate
 
@@ -9,12 +11,15 @@ from lkst.measure.find import Measure
 from lkst.measure.result import Bin, Case, Missing, Result, Statistics
 from lkst.replay.bars import amount, bars, bucket_text
 from lkst.replay.clean import clean
+from lkst.trace.filters import Filters
 
 __all__ = (
     "bin_value",
     "histogram_text",
+    "measures_rows",
     "measures_text",
     "missing_text",
+    "narrowed_text",
     "over_time_text",
     "overlay_text",
     "result_text",
@@ -131,18 +136,66 @@ def missing_text(measure: Measure, missing: Missing) -> str:
     )
 
 
+def narrowed_text(filters: Filters, only: Sequence[str] = ()) -> str:
+    """Say what the values were narrowed down to; empty: to nothing."""
+    words = list(only)
+    if filters.cpus is not None:
+        words.append(f"cpu {_list(sorted(filters.cpus))}")
+    if filters.pids is not None:
+        words.append(f"pid {_list(sorted(filters.pids))}")
+    if filters.comms is not None:
+        words.append(f"comm {_list(filters.comms)}")
+    for name, ns in (("since", filters.since), ("until", filters.until)):
+        if ns is not None:
+            words.append(f"{name} {ns / 1e9:g} s")
+    return ", ".join(words)
+
+
+def _list(values: Iterable[object]) -> str:
+    return "|".join(map(str, values))
+
+
 def measures_text(measures: dict[str, Measure], missing: dict[str, list[Missing]] | None) -> str:
     """
     List measures.
 
     :param missing: what each of them lacks; None: not known
     """
-    rows = []
+    parts = []
+    width = shutil.get_terminal_size().columns
+    margin = 4 * " "
     for name, measure in measures.items():
+        unit = f" ({clean(measure.unit)})" if measure.unit else ""
+        parts.append(f"{clean(name)}{unit}\n")
         lacks = "; ".join(" or ".join(own.events) for own in (missing or {}).get(name, ()))
-        rows.append((name, measure.unit, clean(measure.description), clean(lacks)))
-    heads = ["measure", "unit", "what it is", "not recorded"]
-    if missing is None:
-        rows = [row[:3] for row in rows]  # type: ignore[misc]
-        heads = heads[:3]
-    return _table(rows, heads, ["left"] * len(heads))
+        for text in (clean(measure.description), clean(lacks) and f"not recorded: {clean(lacks)}"):
+            parts += [f"{line}\n" for line in _wrap(text, width, margin)]
+    return "".join(parts)
+
+
+def _wrap(text: str, width: int, margin: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
+def measures_rows(
+    measures: dict[str, Measure], missing: dict[str, list[Missing]] | None
+) -> tuple[list[str], list[list[object]]]:
+    """
+    List measures for other programs.
+
+    :return: names of the columns, rows
+    """
+    rows: list[list[object]] = []
+    for name, measure in measures.items():
+        lacks = None
+        if missing is not None:
+            lacks = "; ".join(" or ".join(own.events) for own in missing.get(name, ()))
+        rows.append([name, measure.unit, measure.description, lacks])
+    return ["measure", "unit", "description", "not_recorded"], rows

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command ``lkst measure``, and what it is told by files."""
 
+from dataclasses import replace
 from functools import partial
 import json
 from pathlib import Path
@@ -15,6 +16,8 @@ from synthetic import Synthetic
 
 from lkst.errors import Usage
 from lkst.measure.find import find_measures, parse_measure
+from lkst.measure.plot import draw
+from lkst.measure.result import Bin, Bucket, Result, Statistics
 from lkst.source.saved import save_trace
 
 HOSTILE = "\x1b]0;x$\\"
@@ -141,20 +144,60 @@ def test_tables(saved: Path, lkst: Run, tmp_path: Path) -> None:
     assert lkst("measure", saved, *words).status == 2
 
 
-@pytest.mark.parametrize(("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml")])
+@pytest.mark.parametrize(
+    ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF-")]
+)
 def test_plots(saved: Path, lkst: Run, tmp_path: Path, suffix: str, start: bytes) -> None:
     output = tmp_path / f"plot{suffix}"
     words = ("syscall-time", "--hist", "--over-time", "-o", output)
     assert lkst("measure", saved, *words).status == 0
     alone = output.read_bytes()
     assert alone.startswith(start)
-    overlay = ("--only", "name=0", "--overlay", "block-time")
+    overlay = ("--only", "name=0", "--cpu", "0,1", "--overlay", "block-time")
     assert lkst("measure", saved, "syscall-time", *overlay, "-o", output).status == 0
     assert output.read_bytes().startswith(start)
     if suffix == ".svg":
         text = output.read_text()
         assert "System call time (mean)" in text
         assert "Block request time (mean)" in text
+        assert "System call time (name=0, cpu 0|1) and Block request time (cpu 0|1)" in text
+
+
+def test_nothing_to_draw(saved: Path, lkst: Run, tmp_path: Path) -> None:
+    output = tmp_path / "plot.png"
+    words = ("syscall-time", "--only", "name=nothing", "--hist", "-o", output)
+    result = lkst("measure", saved, *words)
+    assert result.status == 1
+    assert result.stderr == "lkst: syscall-time: there is no value to draw\n"
+    assert not output.exists()
+
+
+@pytest.mark.parametrize(("most", "scale"), [(50, "linear"), (1_000_000, "log")])
+def test_axes(most: int, scale: str) -> None:
+    """The time axis is that of the trace; what is much longer than the rest leaves it visible."""
+    second = 10**9
+    bins = [Bin(k * second, (k + 1) * second, 0, 0, None, None) for k in range(10)]
+    bins[4] = replace(bins[4], count=1, total=1, mean=1.0, max=1)
+    bins[5] = replace(bins[5], count=1, total=most, mean=float(most), max=most)
+    histogram = [Bucket(1, 2, most), Bucket(2, 4, 1)]
+    measure = find_measures(())["syscall-time"]
+    whole = Statistics((), 2, 0, most + 1, 1, 1.0, 1, 1, 1, most)
+    result = Result(measure, (), whole, [], [], histogram, bins, [], 10 * second)
+    spread, over_time = draw([result], ["hist", "over-time"], ["name=read"]).axes
+    assert over_time.get_xlim() == (-10, 0)
+    assert {axes.get_yscale() for axes in (spread, over_time)} == {scale}
+    assert spread.get_ylim()[0] < 1
+    assert {axes.get_title() for axes in (spread, over_time)} == {"System call time (name=read)"}
+
+
+def test_the_list_fits_a_terminal(saved: Path, lkst: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for words in ((), (saved,)):
+        lines = lkst("measure", *words).stdout.splitlines()
+        assert "syscall-time (ns)" in lines
+        assert max(map(len, lines)) <= 80
+    told = lkst("measure", saved, "--format", "json").stdout
+    assert {row["measure"] for row in json.loads(told)} == set(find_measures(()))
 
 
 def test_overlay_in_the_terminal(saved: Path, lkst: Run) -> None:
@@ -222,6 +265,9 @@ def test_nothing_of_it_is_there(saved: Path, lkst: Run) -> None:
         (["syscall-time", "--only", "name"], "is not COLUMN=PATTERN"),
         (["syscall-time", "--hist", "--overlay", "block-time"], "neither --hist nor --by"),
         (["syscall-time", "-o", "a.png"], "say what to draw"),
+        (["syscall-time", "--hist", "-o", "a.eps"], "plots are .png, .svg, .pdf"),
+        (["syscall-time", "--hist", "--format", "csv", "-o", "a.png"], "is a plot"),
+        (["--hist"], "say which one"),
         (["syscall-time", "--measure-path", "/nowhere"], "/nowhere: is not there"),
     ],
 )
