@@ -7,11 +7,17 @@ What a kernel's memory says of the moment at which it was dumped: who panicked,
 which task every CPU was running, who was waiting, and their stacks.
 """
 
+from collections.abc import Callable
 import contextlib
 import functools
 
 from drgn import FaultError, Object, Program
-from drgn.helpers.linux.cpumask import for_each_present_cpu
+from drgn.helpers.linux.cpumask import (
+    for_each_online_cpu,
+    for_each_possible_cpu,
+    for_each_present_cpu,
+)
+from drgn.helpers.linux.percpu import per_cpu
 from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.sched import cpu_curr
 
@@ -23,6 +29,8 @@ from lkst.trace.facts import End, EndTask
 __all__ = ("read_end",)
 
 _NO_CPU = -1  # PANIC_CPU_INVALID of include/linux/panic.h
+
+_TICK_STOPPED = 1 << 1  # TS_FLAG_STOPPED of kernel/time/tick-sched.h
 
 #: Tasks that are looked at, in a list that may be damaged.
 _MAX_TASKS = 1 << 20
@@ -45,6 +53,8 @@ def read_end(prog: Program, find_symbols: Finder) -> End | None:
         panic_cpu=_panic_cpu(prog),
         current={cpu: _task(task) for cpu, task in current.items()},
         waiting=_waiting(prog),
+        offline=_offline(prog),
+        tickless=_which(prog, lambda cpu: _is_tickless(prog, cpu)),
         cpu_stack=functools.cache(lambda cpu: stacks.of_cpu(cpu, current.get(cpu))),
         task_stack=functools.cache(lambda pid: stacks.of_task(find_task(prog, pid))),
     )
@@ -68,6 +78,42 @@ def _panic_cpu(prog: Program) -> int | None:
     except _FAULTS:
         return None
     return None if cpu == _NO_CPU else cpu
+
+
+def _offline(prog: Program) -> frozenset[int] | None:
+    """
+    Find the CPUs that run nothing: taken offline, or never brought up.
+
+    The mask of online CPUs alone does not tell: a panic takes those out of it that it
+    stops (stop_this_cpu() of x86, ipi_cpu_stop() of arm64), and leaves cpuhp_state alone.
+    """
+    try:
+        online = set(for_each_online_cpu(prog))
+        dead = prog["CPUHP_AP_IDLE_DEAD"].value_()
+    except _FAULTS:
+        return None
+    down = _which(prog, lambda cpu: per_cpu(prog["cpuhp_state"], cpu).state.value_() <= dead)
+    return down - online
+
+
+def _is_tickless(prog: Program, cpu: int) -> bool:
+    tick = per_cpu(prog["tick_cpu_sched"], cpu)
+    try:
+        return bool(tick.tick_stopped.value_())
+    except AttributeError:
+        # Bits of a word since 6.9 (3ce74f1a8566).
+        return bool(tick.flags.value_() & _TICK_STOPPED)
+
+
+def _which(prog: Program, is_so: Callable[[int], bool]) -> frozenset[int]:
+    """Find the possible CPUs of which something is so; none of those that cannot be read."""
+    found = set()
+    with contextlib.suppress(*_FAULTS):
+        for cpu in for_each_possible_cpu(prog):
+            with contextlib.suppress(*_FAULTS):
+                if is_so(cpu):
+                    found.add(cpu)
+    return frozenset(found)
 
 
 def _task(task: Object) -> EndTask:

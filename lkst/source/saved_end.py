@@ -28,6 +28,8 @@ def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
         "panic_cpu": end.panic_cpu,
         "current": {cpu: _describe(task) for cpu, task in end.current.items()},
         "waiting": [_describe(task) for task in end.waiting],
+        "offline": None if end.offline is None else sorted(end.offline),
+        "tickless": sorted(end.tickless),
         "cpu_stacks": {cpu: end.cpu_stack(cpu) for cpu in end.cpus},
         "task_stacks": {pid: stack for pid, stack in stacks.items() if stack},
     }
@@ -48,10 +50,14 @@ def read_saved_end(told: dict[str, Any] | None) -> End | None:
     cpu_stacks = _stacks(told["cpu_stacks"])
     task_stacks = _stacks(told["task_stacks"])
     panic_cpu = told["panic_cpu"]
+    offline = told.get("offline")
     return End(
         panic_cpu=None if panic_cpu is None else int(panic_cpu),
         current={int(cpu): _task(task) for cpu, task in told["current"].items()},
         waiting=[_task(task) for task in told["waiting"]],
+        # Older files have neither.
+        offline=None if offline is None else frozenset(map(int, offline)),
+        tickless=frozenset(map(int, told.get("tickless", ()))),
         cpu_stack=lambda cpu: cpu_stacks.get(cpu, ()),
         task_stack=lambda pid: task_stacks.get(pid, ()),
     )

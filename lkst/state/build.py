@@ -36,7 +36,7 @@ def build_state(trace: Trace, end: End | None = None) -> State:
     overdue, more = find_overdue(until, words)
     state = State(
         until,
-        find_cpus(until, tasks, words),
+        find_cpus(until, tasks, words, end),
         tasks,
         find_locks(until, words),
         pending + overdue,

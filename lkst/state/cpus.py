@@ -11,8 +11,10 @@ import numpy as np
 
 from lkst.decode.catalogue import Event
 from lkst.state.model import CPU, Context, Task
+from lkst.state.online import find_offline
 from lkst.state.tables import I64, last_by, table
 from lkst.state.words import Words
+from lkst.trace.facts import End
 from lkst.trace.trace import Trace
 
 __all__ = ("contexts_at", "find_cpus")
@@ -52,8 +54,15 @@ _FAULTS = ("page_fault_kernel", "page_fault_user")
 _SHOWN = 5
 
 
-def find_cpus(trace: Trace, tasks: dict[int, Task], words: Words) -> list[CPU]:
-    """Tell what every CPU was in the middle of when the trace ends."""
+def find_cpus(
+    trace: Trace, tasks: dict[int, Task], words: Words, end: End | None = None
+) -> list[CPU]:
+    """
+    Find what every CPU was in the middle of when the trace ends.
+
+    :param end: what the dump says
+    """
+    offline = find_offline(trace, end)
     finder = _Finder(trace, words)
     switches = table(trace, "sched_switch", "next_pid")
     last = last_by(trace.cpu[switches.rows], np.arange(len(switches)))
@@ -64,6 +73,10 @@ def find_cpus(trace: Trace, tasks: dict[int, Task], words: Words) -> list[CPU]:
         cpu = CPU(number)
         found.append(cpu)
         rows = order[bounds[number] : bounds[number + 1]]
+        if number in offline:
+            cpu.offline, cpu.since = True, offline[number]
+            cpu.last = _last(trace, rows)
+            continue
         _warn(cpu, trace, rows)
         if not len(rows):
             continue

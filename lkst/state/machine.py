@@ -81,6 +81,7 @@ def _cpu(state: State, cpu: CPU) -> dict[str, Any]:
         "pid": cpu.task.pid if cpu.task else None,
         "comm": cpu.task.comm if cpu.task else None,
         "since": _since(state, cpu.since),
+        "online": not cpu.offline,
         "idle": cpu.is_idle,
         "contexts": [_context(state, context) for context in cpu.contexts],
         "last": [int(state.trace.ts[row]) for row in cpu.last],

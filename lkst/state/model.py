@@ -61,9 +61,11 @@ class CPU:
     """A CPU."""
 
     cpu: int
-    #: None: it has no record.
+    #: None: it has no record, or is offline.
     task: Task | None = None
-    #: When it went to that task; None: before the trace begins.
+    #: It was taken offline, or never brought up.
+    offline: bool = False
+    #: When it went to that task, or offline; None: before the trace begins.
     since: int | None = None
     #: Outermost first: those of its task, then exceptions and interrupts.
     contexts: list[Context] = field(default_factory=list)

@@ -62,6 +62,9 @@ def _suspicions(state: State, suspicions: list[Suspicion]) -> str:
 
 
 def _cpu(state: State, cpu: CPU) -> str:
+    if cpu.offline:
+        since = f" since {relative(state.trace, cpu.since)}" if cpu.since is not None else ""
+        return f"CPU {cpu.cpu}  offline{since}\n"
     if not cpu.task:
         return f"CPU {cpu.cpu}  nothing is known: {', '.join(cpu.notes)}\n"
     since = (

@@ -71,6 +71,10 @@ class End:
     current: dict[int, EndTask] = field(default_factory=dict)
     #: Tasks in D state.
     waiting: list[EndTask] = field(default_factory=list)
+    #: CPUs that were not online; one that the panic itself stopped was. None: not known.
+    offline: frozenset[int] | None = None
+    #: CPUs whose tick the kernel had stopped: idle ones, and those of nohz_full.
+    tickless: frozenset[int] = frozenset()
     #: Stacks of what a CPU runs and of a task by pid: ``symbol+0x12``, the innermost frame
     #: first; none where it cannot be read.
     cpu_stack: Callable[[int], tuple[str, ...]] = lambda cpu: ()

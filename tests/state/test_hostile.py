@@ -71,6 +71,8 @@ def traces(draw: st.DrawFn) -> Trace:
         panic_cpu=draw(st.none() | st.integers(-5, 2**40)),
         current=draw(st.dictionaries(small, tasks, max_size=2)),
         waiting=draw(st.lists(tasks, max_size=2)),
+        offline=draw(st.none() | st.frozensets(small, max_size=2)),
+        tickless=draw(st.frozensets(small, max_size=2)),
         cpu_stack=lambda cpu: stack,
         task_stack=lambda pid: stack,
     )

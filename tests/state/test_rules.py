@@ -434,3 +434,64 @@ def test_rank(reverse: bool) -> None:
     again = Suspicion("q", "waiter", "b", "", 0, (), 99)
     given = [light, heavy, fault, again]
     assert rank(given[::-1] if reverse else given) == [fault, heavy, light]
+
+
+def hotplug(story: Story, time: float, cpu: int, by: int, target: int, ret: int = 0) -> None:
+    """Let a CPU's thread, and then another CPU, take a step of CPU hotplug."""
+    for number, writer in enumerate((cpu, by)):
+        fields = {"cpu_id": cpu, "step": 200 - number}
+        at = time + number / 100
+        story.record(at, writer, 20 + writer, "cpuhp_enter", target=target, **fields)
+        story.record(at + 0.001, writer, 20 + writer, "cpuhp_exit", state=0, ret=ret, **fields)
+
+
+def left_in_a_call(story: Story) -> None:
+    story.switch(1, 1, ("swapper/1", 0), ("looper", 7))
+    story.record(1.1, 1, 7, "sys_enter", nr=1)
+
+
+def test_a_cpu_that_was_taken_offline_is_not_accused() -> None:
+    story = Story()
+    left_in_a_call(story)
+    hotplug(story, 1.2, 1, 0, target=0)
+    lively(story, 0, 1.5, 6)
+    assert story.suspicions() == []
+    cpu = story.state().cpus[1]
+    assert (cpu.offline, cpu.since, cpu.task) == (True, 1_201_000_000, None)
+
+
+@pytest.mark.parametrize(
+    ("target", "ret", "by"), [(200, 0, 0), (0, -16, 0), (0, 0, 1)], ids=["up", "refused", "midway"]
+)
+def test_a_cpu_that_did_not_go_is_accused(target: int, ret: int, by: int) -> None:
+    story = Story()
+    left_in_a_call(story)
+    hotplug(story, 1.2, 1, by, target, ret)
+    story.record(1.3, 1, 7, "sys_enter", nr=1)
+    lively(story, 0, 1.5, 6)
+    assert one(story, "stuck-cpu").culprit == "looper:7"
+    assert not story.state().cpus[1].offline
+
+
+def test_the_dump_has_the_last_word_on_which_cpus_were_online() -> None:
+    story = Story()
+    left_in_a_call(story)
+    lively(story, 0, 1.5, 6)
+    assert one(story, "stuck-cpu").culprit == "looper:7"
+    story.end = End(current={0: EndTask(0, "swapper/0")}, offline=frozenset({1}))
+    assert story.suspicions() == []
+    assert story.state().cpus[1].since == 1_100_000_000
+    # The CPU that panicked was there, whatever else is damaged.
+    story.end.panic_cpu = 1
+    assert not story.state().cpus[1].offline
+
+
+def test_a_cpu_without_a_tick_may_be_silent() -> None:
+    story = Story()
+    story.switch(1, 1, ("swapper/1", 0), ("looper", 7))
+    lively(story, 0, 1.2, 4)
+    lively(story, 1, 1.2, 1.5, pid=7)
+    lively(story, 0, 4, 5)
+    assert "not even a tick" in one(story, "stuck-cpu").text
+    story.end = End(current={1: EndTask(7, "looper")}, tickless=frozenset({1}))
+    assert story.suspicions() == []

@@ -83,7 +83,7 @@ def find_stuck(state: State) -> Iterator[Suspicion]:
         age = state.when - begin
         inside = _kernel(cpu)
         lasting = inside is not None and min(age, state.when - inside.since) >= LONG
-        silence = _silence(state, rows, begin)
+        silence = None if _needs_no_tick(state, cpu) else _silence(state, rows, begin)
         reports = _reports(state, cpu)
         if not (silence or lasting or reports):
             continue
@@ -128,6 +128,11 @@ def _tell(
         yield f"{waiting} tasks wait for the CPU"
     if reports:
         yield clean(message(state.trace, reports[0]))
+
+
+def _needs_no_tick(state: State, cpu: CPU) -> bool:
+    """Check whether the kernel had stopped the tick of a CPU that runs a task (nohz_full)."""
+    return bool(state.end and cpu.task and cpu.task.pid and cpu.cpu in state.end.tickless)
 
 
 def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
