@@ -9,7 +9,7 @@ writes it, the reading side takes it from a dump.
 """
 
 import ctypes
-from ctypes import c_char, c_uint8, c_uint16, c_uint32, c_uint64
+from ctypes import c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 
 from lkst import layout
 
@@ -17,11 +17,13 @@ __all__ = (
     "Buffer",
     "Cgroup",
     "Clause",
+    "Clock",
     "Control",
     "Filter",
     "Hist",
     "Pattern",
     "Rules",
+    "Step",
     "Term",
     "Trigger",
     "event_state",
@@ -139,6 +141,32 @@ class Trigger(ctypes.LittleEndianStructure):
     )
 
 
+class Step(ctypes.LittleEndianStructure):
+    """A step of the wall clock."""
+
+    _fields_ = (
+        ("since", c_uint64),
+        ("ts", c_uint64),
+        ("real_offset", c_int64),
+        ("boot_offset", c_int64),
+    )
+
+
+class Clock(ctypes.LittleEndianStructure):
+    """The last steps of the wall clock."""
+
+    _fields_ = (
+        ("timekeeper", c_uint64),
+        ("checked", c_uint64),
+        ("real_offset", c_int64),
+        ("boot_offset", c_int64),
+        ("watched", c_uint32),
+        ("reserved", c_uint32),
+        ("nr", c_uint64),
+        ("step", Step * layout.MAX_STEPS),
+    )
+
+
 class Control(ctypes.LittleEndianStructure):
     """All of it."""
 
@@ -171,6 +199,7 @@ class Control(ctypes.LittleEndianStructure):
         ("hist", Hist * layout.MAX_HISTS),
         ("trigger", Trigger * layout.MAX_TRIGGERS),
         ("table", Rules * 2),
+        ("clock", Clock),
     )
 
 
@@ -178,11 +207,14 @@ def read_control(data: bytes) -> Control | None:
     """
     Take it from a recorder's memory.
 
+    Members that came with ABI 2.2 are zero if the recorder is older.
+
     :return: None if the bytes are none
     """
-    if len(data) < ctypes.sizeof(Control) or data[:8] != layout.CONTROL_MAGIC:
+    whole = len(data) >= ctypes.sizeof(Control) or len(data) == Control.clock.offset
+    if not whole or data[:8] != layout.CONTROL_MAGIC:
         return None
-    return Control.from_buffer_copy(data)
+    return Control.from_buffer_copy(data.ljust(ctypes.sizeof(Control), b"\0"))
 
 
 def name_of(raw: bytes) -> str:

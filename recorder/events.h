@@ -24,6 +24,11 @@ EVENT(trigger_fired, recorder, "", "", 1, "a trigger fires",
 EVENT(maskset_use, recorder, "", "", 1, "another maskset is active from here on",
       FIELD(name, name, ""))
 
+EVENT(clock_set, recorder, "", "", 1,
+      "the wall clock stepped: set, leap second, or after a suspend",
+      FIELD(s64, real_offset, "ns") FIELD(s64, old_real_offset, "ns")
+      FIELD(s64, boot_offset, "ns"))
+
 /* Processes and the scheduler */
 EVENT(sched_switch, sched, "PROCESS_CONTEXTSWITCH", "sched_switch", 1,
       "a CPU goes from one task to another",

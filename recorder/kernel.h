@@ -108,6 +108,21 @@ struct timespec64 {
 	long tv_nsec;
 };
 
+/* include/linux/timekeeper_internal.h; offs_*: the clock - CLOCK_MONOTONIC, ns. */
+struct timekeeper {
+	__s64 offs_real;
+	__s64 offs_boot;
+};
+
+/* kernel/time/timekeeping.c: tk_core; since 6.13 the struct has this name. */
+struct tk_data {
+	struct timekeeper timekeeper;
+};
+
+typedef struct seqcount_raw_spinlock {
+	int seqcount;
+} seqcount_raw_spinlock_t;
+
 struct irqaction {
 	void *handler;
 	const char *name;

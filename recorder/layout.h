@@ -12,7 +12,7 @@
 
 #define LKST_MAGIC "LKST recorder"
 #define LKST_ABI_MAJOR 2
-#define LKST_ABI_MINOR 1
+#define LKST_ABI_MINOR 2
 
 #define LKST_MAX_EVENTS 256
 #define LKST_MAX_FIELDS 10
@@ -24,6 +24,7 @@
 #define LKST_MAX_HISTS 32
 #define LKST_MAX_USER 4
 #define LKST_MAX_PROBES 64
+#define LKST_MAX_STEPS 64
 #define LKST_NAME_SIZE 32
 
 /*
@@ -261,6 +262,26 @@ struct lkst_trigger {
 	__u64 last;	/* CLOCK_MONOTONIC, ns, of the last firing */
 };
 
+/* A step of the wall clock: the clock was set, a leap second, the machine slept. */
+struct lkst_step {
+	__u64 since;	   /* CLOCK_MONOTONIC, ns: the old offset was still true then */
+	__u64 ts;	   /* CLOCK_MONOTONIC, ns: the new offset was true from here on */
+	__s64 real_offset; /* the new CLOCK_REALTIME - CLOCK_MONOTONIC, ns */
+	__s64 boot_offset; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ns: all the time asleep */
+};
+
+/* The last steps. They lie here since a ring can be overwritten within milliseconds. */
+struct lkst_clock {
+	__u64 timekeeper;  /* address of the kernel's struct timekeeper; 0: not known */
+	__u64 checked;	   /* CLOCK_MONOTONIC, ns: when real_offset was last seen true */
+	__s64 real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC since the last step, ns */
+	__s64 boot_offset; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC at the recorder's start, ns */
+	__u32 watched;	   /* 1: programs see every step as it happens */
+	__u32 reserved;
+	__u64 nr; /* steps ever noted; step nr is at nr % LKST_MAX_STEPS, from 0 on */
+	struct lkst_step step[LKST_MAX_STEPS];
+};
+
 /* Read by the programs at each event, written by the control side and by triggers. */
 #define LKST_CONTROL_MAGIC "LKSTctl"
 
@@ -295,6 +316,7 @@ struct lkst_control {
 	struct lkst_hist hist[LKST_MAX_HISTS];
 	struct lkst_trigger trigger[LKST_MAX_TRIGGERS];
 	struct lkst_rules table[2];
+	struct lkst_clock clock; /* since ABI 2.2 */
 };
 
 /* What a trigger or a handler tells user space, through the ring buffer lkst_notices. */

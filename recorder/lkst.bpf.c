@@ -19,4 +19,5 @@ char _license[] SEC("license") = "GPL";
 #include "lock.bpf.c"
 #include "console.bpf.c"
 #include "delay.bpf.c"
+#include "clock.bpf.c"
 #include "steer.bpf.c"

@@ -3,6 +3,7 @@
 
 struct lkst_start_args {
 	__s64 real_offset;
+	__u64 tk_core; /* address of the kernel's variable; 0: not known */
 };
 
 SEC("raw_tp")
@@ -11,6 +12,7 @@ int lkst_start(struct lkst_start_args *ctx)
 	RECORD(lkst_start, e);
 	e->real_offset = ctx->real_offset;
 	COMMIT();
+	find_timekeeper(ctx->tk_core, ctx->real_offset);
 	return 0;
 }
 
@@ -43,6 +45,7 @@ int lkst_mark(struct lkst_mark_args *ctx)
 	int error = MARK_UNWANTED;
 	__u16 fixed;
 
+	check_clock();
 	if (!mark || !wanted(EV_mark))
 		return MARK_UNWANTED;
 	if (__sync_val_compare_and_swap(&mark->taken, 0, 1))
@@ -105,6 +108,7 @@ static int tick(void *map, __u32 *cpu, struct timer *timer)
 {
 	__u64 now = bpf_ktime_get_ns(), until = lkst_control.until, beat = lkst_control.beat;
 
+	check_clock();
 	if (until && now >= until &&
 	    __sync_val_compare_and_swap(&lkst_control.until, until, 0) == until) {
 		lkst_control.active = lkst_control.base;

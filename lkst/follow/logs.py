@@ -17,7 +17,7 @@ import time
 from lkst.decode.stretch import cut_stretch
 from lkst.errors import Damaged
 from lkst.record.pins import Recorder
-from lkst.source.live import live_facts, read_image
+from lkst.source.live import live_clock, live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, read_saved, save_image
 from lkst.trace.build import build_trace
 
@@ -75,6 +75,7 @@ class _Writer:
         else:
             first = False
         image = read_image(recorder)
+        facts = replace(self._facts, clock=live_clock())
         stretches = []
         for buffer in image.buffers:
             lows = self._lows.get(buffer.number, [0] * len(buffer.places))
@@ -94,11 +95,9 @@ class _Writer:
             stretches.append(stretch)
         if not stretches:
             return
-        trace = build_trace(replace(image, buffers=stretches), self._facts)
+        trace = build_trace(replace(image, buffers=stretches), facts)
         self.log.records += len(trace)
-        save_image(
-            trace.image, self._facts, self._next_piece(), name_tasks(trace), name_symbols(trace)
-        )
+        save_image(trace.image, facts, self._next_piece(), name_tasks(trace), name_symbols(trace))
         if sum(path.stat().st_size for path in self._pieces()) >= self._rotate:
             self._merge_pieces()
 

@@ -15,6 +15,7 @@ from drgn.helpers.linux.pid import find_task
 
 from lkst.locate.names import Finder, read_names
 from lkst.locate.printk import newest_first
+from lkst.locate.timekeeper import read_crash_time, read_timekeeper
 from lkst.trace.facts import End, Facts, Names
 from lkst.trace.others import Other
 
@@ -41,6 +42,8 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         machine=uts("nodename"),
         arch=uts("machine"),
         panic_message=_panic_message(prog),
+        clock=read_timekeeper(prog, find_symbols),
+        crash_time=read_crash_time(prog),
         task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
         names=names,
         others=functools.cache(lambda kind: _others(prog, find_symbols, names, kind)),

@@ -17,7 +17,16 @@ import uuid
 
 from lkst.errors import Usage
 
-__all__ = ("Clock", "boot_id", "exchange", "memory", "parse_size", "possible_cpus", "read_clock")
+__all__ = (
+    "Clock",
+    "boot_id",
+    "exchange",
+    "memory",
+    "parse_size",
+    "possible_cpus",
+    "read_clock",
+    "symbol_address",
+)
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
@@ -43,6 +52,21 @@ def read_clock() -> Clock:
             best = after - before, Clock(middle, real - middle)
     assert best
     return best[1]
+
+
+def symbol_address(*names: str) -> int:
+    """
+    Find the address of a kernel symbol.
+
+    :param names: the symbol's names in different kernels
+    :return: 0: the kernel has none of them, or does not tell (kptr_restrict)
+    """
+    pattern = rb"^([0-9a-f]+) \w (?:%b)$" % b"|".join(name.encode() for name in names)
+    try:
+        match = re.search(pattern, Path("/proc/kallsyms").read_bytes(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(match[1], 16) if match else 0
 
 
 def boot_id() -> bytes:

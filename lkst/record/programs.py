@@ -34,6 +34,12 @@ _FOLLOW = "follow"
 #: In front of the name of a tracepoint's program, in that of the one that may stand in for it.
 _INSTEAD = "instead__"
 
+#: What programs that see steps of the wall clock are called; they are always attached.
+_WATCH = "watch"
+
+#: Without one of these, steps can happen unseen.
+_WATCHERS = ("watch__timerfd_clock_was_set", "watch__suspend_resume")
+
 #: Programs that tell which thread runs, by switches and when its id changes.
 _TRACKERS = ("sched_switch", "sched_process_exec")
 
@@ -122,11 +128,19 @@ def _wanted(
     for id_ in sorted(wanted_events(control, catalogue)):
         for program in programs_of(catalogue.events[id_], programs):
             wanted.setdefault(program, []).append(id_)
-    if any(filter_.flags & layout.BY_PID for filter_ in control.filter):
-        for program in programs:
-            if program.partition("__")[0] == _FOLLOW:
-                wanted[program] = []
+    followed = any(filter_.flags & layout.BY_PID for filter_ in control.filter)
+    wanted |= {program: [] for program in _standing(programs, follow=followed)}
     return wanted
+
+
+def _standing(programs: Iterable[str], *, follow: bool) -> set[str]:
+    """
+    Name the programs that are attached whatever events are wanted.
+
+    :param follow: whether those that follow tasks are wanted
+    """
+    kinds = {_WATCH, _FOLLOW} if follow else {_WATCH}
+    return {program for program in programs if program.partition("__")[0] in kinds}
 
 
 def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
@@ -138,8 +152,7 @@ def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
     with _open_programs() as bpf:
         hooks = sections(bpf)
     wanted = {program for event in events for program in programs_of(event, hooks)}
-    if follow:
-        wanted |= {program for program in hooks if program.partition("__")[0] == _FOLLOW}
+    wanted |= _standing(hooks, follow=follow)
     return libbpf.hooks_present({program: hooks[program] for program in wanted})
 
 
@@ -257,6 +270,7 @@ def wire(
         commit()
         wanted = _wanted(control, catalogue, hooks)
     control.tracked = _tracker(control, catalogue, wanted, links)
+    control.clock.watched = all((links / name).exists() for name in _WATCHERS)
     _detach(links, wanted, wired)
     fed = {event for events in wanted.values() for event in events}
     for event in catalogue.events.values():

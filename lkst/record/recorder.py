@@ -29,6 +29,9 @@ from lkst.record.userhandlers import wire_handlers
 
 __all__ = ("Started", "start", "stop")
 
+#: Variables of kernel/time/timekeeping.c that begin with the timekeeper; the second: 6.17.
+_TIMEKEEPERS = ("tk_core", "timekeeper_data")
+
 #: No pid: the record of this event is about its own task.
 _NO_SUBJECT = 0xFF
 
@@ -148,7 +151,10 @@ def _load(
         index = load_maskset(recorder, maskset)
         control.base = control.active = index
         # The first record of all.
-        libbpf.run_pinned(pins / "run" / "lkst_start", struct.pack("<q", clock.real_offset))
+        libbpf.run_pinned(
+            pins / "run" / "lkst_start",
+            struct.pack("<qQ", clock.real_offset, machine.symbol_address(*_TIMEKEEPERS)),
+        )
         wired = wire(
             pins,
             control,

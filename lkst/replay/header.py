@@ -34,6 +34,8 @@ Line = tuple[str, str]
 
 _NAME_WIDTH = 10
 _WIDTH = 100
+#: Steps of the wall clock that are told one by one.
+_MAX_STEPS = 4
 
 
 def header(trace: Trace) -> str:
@@ -60,9 +62,33 @@ def identity_lines(trace: Trace) -> list[Line]:
         ("panic", str(find_panic(trace) or "none was recorded")),
     ]
     if len(trace.whole):
-        clock = "by the clock as of the recorder's start"
-        lines.append(("end", f"{wall(trace, trace.end)}, {clock}"))
+        lines.append(("end", f"{wall(trace, trace.end)}, by {clean(trace.wall_clock.how)}"))
+        lines += _steps(trace)
     lines.append(("recorder", _recorder(trace)))
+    return lines
+
+
+def _steps(trace: Trace) -> list[Line]:
+    """Say when the wall clock stepped, the last few times."""
+    steps = trace.wall_clock.steps
+    lines = []
+    if len(steps) > _MAX_STEPS:
+        lines.append(("clock", f"stepped {len(steps)} times, of which these are the last:"))
+    for step in steps[-_MAX_STEPS:]:
+        text = "stepped"
+        if step.before is not None:
+            change = step.after - step.before
+            text += f" by {'-' if change < 0 else '+'}{abs(change) // 10**9}"
+            text += f".{abs(change) % 10**9:09} s"
+        if step.asleep:
+            text += f", after {step.asleep / 1e9:.3f} s asleep,"
+        at = relative(trace, step.ts)
+        if step.since < step.ts:
+            since = relative(trace, step.since)
+            text += f" between {since} and {at} s: wall-clock times in between are not known"
+        else:
+            text += f" at {at} s"
+        lines.append(("clock", text))
     return lines
 
 

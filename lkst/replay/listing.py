@@ -128,7 +128,7 @@ def list_json(trace: Trace) -> str:
         "machine": facts.machine or header.machine,
         "panic": panic and {"message": panic.message, "cpu": panic.cpu, "task": panic.task},
         "end": trace.end,
-        "wall_offset": trace.wall_offset,
+        "wall_offset": trace.wall_clock.offset(trace.end),
         "recorder": {
             "version": header.version,
             "abi": list(header.abi),

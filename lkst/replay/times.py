@@ -14,10 +14,13 @@ import numpy as np
 from lkst.replay.cells import Part, distinct, magnitude, nanoseconds, pick
 from lkst.trace.trace import Trace
 
-__all__ = ("TIMES", "Stamps", "moment", "relative", "stamps", "wall")
+__all__ = ("TIMES", "UNKNOWN", "Stamps", "moment", "relative", "stamps", "wall")
 
 #: How times can be shown.
 TIMES = ("relative", "wall", "mono")
+
+#: What stands for a time by a wall clock of which nothing is known.
+UNKNOWN = "not known"
 
 _SECOND = 10**9
 # Digits of seconds that are lined up; a damaged record may have more.
@@ -37,11 +40,14 @@ def relative(trace: Trace, ts: int) -> str:
 
 def wall(trace: Trace, ts: int) -> str:
     """
-    Show a time by the wall clock as of the recorder's start, in UTC.
+    Show a time by the wall clock, in UTC, or "not known".
 
     :param ts: CLOCK_MONOTONIC, in ns
     """
-    second, nanosecond = divmod(ts + trace.wall_offset, _SECOND)
+    offset = trace.wall_clock.offset(ts)
+    if offset is None:
+        return UNKNOWN
+    second, nanosecond = divmod(ts + offset, _SECOND)
     return f"{_date(second)}.{nanosecond:09}Z"
 
 
@@ -52,23 +58,31 @@ def _date(second: int) -> str:
 class Stamps:
     """Writes the times of records as seconds and nanoseconds."""
 
-    def __init__(self, offset: int, name: Callable[[int], str], end: bytes = b"") -> None:
-        """
-        Prepare for a replay.
-
-        :param offset: from CLOCK_MONOTONIC, in ns
-        :param name: writes a second
-        """
-        self._offset = np.int64(offset)
-        self._name = name
-        self._end = end
-
     def write(self, chunk: Trace) -> list[Part]:
         """Write the time of every record."""
-        times = chunk.ts + self._offset
+        seconds, codes = distinct(chunk.ts // _SECOND)
+        names = [str(second).encode() for second in seconds]
+        return [pick(names, codes), b".", nanoseconds(chunk.ts % _SECOND)]
+
+
+class _Wall(Stamps):
+    """Dates and times, in UTC."""
+
+    def write(self, chunk: Trace) -> list[Part]:
+        offsets, known = chunk.wall_clock.offsets(chunk.ts)
+        times = chunk.ts + offsets
         seconds, codes = distinct(times // _SECOND)
-        names = [self._name(second).encode() for second in seconds]
-        return [pick(names, codes), b".", nanoseconds(times % _SECOND), self._end]
+        if known.all():
+            names = [_date(second).encode() for second in seconds]
+            return [pick(names, codes), b".", nanoseconds(times % _SECOND), b"Z"]
+        texts = [
+            f"{_date(second)}.{nanosecond:09}Z" if sure else UNKNOWN
+            for second, nanosecond, sure in zip(
+                (times // _SECOND).tolist(), (times % _SECOND).tolist(), known.tolist(), strict=True
+            )
+        ]
+        width = max(map(len, texts), default=0)
+        return [pick([text.ljust(width).encode() for text in texts], np.arange(len(texts)))]
 
 
 class _Relative(Stamps):
@@ -111,7 +125,7 @@ def stamps(trace: Trace, time: str) -> Stamps:
     :param time: one of TIMES
     """
     if time == "wall":
-        return Stamps(trace.wall_offset, _date, b"Z")
+        return _Wall()
     if time == "mono":
-        return Stamps(0, str)
+        return Stamps()
     return _Relative(trace)

@@ -132,7 +132,7 @@ def build_report(
                 "events": describe_events(shown),
                 "tasks": describe_tasks(tasks),
                 "flags": [[bit, name] for bit, name in FLAGS],
-                "end": {"mono": str(trace.end), "wall": str(trace.end + trace.wall_offset)},
+                "end": {"mono": str(trace.end), "wall": wall_pieces(trace)},
                 "lanes": [{"kind": lane.kind, "names": lane.names} for lane in lanes],
                 "states": states,
                 "columns": columns.described,
@@ -163,6 +163,15 @@ def _evidence(trace: Trace, suspicions: list[Suspicion]) -> list[int]:
     """Give the times of all that looks wrong, in ns from the end."""
     rows = {row for suspicion in suspicions for row in suspicion.rows}
     return sorted(int(trace.ts[row]) - trace.end for row in rows)
+
+
+def wall_pieces(trace: Trace) -> list[list[str | None]]:
+    """Say for the page from when on, in ns from the end, which wall clock holds for the end."""
+    pieces = trace.wall_clock.pieces()
+    return [
+        [str(ts - trace.end), None if offset is None else str(trace.end + offset)]
+        for ts, offset in pieces
+    ]
 
 
 def _cut(trace: Trace, shown: Trace) -> str:

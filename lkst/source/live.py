@@ -17,12 +17,17 @@ from lkst.control import read_control
 from lkst.decode.catalogue import Header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import LkstError
+from lkst.record import machine
 from lkst.record.pins import BufferMap, Recorder
 from lkst.trace.build import build_trace
-from lkst.trace.facts import Facts, Names
+from lkst.trace.facts import ClockReading, Facts, Names
 from lkst.trace.trace import Trace
 
-__all__ = ("live_facts", "open_live", "read_image")
+__all__ = ("live_clock", "live_facts", "open_live", "read_image")
+
+
+#: User space reads two clocks one after the other, and may be interrupted in between.
+_CLOCK_ERROR_NS = 10_000_000
 
 
 def open_live() -> list[Trace]:
@@ -86,9 +91,16 @@ def live_facts() -> Facts:
         version=uname.version,
         machine=uname.nodename,
         arch=uname.machine,
+        clock=live_clock(),
         task_name=_task_name,
         names=_names(),
     )
+
+
+def live_clock() -> ClockReading:
+    """Read this machine's clocks."""
+    clock = machine.read_clock()
+    return ClockReading(clock.monotonic, clock.real_offset, _CLOCK_ERROR_NS, "this machine's clock")
 
 
 def _task_name(pid: int) -> str:

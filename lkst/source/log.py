@@ -8,19 +8,21 @@ ran, each with what was new since the last one: together they are one trace.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from lkst import layout
+from lkst.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.errors import Damaged
 from lkst.source.saved import Saved, read_saved
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
+from lkst.trace.wallclock import find_boots, last_offset
 
 __all__ = ("open_log",)
 
@@ -49,11 +51,25 @@ def open_log(folder: Path) -> list[Trace]:
         recorders[header.tag, header.boot_id].append((header, saved))
     if not recorders:
         raise Damaged(notes[0] if notes else f"{folder}: is a directory without .lkst files")
-    newest_first = sorted(recorders.values(), key=lambda files: files[0][0].start, reverse=True)
+    newest_first = sorted(recorders.values(), key=_age(recorders.values()), reverse=True)
     traces: list[Trace] = []
     for files in newest_first:
         traces.append(_merge(folder, files, notes if not traces else []))
     return traces
+
+
+def _age(
+    recorders: Iterable[list[tuple[Header, Saved]]],
+) -> Callable[[list[tuple[Header, Saved]]], tuple[int, int]]:
+    """Prepare to sort recorders by their boot, then by their start in it."""
+
+    def boot(header: Header, saved: Saved) -> int:
+        return last_offset(header, read_control(saved.image.control), saved.facts)
+
+    boots = find_boots(
+        (header.boot_id, boot(header, saved)) for files in recorders for header, saved in files
+    )
+    return lambda files: (boots[files[0][0].boot_id], files[0][0].start)
 
 
 def _merge(folder: Path, files: list[tuple[Header, Saved]], notes: list[str]) -> Trace:

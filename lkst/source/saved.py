@@ -18,7 +18,7 @@ same way as reading a dump, so the replay is the same.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from lkst.layout import Place
 from lkst.source.saved_end import describe_end, read_saved_end
 from lkst.trace.addresses import addresses
 from lkst.trace.build import build_trace
-from lkst.trace.facts import Enums, Facts, Names
+from lkst.trace.facts import ClockReading, Enums, Facts, Names
 from lkst.trace.trace import Trace
 
 __all__ = (
@@ -155,7 +155,8 @@ def _describe(image: Image, facts: Facts) -> dict[str, Any]:
     names = facts.names
     return {
         "format": _FORMAT,
-        "facts": {name: getattr(facts, name) for name in (*_FACTS, "notes")},
+        "facts": {name: getattr(facts, name) for name in (*_FACTS, "notes", "crash_time")},
+        "clock": facts.clock and asdict(facts.clock),
         "names": {
             "syscalls": names.syscalls,
             "compat_syscalls": names.compat_syscalls,
@@ -238,6 +239,8 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
     symbols = _by_number(description["symbols"])
     tasks = _by_number(description["tasks"])
     told = description["facts"]
+    clock = description.get("clock")
+    crash_time = told.get("crash_time")
     end = read_saved_end(description.get("end"))
     texts = {name: str(told[name]) for name in _FACTS}
     facts = Facts(
@@ -248,6 +251,8 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
         machine=texts["machine"],
         arch=texts["arch"],
         panic_message=texts["panic_message"],
+        clock=_clock(clock) if clock is not None else None,
+        crash_time=None if crash_time is None else int(crash_time),
         notes=[str(note) for note in told["notes"]],
         task_name=lambda pid: tasks.get(pid, ""),
         end=lambda: end,
@@ -273,6 +278,14 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
         faults=[str(fault) for fault in description["faults"]],
     )
     return Saved(image, facts, tasks, symbols)
+
+
+def _clock(told: dict[str, Any]) -> ClockReading:
+    ts, real_offset = int(told["ts"]), int(told["real_offset"])
+    if not -(1 << 63) <= min(ts, real_offset) <= max(ts, real_offset) < 1 << 63:
+        raise ValueError("a clock is damaged")
+    how = "".join(c for c in str(told["how"]) if c.isprintable())
+    return ClockReading(ts, real_offset, int(told["error"]), how)
 
 
 def _buffer(told: dict[str, Any], rings: bytes) -> Buffer:

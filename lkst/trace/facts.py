@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from lkst.trace.others import Other
 
-__all__ = ("End", "EndTask", "Enums", "Facts", "Names")
+__all__ = ("ClockReading", "End", "EndTask", "Enums", "Facts", "Names")
 
 
 class Enums(dict[str, dict[int, str]]):
@@ -87,6 +87,20 @@ class End:
         return sorted({*self.current, *panicked})
 
 
+@dataclass(frozen=True)
+class ClockReading:
+    """The wall clock as a source knows it at its end. All times are ns."""
+
+    #: When that was, by CLOCK_MONOTONIC.
+    ts: int
+    #: CLOCK_REALTIME - CLOCK_MONOTONIC.
+    real_offset: int
+    #: Bound of the offset's error.
+    error: int
+    #: What it was read from: "the kernel's timekeeper".
+    how: str
+
+
 @dataclass
 class Facts:
     """What a source says about its machine and its end."""
@@ -106,6 +120,10 @@ class Facts:
     panic_message: str = ""
     #: Names the task with a pid that was alive at the end, or gives "".
     task_name: Callable[[int], str] = lambda pid: ""
+    #: The wall clock at the end; None: not known.
+    clock: ClockReading | None = None
+    #: CLOCK_REALTIME of the crash in seconds (CRASHTIME of VMCOREINFO); None: not known.
+    crash_time: int | None = None
     #: What the reader should know: carved, damaged, guessed.
     notes: list[str] = field(default_factory=list)
     names: Names = field(default_factory=Names)

@@ -28,6 +28,7 @@ from lkst.trace.facts import Facts
 from lkst.trace.siftnames import SiftNames
 from lkst.trace.spans import Span, find_spans
 from lkst.trace.tasks import TaskNames, carriers
+from lkst.trace.wallclock import WallClock, find_wall_clock
 
 __all__ = ("Trace",)
 
@@ -361,10 +362,13 @@ class Trace:
             end = start
         return None
 
-    @property
-    def wall_offset(self) -> int:
-        """CLOCK_REALTIME - CLOCK_MONOTONIC when the recorder was started, in ns."""
-        return self.header.real_offset
+    @cached_property
+    def wall_clock(self) -> WallClock:
+        """CLOCK_REALTIME of the moments of the whole trace."""
+        if self.whole is not self:
+            return self.whole.wall_clock
+        panicked = self.panic is not None
+        return find_wall_clock(self.header, self.control, self.facts, self.end, panicked)
 
     def rows(self, event: Event) -> NDArray[np.int64]:
         """Give the rows of an event."""

@@ -54,7 +54,7 @@ UNMADE = set(
     " mm_vmscan_direct_reclaim_end mm_vmscan_kswapd_wake mm_vmscan_kswapd_sleep"
     " mm_vmscan_throttled mark_victim block_rq_insert block_rq_requeue net_dev_xmit_timeout"
     " module_load module_free rcu_stall_warning oops warn soft_lockup hard_lockup hung_task"
-    " rcu_stall kasan kfence mark trigger_fired maskset_use heartbeat_age".split()
+    " rcu_stall kasan kfence mark trigger_fired maskset_use heartbeat_age clock_set".split()
 )
 
 

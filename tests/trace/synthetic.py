@@ -17,7 +17,7 @@ import re
 import struct
 
 from lkst import layout
-from lkst.control import Control, Hist
+from lkst.control import Clock, Control, Hist, Step
 from lkst.decode.image import Buffer, Image
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
@@ -134,6 +134,11 @@ class Synthetic:
     #: CLOCK_MONOTONIC and CLOCK_REALTIME - CLOCK_MONOTONIC at the start, in ns.
     start: int = 1_000_000_000
     real_offset: int = 1_700_000_000_000_000_000
+    boot_id: bytes = bytes(range(16))
+    #: Steps of the wall clock: since, ts, the new real_offset and boot_offset, in ns.
+    steps: Sequence[tuple[int, int, int, int]] = ()
+    #: Whether the recorder has found the timekeeper.
+    clock: bool = True
     #: Places for probes that are free.
     free: int = 0
     #: Index of the active maskset, and names.
@@ -266,7 +271,7 @@ class Synthetic:
             "tag": self.tag,
             "start": self.start,
             "real_offset": self.real_offset,
-            "boot_id": bytes(range(16)),
+            "boot_id": self.boot_id,
             "release": b"6.12.1-test",
             "machine": b"testhost",
             "version": b"0.1",
@@ -350,6 +355,13 @@ class Synthetic:
         control = Control(
             magic=layout.CONTROL_MAGIC, tag=self.tag, active=self.active, into=self.into
         )
+        if self.clock:
+            control.clock = Clock(
+                timekeeper=1, watched=1, real_offset=self.real_offset, nr=len(self.steps)
+            )
+            for number, step in enumerate(self.steps):
+                control.clock.step[number % layout.MAX_STEPS] = Step(*step)
+                control.clock.checked, control.clock.real_offset = step[1], step[2]
         for index, name in enumerate(self.masksets):
             control.maskset[index].text = name.encode()
         for number, rings in enumerate(self.buffers):

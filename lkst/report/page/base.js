@@ -60,9 +60,12 @@ lkst.times = {
     return `${ns} ns`;
   },
 
-  // The wall clock as of the recorder's start. origin: that of the end, ns as text.
-  wall(origin, ns) {
-    const all = BigInt(origin) + BigInt(Math.round(ns));
+  // The wall clock. pieces: from when on (ns from the end), and the end's time by that clock,
+  // ns as text; null: not known.
+  wall(pieces, ns) {
+    const piece = pieces.findLast(([from]) => from === null || BigInt(from) <= BigInt(Math.round(ns)));
+    if (!piece || piece[1] === null) return "not known";
+    const all = BigInt(piece[1]) + BigInt(Math.round(ns));
     const milli = Number(all / 1000000n);
     if (!(Math.abs(milli) < 8.64e15)) return "";
     const rest = String(((all % 1000000000n) + 1000000000n) % 1000000000n).padStart(9, "0");

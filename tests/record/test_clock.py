@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The wall clock is set and the machine sleeps while a recorder runs."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from dumps import KERNELS, Dump, Lab
+import numpy as np
+import pytest
+
+from lkst.source import open_source
+from lkst.trace.trace import Trace
+
+# Each line of truth: what was done, CLOCK_MONOTONIC and CLOCK_REALTIME at one moment, in ns.
+SCRIPT = r"""
+cat >/tmp/truth.py <<'X'
+import sys, time
+m = time.clock_gettime_ns(1); r = time.clock_gettime_ns(0); m2 = time.clock_gettime_ns(1)
+print(sys.argv[1], (m + m2) // 2, r, flush=True)
+X
+now() { python3 /tmp/truth.py $1 >>/out/truth; lkst mark $1; }
+now first
+date -s '+400 days'
+now forward
+date -s '-30 days'
+now back
+rtcwake -m mem -s 4 >/out/rtc 2>&1
+now resumed
+lkst replay live --last 1 --time wall >/out/live 2>&1
+lkst save live -o /out/saved.lkst
+"""
+
+#: Between the two reads of the clock in the guest, in ns.
+ERROR_NS = 10_000_000
+DAY = 86400 * 10**9
+
+
+class Truth(NamedTuple):
+    """What the guest's own clocks said."""
+
+    what: str
+    mono: int
+    real: int
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def dump(request: pytest.FixtureRequest, lab: Lab) -> Dump:
+    return lab(request.param, script=SCRIPT)
+
+
+def truths(dump: Dump) -> list[Truth]:
+    lines = [line.split() for line in (dump.out / "truth").read_text().splitlines()]
+    found = [Truth(what, int(mono), int(real)) for what, mono, real in lines]
+    assert [truth.what for truth in found] == ["first", "forward", "back", "resumed"]
+    return found
+
+
+def check(trace: Trace, dump: Dump) -> None:
+    for truth in truths(dump):
+        offset = trace.wall_clock.offset(truth.mono)
+        assert offset is not None, truth
+        assert abs(truth.mono + offset - truth.real) < ERROR_NS, truth
+    steps = trace.wall_clock.steps
+    assert [step.ts == step.since for step in steps] == [True] * 3
+    changes = [step.after - (step.before or 0) for step in steps]
+    # date(1) takes a moment from reading the clock to setting it.
+    assert abs(changes[0] - 400 * DAY) < 10**9
+    assert abs(changes[1] + 30 * DAY) < 10**9
+    assert steps[2].asleep == changes[2] > 10**9
+
+
+def test_times_in_the_dump(dump: Dump) -> None:
+    trace = open_source(str(dump.vmcore))[0]
+    check(trace, dump)
+    assert trace.wall_clock.how == "the kernel's timekeeper"
+
+
+def test_times_in_a_file_saved_live(dump: Dump) -> None:
+    path: Path = dump.out / "saved.lkst"
+    check(open_source(str(path))[0], dump)
+
+
+def test_the_live_replay_shows_the_time_after_the_steps(dump: Dump) -> None:
+    lines = (dump.out / "live").read_text().splitlines()
+    (line,) = [line for line in lines if line.startswith("end ")]
+    shown = np.datetime64(line.split()[1].partition("Z,")[0], "ns").astype(int)
+    assert 0 < shown - truths(dump)[-1].real < 600 * 10**9
