@@ -54,7 +54,7 @@ _TEXT_SUFFIXES = ("", ".txt")
 @click.option("--bins", type=click.IntRange(1, 10_000), default=BINS, show_default=True)
 @click.option("--worst", type=click.IntRange(0, 100_000), default=WORST, show_default=True)
 @click.option("--groups", type=click.IntRange(1, 1_000_000), default=GROUPS, show_default=True)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "-o",
     "--output",
@@ -130,7 +130,7 @@ def measure_command(
         from lkst.measure.plot import plot
 
         plot(results, kinds, output, [narrowed_text(filters, only), narrowed_text(filters)])
-    elif found or form != "table":
+    elif found or form != "text":
         _write(results, kinds, form, output)
     if not found and not status:
         if any(result.missing for result in results):
@@ -154,11 +154,11 @@ def _check_suffix(form: str, output: Path | None, kinds: list[str]) -> None:
     if output is None:
         return
     if _is_plot(output):
-        if form != "table":
+        if form != "text":
             raise Usage(f"{output}: is a plot, which is not {form}: leave --format out")
         if not kinds:
             raise Usage(f"{output}: say what to draw: --hist, --over-time or --overlay")
-    elif form == "table" and output.suffix.lower() not in _TEXT_SUFFIXES:
+    elif form == "text" and output.suffix.lower() not in _TEXT_SUFFIXES:
         from lkst.measure.plot import SUFFIXES
 
         raise Usage(
@@ -197,7 +197,7 @@ def _list(source: Source | None, paths: tuple[Path, ...], form: str) -> int:
         missing = {name: find_missing(trace, measure) for name, measure in measures.items()}
     if form == "parquet":
         raise Usage("the list of measures is not written as parquet: say NAME")
-    if form == "table":
+    if form == "text":
         with paged() as stream:
             stream.write(measures_text(measures, missing))
     else:
@@ -209,7 +209,7 @@ def _write(results: list[Result], kinds: list[str], form: str, output: Path | No
     first = results[0]
     if form == "json":
         _put_text(result_json(results), output)
-    elif form == "table":
+    elif form == "text":
         _put_text("".join(_tables(results, kinds)), output)
     elif len(kinds) > 1 or len(results) > 1:
         raise Usage(f"--format {form} is one table: say --hist or --over-time, of one measure")

@@ -33,6 +33,8 @@ __all__ = ("grab_list_of", "open_program", "read_traces", "without_plugins")
 
 Ranges = list[tuple[int, int]]
 
+_KCORE = "/proc/kcore"
+
 #: Of which plugins drgn is to stay away (drgn's documentation: "Plugins").
 _DISABLE = "DRGN_DISABLE_PLUGINS"
 
@@ -49,6 +51,8 @@ def open_program(source: str | Sequence[str]) -> Program:
         return _open_dump([Path(part) for part in source])
     if source != "kcore" and not source.startswith("qemu:"):
         return _open_dump([Path(source)])
+    if source == "kcore":
+        _check_kcore()
     prog = Program()
     try:
         with without_plugins():
@@ -61,6 +65,23 @@ def open_program(source: str | Sequence[str]) -> Program:
     if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
         raise Damaged(f"{source}: not a Linux kernel (no VMCOREINFO)")
     return prog
+
+
+def _check_kcore() -> None:
+    try:
+        os.close(os.open(_KCORE, os.O_RDONLY | os.O_CLOEXEC))
+    except FileNotFoundError:
+        raise Damaged(
+            f"kcore: {_KCORE} is missing: this kernel was built without CONFIG_PROC_KCORE"
+        ) from None
+    except PermissionError:
+        # fs/proc/kcore.c: CAP_SYS_RAWIO, and no lockdown of confidentiality.
+        raise Damaged(
+            f"kcore: {_KCORE} cannot be opened: that takes root (CAP_SYS_RAWIO) and a kernel"
+            " that is not locked down (/sys/kernel/security/lockdown)"
+        ) from None
+    except OSError as error:
+        raise Damaged(f"kcore: {_KCORE}: {error.strerror}") from None
 
 
 def _open_dump(paths: Sequence[Path]) -> Program:

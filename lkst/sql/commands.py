@@ -27,7 +27,7 @@ __all__ = ("sql_command",)
 @click.command("sql")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [QUERY]")
 @click.option("--schema", is_flag=True, help="Describe the tables: columns, units, meaning.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
 @click.option(
     "-o",
     "--output",
@@ -65,7 +65,12 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
     elif sys.stdin.isatty():
         run_prompt(connection, show, lambda name: _describe(tables_of(trace), name))
     else:
-        run_script(connection, sys.stdin.read(), show)
+        text = sys.stdin.read()
+        if not text.strip():
+            raise Usage(
+                "QUERY is missing, and nothing can be asked here: lkst sql ... 'SELECT ...'"
+            )
+        run_script(connection, text, show)
     return told_status(trace)
 
 
@@ -82,8 +87,8 @@ def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[Source | N
 
 
 def _schema(source: Source | None, name: str, form: str) -> int:
-    if form not in ("table", "json"):
-        raise Usage("--schema goes with the formats table and json")
+    if form not in ("text", "json"):
+        raise Usage("--schema goes with the formats text and json")
     tables = VIEWS
     if source is not None or isinstance(click.get_current_context().obj, Host):
         if isinstance(source, str) and source in VIEWS and not Path(source).exists():

@@ -3,7 +3,7 @@
 Rows in a format
 ----------------
 
-Rows of a query, or of anything else, as a table, CSV, JSON or Parquet.
+Rows of a query, or of anything else, as text (a table), JSON, CSV or Parquet.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,8 @@ from lkst.replay.clean import as_json, clean
 
 __all__ = ("FORMATS", "check_output", "put", "rows_text")
 
-FORMATS = ("table", "csv", "json", "parquet")
+#: A format has the same name in all commands: jsonl is one object a line, json one for all.
+FORMATS = ("text", "jsonl", "csv", "json", "parquet")
 
 Rows = Sequence[Sequence[Any]]
 
@@ -61,11 +62,15 @@ def put(names: Sequence[str], rows: Rows, form: str, output: Path | None) -> Non
 
 
 def rows_text(names: Sequence[str], rows: Rows, form: str) -> Iterator[str]:
-    """Write rows as a table, CSV or JSON."""
+    """Write rows as a table, as CSV, or as JSON in lines or in one list."""
     if form == "csv":
         yield _csv_line(names)
         for row in rows:
             yield _csv_line([_plain(value) for value in row])
+    elif form == "jsonl":
+        for row in rows:
+            cells = (_plain(value) for value in row)
+            yield f"{as_json(dict(zip(names, cells, strict=True)))}\n"
     elif form == "json":
         separator = "["
         for row in rows:

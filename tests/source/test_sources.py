@@ -230,3 +230,11 @@ def is_ring_page(page: bytes) -> bool:
     numbers = [word & layout.SEQ_MASK for word in words]
     tags = {word >> layout.SEQ_BITS for word in words}
     return len(tags) == 1 and tags != {0} and numbers == list(range(numbers[0], numbers[0] + 64))
+
+
+def test_no_kcore(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lkst: Run) -> None:
+    monkeypatch.setattr("lkst.source.program._KCORE", str(tmp_path / "kcore"))
+    result = lkst("list", "kcore")
+    assert (result.status, result.stdout) == (3, "")
+    assert "was built without CONFIG_PROC_KCORE" in result.stderr
+    assert result.stderr.count("\n") == 1

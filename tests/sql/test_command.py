@@ -48,13 +48,14 @@ def test_formats(saved: Path, lkst: Run, tmp_path: Path) -> None:
     )
     row = {"nr": 1, "duration_ns": 2500, "error": "-ENOENT"}
     assert json.loads(lkst("sql", saved, query, "--format", "json").stdout) == [row]
+    assert json.loads(lkst("sql", saved, query, "--format", "jsonl").stdout) == row
     output = tmp_path / "a.parquet"
     assert lkst("sql", saved, query, "--format", "parquet", "-o", output).status == 0
     assert pq.read_table(output).to_pylist() == [row]
     assert lkst("sql", saved, query, "--format", "parquet").status == 2
 
 
-@pytest.mark.parametrize("form", ["table", "csv", "json"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "jsonl"])
 def test_names_do_nothing_to_a_terminal(saved: Path, lkst: Run, form: str) -> None:
     told = lkst("sql", saved, "SELECT comm FROM events WHERE pid = 9", "--format", form).stdout
     assert "evil" in told or "\\u202e" in told
@@ -80,6 +81,14 @@ def test_statements_from_standard_input(saved: Path) -> None:
     command = [sys.executable, "-m", "lkst", "sql", str(saved)]
     result = subprocess.run(command, input=text, capture_output=True, text=True, cwd=ROOT)
     assert (result.returncode, result.stdout.split()) == (0, ["n", "2", "a", "3"])
+
+
+def test_no_query_where_none_can_be_asked_for(saved: Path) -> None:
+    command = [sys.executable, "-m", "lkst", "sql", str(saved)]
+    result = subprocess.run(command, input="", capture_output=True, text=True, cwd=ROOT)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr.startswith("lkst: QUERY is missing")
+    assert result.stderr.count("\n") == 1
 
 
 def test_prompt_goes_on_behind_an_error(
