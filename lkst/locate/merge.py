@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst import layout
+from lkst.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
+from lkst.trace.facts import Facts
+from lkst.trace.wallclock import find_boots, last_offset
 
 __all__ = ("count_slots", "is_whole", "merge_images")
 
@@ -95,9 +98,17 @@ def merge_images(found: Iterable[Image], carved: Iterable[Image]) -> list[Image]
     slots = [count_slots(image) for image in images]
     most = max(slots[:count], default=0)
 
-    def rank(index: int) -> tuple[bool, bool, int]:
+    headers = [parse_header(image.catalogue) for image in images]
+    # Memory may still hold a recorder of an earlier boot.
+    boots = find_boots(
+        (header.boot_id, last_offset(header, read_control(image.control), Facts()))
+        for header, image in zip(headers, images, strict=True)
+    )
+
+    def rank(index: int) -> tuple[bool, bool, int, int]:
         good = index < count or slots[index] > most
-        return slots[index] > 0, good, parse_header(images[index].catalogue).start
+        header = headers[index]
+        return slots[index] > 0, good, boots[header.boot_id], header.start
 
     return [images[index] for index in sorted(range(len(images)), key=rank, reverse=True)]
 

@@ -9,6 +9,8 @@ import pytest
 from synthetic import Synthetic
 
 from lkst import layout
+from lkst.decode.catalogue import parse_header
+from lkst.locate.merge import merge_images
 from lkst.replay.header import header
 from lkst.replay.text import text_lines
 from lkst.source import open_source
@@ -140,3 +142,13 @@ def test_the_newest_boot_is_that_of_the_latest_wall_clock(tmp_path: Path, late: 
         save_trace(story.trace(), tmp_path / f"{number}.lkst")
     traces = open_source(str(tmp_path))
     assert [trace.header.tag for trace in traces] == [0x9010, 0x9000]
+
+
+def test_a_recorder_of_an_earlier_boot_comes_behind_the_last_one() -> None:
+    images = []
+    for number, (start, real) in enumerate([(900 * S, START), (5 * S, START + DAY)]):
+        story = Synthetic(start=start, real_offset=real, boot_id=bytes([number]) * 16)
+        story.record(0, start, 1, "mark", text="x")
+        images.append(story.image())
+    merged = merge_images(images, [])
+    assert [parse_header(image.catalogue).start for image in merged] == [5 * S, 900 * S]
