@@ -6,7 +6,8 @@ Stacks
 The kernel's stacks, unwound by drgn. Two things are added for a kernel that died:
 
 * Registers of a CPU whose task cannot be read: the kernel leaves them in
-  ``crash_notes`` (``crash_save_cpu()`` of kernel/crash_core.c).
+  ``crash_notes`` (``crash_save_cpu()`` of kernel/crash_core.c). QEMU leaves them in the
+  notes of the dump file, which drgn does not see inside crash.
 * The caller of a function without unwind information. ``__crash_kexec()`` has none,
   since it ends in code that does not return, and drgn then goes by the frame pointer
   and misses ``panic()``.
@@ -15,6 +16,7 @@ The kernel's stacks, unwound by drgn. Two things are added for a kernel that die
 from collections.abc import Callable, Sequence
 import contextlib
 import logging
+import struct
 from typing import NamedTuple
 
 from drgn import FaultError, Object, Program, StackTrace
@@ -22,6 +24,7 @@ from drgn import FaultError, Object, Program, StackTrace
 from drgn_plugins.lkst_btf import place_modules
 from lkst.dump.notes import elf_notes
 from lkst.locate.names import Finder
+from lkst.locate.ranges import dump_of
 
 __all__ = ("Frame", "Stacks")
 
@@ -34,6 +37,8 @@ MAX_FRAME_BYTES = 4096
 # struct elf_prstatus of include/uapi/linux/elfcore.h, on 64-bit machines.
 _NT_PRSTATUS = 1
 _PR_REG = 112
+_PR_PID_AT = 32
+_PR_PID = struct.Struct("=i")
 
 # x86: CALL with a displacement of 32 bits.
 _CALL = 0xE8
@@ -84,7 +89,9 @@ class Stacks:
     def frames_of_cpu(self, cpu: int, task: Object | None) -> list[Frame]:
         """Return the frames that :meth:`of_cpu` names."""
         frames = self._unwind(lambda: task) if task else []
-        return frames or self._unwind(lambda: self._saved_registers(cpu))
+        for saved in (self._saved_registers, self._qemu_registers):
+            frames = frames or self._unwind(lambda saved=saved: saved(cpu))  # type: ignore[misc]
+        return frames
 
     def _unwind(self, start: Callable[[], Object | None]) -> list[Frame]:
         self._place()
@@ -135,9 +142,27 @@ class Stacks:
         address = (self._prog.read_u64(symbol.address) + offset) & (1 << 64) - 1
         for _, kind, content in elf_notes(self._prog.read(address, 512)):
             if kind == _NT_PRSTATUS:
-                type_ = self._prog.type("struct pt_regs")
-                return Object.from_bytes_(self._prog, type_, content[_PR_REG:])
+                return self._registers(content)
         return None
+
+    def _qemu_registers(self, cpu: int) -> Object | None:
+        """Read the registers that QEMU has put into the dump file."""
+        dump = dump_of(self._prog)
+        notes = [] if dump is None else list(elf_notes(dump.notes, dump.byte_order))
+        # The kernel's own notes tell a task there, and not a CPU.
+        if not any(name == b"QEMU" for name, _, _ in notes):
+            return None
+        for _, kind, content in notes:
+            if kind == _NT_PRSTATUS and len(content) > _PR_REG:
+                (number,) = _PR_PID.unpack_from(content, _PR_PID_AT)
+                # QEMU counts from 1: x86_cpu_write_elf64_note() of target/i386/arch_dump.c.
+                if number == cpu + 1:
+                    return self._registers(content)
+        return None
+
+    def _registers(self, status: bytes) -> Object:
+        """Return the ``struct pt_regs`` in a ``struct elf_prstatus``."""
+        return Object.from_bytes_(self._prog, "struct pt_regs", status[_PR_REG:])
 
     def _find_caller(self, trace: StackTrace) -> Object | None:
         """

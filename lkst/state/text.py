@@ -100,7 +100,10 @@ def _dumped(state: State, cpu: CPU) -> str:
     panicked = "  (panicked)" if state.end.panic_cpu == cpu.cpu else ""
     frames = state.end.cpu_stack(cpu.cpu)
     name = clean(who(task.comm, task.pid)) if task else "a task that cannot be read"
-    return f"  in the dump    {name}{panicked}\n" + _stack(frames)
+    told = (
+        _stack(frames) or f"{'':17}no stack: it was in user space, or its registers are not known\n"
+    )
+    return f"  in the dump    {name}{panicked}\n{told}"
 
 
 def _stack(frames: tuple[str, ...]) -> str:

@@ -11,8 +11,16 @@ from pathlib import Path
 import re
 from typing import Any
 
+from drgn import Program
 from dumps import Dump, Lab, Run
 import pytest
+
+from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
+from lkst.dump import open_dump
+from lkst.dump.vmcoreinfo import find_vmcoreinfo
+from lkst.locate.end import read_end
+from lkst.locate.ranges import set_dump
+from lkst.source.program import open_program
 
 #: A fault in an interrupt, a lock that is kept, a CPU that does not answer.
 DEATHS = (("7", "null-irq"), ("6.1", "mutex"), ("6.12", "irqs-off"))
@@ -102,3 +110,24 @@ def test_a_saved_trace_tells_the_same(told: Told, lkst: Run, tmp_path: Path) -> 
     result = lkst("state", saved, "--format", "json")
     assert (result.status, result.stderr) == (0, "")
     assert json.loads(result.stdout) == state | {"source": str(saved)}
+
+
+@pytest.mark.parametrize("name", ["mutex", "irqs-off"])
+def test_stacks_of_a_program_that_knows_memory_only(told: Told, name: str) -> None:
+    """As inside crash: QEMU's registers are in the file, and drgn does not see them."""
+    vmcore = told(name)[0].vmcore
+    whole = open_program(str(vmcore))
+    dump = open_dump([vmcore])
+    assert whole.platform
+    memory = Program(whole.platform)
+    memory.add_memory_segment(0, 1 << 46, lambda at, n, *_: dump.read(at, n), physical=True)
+    memory.set_linux_kernel_custom(dump.vmcoreinfo or find_vmcoreinfo(dump)[0][1], False)
+    set_dump(memory, vmcore)
+    ends = []
+    for prog in (whole, memory):
+        attach_btf(prog)
+        ends.append(read_end(prog, find_kallsyms))
+    assert ends[0] and ends[1]
+    stacks = [[end.cpu_stack(cpu) for cpu in ends[0].cpus] for end in ends if end]
+    assert any(len(stack) > 3 for stack in stacks[0])
+    assert stacks[0] == stacks[1]
