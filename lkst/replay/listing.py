@@ -8,12 +8,14 @@ What a recorder in a source holds and has lost, without its records.
 
 from typing import Any
 
+import numpy as np
 from tabulate import tabulate
 
 from lkst.replay.clean import as_json, clean
 from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.summary import EventSummary, find_panic, sum_buffers, sum_cpus, sum_events
 from lkst.replay.times import relative
+from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
 __all__ = ("list_json", "list_text")
@@ -38,7 +40,7 @@ def list_text(trace: Trace) -> str:
     """Show a trace's CPUs and events as tables; ends with a line's end."""
     events = sum_events(trace)
     shown = [entry for entry in events if entry.records or entry.ever or entry.suppressed]
-    pieces = [identity(trace), _cpu_table(trace), _buffer_table(trace)]
+    pieces = [identity(trace), _cpu_table(trace), _missing_text(trace), _buffer_table(trace)]
     if shown:
         pieces.append(_event_table(shown))
     rest = [entry for entry in events if entry not in shown]
@@ -64,6 +66,28 @@ def _cpu_table(trace: Trace) -> str:
     silent = [cpu.cpu for cpu in cpus if cpu.silent]
     table = _table(rows, (*_CPU_COLUMNS, "unsaved") if gaps else _CPU_COLUMNS, 1)
     return table + (f"never recorded anything: CPU {ranges(silent)}\n" if silent else "")
+
+
+def _missing_switches(trace: Trace) -> dict[int, int] | None:
+    """Count, by CPU, the threads that show up without a record of a switch; None: not known."""
+    rows = unrecorded_switches(trace)
+    if rows is None:
+        return None
+    cpus, counts = np.unique(trace.cpu[rows], return_counts=True)
+    return dict(zip(cpus.tolist(), counts.tolist(), strict=True))
+
+
+def _missing_text(trace: Trace) -> str:
+    """Name the CPUs on which switches have no record, if there are any."""
+    missing = _missing_switches(trace)
+    if not missing:
+        return ""
+    counts = ", ".join(f"CPU {cpu}: {count}" for cpu, count in missing.items())
+    text = (
+        f"switches without a record: {counts} at least; threads run there that no record "
+        "switches to, so times on a CPU and on run queues are wrong around them"
+    )
+    return wrap(text, 2) + "\n"
 
 
 def _span(trace: Trace, first: int | None, last: int | None) -> tuple[str, str, str]:
@@ -121,6 +145,7 @@ def list_json(trace: Trace) -> str:
     """
     header, facts = trace.header, trace.facts
     panic = find_panic(trace)
+    missing = _missing_switches(trace)
     answer = {
         "source": facts.source,
         "kind": facts.kind,
@@ -162,6 +187,7 @@ def list_json(trace: Trace) -> str:
                 "unreadable": cpu.loss.unreadable,
                 "unsaved": cpu.loss.unsaved,
                 "head_guessed": cpu.loss.head_guessed,
+                "unrecorded_switches": None if missing is None else missing.get(cpu.cpu, 0),
             }
             for cpu in sum_cpus(trace)
         ],

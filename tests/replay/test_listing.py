@@ -102,6 +102,8 @@ def test_list_json() -> None:
         "unreadable": 0,
         "unsaved": 0,
         "head_guessed": False,
+        # No record of a switch is there.
+        "unrecorded_switches": None,
     }
     assert answer["cpus"][2]["first"] is None
     by_name = {entry["event"]: entry for entry in answer["events"]}
