@@ -9,7 +9,7 @@ written right after the line has got its own, and before the same CPU's next lin
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from lkst.trace.others import Entry
@@ -57,6 +57,10 @@ def tie_local(trace: Trace, log: Sequence[Entry]) -> Tie | None:
     if tie and tie.error is None and trace.panic_row is not None:
         # After a panic there are no ticks, and some clocks stand still.
         tie = _tie(lines, [line for line in recorded if line[1] <= trace.end]) or tie
+    if tie and any(step.asleep for step in trace.wall_clock.steps):
+        # local_clock() may jump against CLOCK_MONOTONIC in a suspend: lines before it are tied
+        # by lines behind it.
+        return replace(tie, error=None)
     return tie
 
 
