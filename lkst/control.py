@@ -185,7 +185,7 @@ class Control(ctypes.LittleEndianStructure):
         ("rules", c_uint32),
         ("children", c_uint32),
         ("home", c_uint32),
-        ("tracked", c_uint32),
+        ("unused", c_uint32),
         ("reserved", c_uint32 * 10),
         ("buffer", Buffer * layout.MAX_BUFFERS),
         ("handler", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),

@@ -91,14 +91,13 @@ struct lkst_flow {
 /* One per CPU: a page, which can be recognised alone as well. */
 #define LKST_CPU_MAGIC "LKSTcpu"
 #define LKST_CPU_SIZE 4096
-#define LKST_TRACKED_SHIFT 32
 
 struct lkst_cpu {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 cpu;
 	__u64 refused; /* records that came when the ring was frozen */
-	__u64 current; /* id of the thread that runs, and lkst_control.tracked when it began to */
+	__u64 unused;  /* until ABI 2.1: the thread that ran */
 	__u32 telling; /* not 0: a program is in bpf_ringbuf_reserve() */
 	__u32 walks;   /* programs that are in bpf_get_stack() */
 	__u64 reserved[3];
@@ -301,7 +300,7 @@ struct lkst_control {
 	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
 	__u32 children;	  /* masksets that follow children too, one bit for each */
 	__u32 home;	  /* buffer whose rings lkst_ring is; LKST_MAX_BUFFERS: none */
-	__u32 tracked;	  /* not 0: lkst_cpu.current tells the thread if it has this number */
+	__u32 unused;	  /* until ABI 2.1: whether lkst_cpu has the thread that runs */
 	__u32 reserved[10];
 	struct lkst_buffer buffer[LKST_MAX_BUFFERS];
 

@@ -128,29 +128,14 @@ static __always_inline void commit(const struct record *r)
 	set_word(&r->slot->commit, r->word);
 }
 
-/* The id of the thread that runs. To ask the kernel is a call, which this saves. */
+/*
+ * The id of the thread that runs. The kernel is asked each time: it does not report
+ * all switches to the tracepoint, so what sched_switch's program could leave for the
+ * others is not always true.
+ */
 static __always_inline __u32 current_pid(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id(), tracked = lkst_control.tracked;
-	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
-	__u64 current = c ? c->current : 0;
-
-	if (tracked && current >> LKST_TRACKED_SHIFT == tracked)
-		return current;
 	return bpf_get_current_task_btf()->pid;
-}
-
-/*
- * From now on this thread runs. Between the tracepoint and the switch itself, only
- * an NMI, or the loading of the page tables, can have an event.
- */
-static __always_inline void track(const struct task_struct *task)
-{
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
-
-	if (c)
-		c->current = (__u32)task->pid | (__u64)lkst_control.tracked << LKST_TRACKED_SHIFT;
 }
 
 /* Begin a record of one slot: in the ring, or, for a closer look, on the stack. */

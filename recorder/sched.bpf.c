@@ -24,7 +24,6 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	track(next);
 	RECORD_OF(sched_switch, e, prev->pid);
 	copy_comm(e->prev_comm, prev);
 	copy_comm(e->next_comm, next);
@@ -123,8 +122,6 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 {
 	struct lkst_sched_process_exec e = {};
 
-	/* A thread that is not its process's first gets the first one's id. */
-	track(p);
 	if (!wanted(EV_sched_process_exec))
 		return 0;
 	copy_comm(e.comm, p);

@@ -40,9 +40,6 @@ _WATCH = "watch"
 #: Without one of these, steps can happen unseen.
 _WATCHERS = ("watch__timerfd_clock_was_set", "watch__suspend_resume")
 
-#: Programs that tell which thread runs, by switches and when its id changes.
-_TRACKERS = ("sched_switch", "sched_process_exec")
-
 _PINNED_ASIDE = {".data.catalogue": "catalogue", ".data.lkst": "control"}
 
 #: Maps of the programs of delays. They are not pinned, so that programs that are attached again
@@ -269,7 +266,6 @@ def wire(
             _note_states(control, wanted, attached)
         commit()
         wanted = _wanted(control, catalogue, hooks)
-    control.tracked = _tracker(control, catalogue, wanted, links)
     control.clock.watched = all((links / name).exists() for name in _WATCHERS)
     _detach(links, wanted, wired)
     fed = {event for events in wanted.values() for event in events}
@@ -289,22 +285,6 @@ def _attach_order(
         return any(catalogue.events[event].names for event in wanted[program])
 
     return sorted(programs, key=lambda program: (not names(program), program))
-
-
-def _tracker(control: Control, catalogue: Catalogue, wanted: Iterable[str], links: Path) -> int:
-    """
-    Give the id of the program that tells which thread runs, if that can be relied on.
-
-    It is another one whenever the program is attached anew, so that what was told before
-    does not count.
-
-    :return: 0: the kernel must be asked
-    """
-    if not all(name in wanted and (links / name).exists() for name in _TRACKERS):
-        return 0
-    return next(
-        (int(control.prog_id[e.id]) for e in catalogue.events.values() if e.name == _TRACKERS[0]), 0
-    )
 
 
 def _given_up(control: Control, events: list[int]) -> bool:
