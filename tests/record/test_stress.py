@@ -11,6 +11,9 @@ from typing import Any
 from dumps import Dump, Lab, Run
 import pytest
 
+#: The second argument of numbered calls.
+OURS = 7777
+
 SCRIPT = r"""
 cat >/tmp/stress.py <<'END'
 import ctypes
@@ -30,6 +33,7 @@ from lkst.source.live import live_facts, read_image
 from lkst.trace.build import build_trace
 
 SECONDS = 4
+OURS = 7777  # the second argument of getppid that tells numbered calls from others
 MEMBARRIER = 324  # of x86-64, and its commands, include/uapi/linux/membarrier.h
 GLOBAL_EXPEDITED, REGISTER_GLOBAL_EXPEDITED = 1 << 1, 1 << 2
 EVENTS = (
@@ -41,11 +45,33 @@ EVENTS = (
 
 
 def numbered():
+    # The last argument tells whose the call is, whatever the recorder says.
+    own = os.getpid()
     libc = ctypes.CDLL(None)
     number = 0
     while True:
-        libc.syscall(110, number)
+        libc.syscall(110, number, OURS, own)
         number += 1
+        if number % 64 == 0:
+            os.sched_yield()
+
+
+def born():
+    # The first calls of a process.
+    libc = ctypes.CDLL(None)
+    while True:
+        child = os.fork()
+        if not child:
+            own = os.getpid()
+            for number in range(8):
+                libc.syscall(110, number, OURS, own)
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+def busy():
+    while True:
+        pass
 
 
 def ping_pong():
@@ -127,7 +153,7 @@ def our_counts(recorder):
 
 
 start(1 << 17, Maskset("stress", {name: Handler("record") for name in EVENTS}))
-loads = [numbered, ping_pong, packets, spread, barriers]
+loads = [numbered, numbered, born, busy, ping_pong, packets, spread, barriers]
 children = [multiprocessing.Process(target=run, args=(load,), daemon=True) for load in loads]
 for child in children:
     child.start()
@@ -248,6 +274,7 @@ def test_the_dump(dump: Dump, said: dict[str, Any], lkst: Run) -> None:
     running: dict[int, int] = {}
     numbers = defaultdict(list)
     wrong = 0
+    misattributed = []
     for line in result.stdout.splitlines():
         record = json.loads(line)
         fields, cpu = record["fields"], record["cpu"]
@@ -256,8 +283,16 @@ def test_the_dump(dump: Dump, said: dict[str, Any], lkst: Run) -> None:
         if record["event"] == "sched_switch":
             running[cpu] = fields["next_pid"]
         elif record["event"] == "sys_enter" and fields["nr"] == "getppid":
-            numbers[record["pid"]].append(int(fields["arg0"], 16))
+            number, ours, own = (int(fields[f"arg{n}"], 16) for n in range(3))
+            if ours != OURS:
+                continue
+            numbers[own].append(number)
+            if own != record["pid"]:
+                misattributed.append((own, record["pid"], record["ts"]))
     assert running and not wrong
+    # Both long-lived processes and new ones were there.
+    assert len(numbers) > 2
+    assert misattributed == []
     # Each call is there once, in its order.
     for found in numbers.values():
         assert found == sorted(set(found)), f"{len(found)} calls, {len(set(found))} of them once"
