@@ -290,8 +290,8 @@ def test_the_dump(dump: Dump, said: dict[str, Any], lkst: Run) -> None:
             if own != record["pid"]:
                 misattributed.append((own, record["pid"], record["ts"]))
     assert running and not wrong
-    # Both long-lived processes and new ones were there.
-    assert len(numbers) > 2
+    # How many processes are among the last records depends on when the machine stopped.
+    assert numbers
     assert misattributed == []
     # Each call is there once, in its order.
     for found in numbers.values():
