@@ -200,6 +200,11 @@ struct rw_semaphore {
 	} owner;
 };
 
+/* The lowest bit of the owner: others wait (kernel/locking/rtmutex_common.h). */
+struct rt_mutex_base {
+	struct task_struct *owner;
+};
+
 struct kmem_cache {
 	unsigned int object_size;
 	const char *name;

@@ -3,17 +3,28 @@
 /*
  * Mutexes know who has them, and rw_semaphores their writer. The reader that these name has
  * come last and may have gone long ago, with its struct task_struct. Spin locks know nobody.
+ * With PREEMPT_RT all but raw locks are rt_mutexes, which know their owner, and neither
+ * struct mutex nor struct rw_semaphore has one.
  */
 static __always_inline const struct task_struct *lock_owner(const void *lock, unsigned int flags)
 {
+	const struct rw_semaphore *rwsem = lock;
+	const struct mutex *mutex = lock;
 	__u64 owner = 0;
 
-	if (flags & LOCK_MUTEX)
-		owner = BPF_CORE_READ((const struct mutex *)lock, owner.counter);
-	else if (flags & (LOCK_READ | LOCK_WRITE) && !(flags & (LOCK_SPIN | LOCK_RT | LOCK_PERCPU)))
-		owner = BPF_CORE_READ((const struct rw_semaphore *)lock, owner.counter);
-	if (!(flags & LOCK_MUTEX) && owner & RWSEM_READER_OWNED)
-		return NULL;
+	if (flags & LOCK_RT) {
+		/* What readers and writers wait for is a struct rwbase_rt. */
+		if (!(flags & (LOCK_READ | LOCK_WRITE)))
+			owner = (__u64)BPF_CORE_READ((const struct rt_mutex_base *)lock, owner);
+	} else if (flags & LOCK_MUTEX) {
+		if (bpf_core_field_exists(mutex->owner))
+			owner = BPF_CORE_READ(mutex, owner.counter);
+	} else if (flags & (LOCK_READ | LOCK_WRITE) && !(flags & (LOCK_SPIN | LOCK_PERCPU))) {
+		if (bpf_core_field_exists(rwsem->owner))
+			owner = BPF_CORE_READ(rwsem, owner.counter);
+		if (owner & RWSEM_READER_OWNED)
+			return NULL;
+	}
 	return (const struct task_struct *)(owner & ~(__u64)LOCK_OWNER_FLAGS);
 }
 

@@ -12,7 +12,7 @@ from lkst.record.apply import add_from_text
 from lkst.record.config import Heartbeat
 from lkst.record.pins import Recorder
 from lkst.record.steering import steer
-from lkst.record.triggers import beat, keep_time, list_triggers, remove_trigger
+from lkst.record.triggers import beat, check_timers, keep_time, list_triggers, remove_trigger
 from lkst.record.units import format_duration
 
 __all__ = ("NAME", "Beating")
@@ -46,6 +46,7 @@ class Beating:
         :raises NotFound: if no recorder runs
         """
         with steer() as recorder:
+            check_timers(recorder)
             control = recorder.live
             # Left by one that has died: this one goes on for it.
             if any(trigger.name == NAME for trigger in list_triggers(control)):

@@ -16,7 +16,17 @@ from lkst.errors import LkstError
 from lkst.record import libbpf
 from lkst.record.config import CONFIG, load_config
 from lkst.record.pins import Recorder
-from lkst.record.programs import RUN, object_path, pin_name, programs_of, sections
+from lkst.record.programs import (
+    MAP_OF_TICK,
+    OPTIONAL,
+    RUN,
+    object_path,
+    pin_name,
+    programs_of,
+    sections,
+)
+from lkst.record.reasons import read_reasons
+from lkst.record.triggers import has_timers
 
 __all__ = ("find_faults",)
 
@@ -53,19 +63,20 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
     mode = stat.S_IMODE(recorder.pins.stat().st_mode)
     if mode & 0o077:
         faults.append(f"{recorder.pins} is open to others: its mode is {mode:04o}")
-    pins = [f"run/{program}" for program in RUN]
+    pins = [f"run/{program}" for program in RUN if program not in OPTIONAL]
     pins += [f"rings/{number}" for number, buffer in enumerate(control.buffer) if buffer.state]
     if _is_own(recorder):
-        pins += _map_pins()
+        pins += _map_pins(has_timers(recorder))
     missing = [pin for pin in pins if not (recorder.pins / pin).exists()]
     if missing:
         faults.append(f"no longer pinned: {', '.join(missing)}")
     return faults
 
 
-def _map_pins() -> list[str]:
+def _map_pins(timers: bool) -> list[str]:
     with libbpf.Object(object_path()) as bpf:
-        return [name for name in map(pin_name, bpf.maps()) if name]
+        maps = [map_ for map_ in bpf.maps() if timers or map_ != MAP_OF_TICK]
+    return [name for name in map(pin_name, maps) if name]
 
 
 def _version(recorder: Recorder) -> list[str]:
@@ -78,8 +89,13 @@ def _events(recorder: Recorder, control: Control) -> list[str]:
     events = recorder.catalogue.events.values()
     states = {event.name: event_state(control, event.id) for event in events}
     faults = []
-    if refused := [name for name, state in states.items() if state == "unattached"]:
-        faults.append(f"the kernel refused {', '.join(refused)}")
+    reasons = read_reasons(recorder.header)
+    refused: dict[str, list[str]] = {}
+    for event in events:
+        if states[event.name] == "unattached":
+            why = reasons.get(event.name) or reasons.get(event.hook) or "the reason is not known"
+            refused.setdefault(why, []).append(event.name)
+    faults += [f"{', '.join(names)}: not attached: {why}" for why, names in refused.items()]
     # What feeds the events of another version is not known.
     if not _is_own(recorder):
         return faults

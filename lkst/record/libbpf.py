@@ -18,9 +18,11 @@ import re
 from typing import Any
 
 from lkst.errors import LkstError
+from lkst.record.refusals import explain, read_policy
 
 __all__ = (
     "BPFError",
+    "ForbiddenError",
     "Object",
     "RingBuffer",
     "create_ring_map",
@@ -30,6 +32,7 @@ __all__ = (
     "pin_fd",
     "pinned",
     "prog_info",
+    "programs_named",
     "run_pinned",
     "update_map",
 )
@@ -59,6 +62,10 @@ class BPFError(LkstError):
 
     #: Whether it was the verifier.
     by_verifier = False
+
+
+class ForbiddenError(BPFError):
+    """A policy of the machine forbids it, whatever is loaded."""
 
 
 class _TestRunOpts(ctypes.Structure):
@@ -123,7 +130,11 @@ class _MapInfo(ctypes.Structure):
 class _ProgInfo(ctypes.Structure):
     # struct bpf_prog_info, include/uapi/linux/bpf.h
     _fields_ = (
-        ("head", ctypes.c_uint8 * 192),
+        ("type", ctypes.c_uint32),
+        ("id", ctypes.c_uint32),
+        ("middle", ctypes.c_uint8 * 56),
+        ("name", ctypes.c_char * 16),
+        ("rest", ctypes.c_uint8 * 112),
         ("run_time_ns", ctypes.c_uint64),
         ("run_cnt", ctypes.c_uint64),
         ("recursion_misses", ctypes.c_uint64),
@@ -312,6 +323,10 @@ class Object:
         result = self._lib.bpf_object__load(self._object)
         if -result in (1, 13) and os.geteuid() != 0:
             raise BPFError("only root may load the recorder")
+        if result:
+            policy = explain("\n".join((os.strerror(-result), *_log)), read_policy())
+            if policy:
+                raise ForbiddenError(f"{refusal}: {policy}")
         _check(result, refusal)
 
     def refused(self) -> tuple[str, str]:
@@ -634,7 +649,27 @@ def prog_info(fd: int) -> tuple[int, int]:
     """
     info = _ProgInfo()
     _get_info(fd, info)
-    return int.from_bytes(bytes(info.head)[4:8], "little"), info.recursion_misses
+    return int(info.id), int(info.recursion_misses)
+
+
+def programs_named(name: str) -> list[int]:
+    """
+    Return the ids of all loaded programs of a name, whoever loaded them.
+
+    :raises BPFError: if this process may not ask
+    """
+    found = []
+    id_ = ctypes.c_uint32()
+    while not (result := library().bpf_prog_get_next_id(id_, ctypes.byref(id_))):
+        info = _ProgInfo()
+        # It may be unloaded just now.
+        with contextlib.suppress(BPFError), program_by_id(id_.value) as fd:
+            _get_info(fd, info)
+            if info.name == name.encode():
+                found.append(int(info.id))
+    if result != -errno.ENOENT:
+        _check(result, "bpf_prog_get_next_id")
+    return found
 
 
 @contextlib.contextmanager

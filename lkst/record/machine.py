@@ -22,6 +22,8 @@ __all__ = (
     "boot_id",
     "exchange",
     "memory",
+    "mount_bpffs",
+    "on_each_cpu",
     "parse_size",
     "possible_cpus",
     "read_clock",
@@ -109,6 +111,18 @@ def exchange(one: Path, other: Path) -> None:
     if libc.renameat2(at_cwd, os.fsencode(one), at_cwd, os.fsencode(other), exchange_flag):
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error), str(other))
+
+
+def mount_bpffs(folder: Path) -> None:
+    """
+    Mount a BPF file system for root alone.
+
+    :raises OSError: if it cannot be mounted
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"bpf", os.fsencode(folder), b"bpf", 0, b"mode=0700"):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error), str(folder))
 
 
 def on_each_cpu(do: Callable[[], object]) -> None:

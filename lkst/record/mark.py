@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 import struct
 
-from lkst.errors import LkstError, NotFound, Usage
+from lkst.errors import LkstError, Usage
 from lkst.record import libbpf
-from lkst.record.pins import PINS
+from lkst.record.pins import PINS, no_recorder
 
 __all__ = ("write_mark",)
 
@@ -37,7 +37,7 @@ def write_mark(text: str, pins: Path = PINS) -> None:
     if os.geteuid() != 0:
         raise LkstError("only root may write to the recorder of this machine")
     if not pins.is_dir():
-        raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
+        raise no_recorder()
     buffer = ctypes.create_string_buffer(raw, len(raw))
     context = struct.pack("<QQ", ctypes.addressof(buffer), len(raw))
     result = libbpf.run_pinned(pins / "run" / "lkst_mark", context)

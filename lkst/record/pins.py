@@ -30,11 +30,22 @@ from lkst.decode.catalogue import Catalogue, Event, Header, parse_catalogue, par
 from lkst.errors import Damaged, LkstError, NotFound
 from lkst.record import libbpf
 
-__all__ = ("PINS", "BufferMap", "Recorder", "remove_pins")
+__all__ = ("PINS", "BufferMap", "Recorder", "no_recorder", "remove_pins")
 
 PINS = Path("/sys/fs/bpf/lkst")
 
 _MAPPED = ("catalogue", "control", "cpus", "counts")
+
+
+def no_recorder() -> NotFound:
+    """Return an error that says that none runs here, or where one may be."""
+    with contextlib.suppress(libbpf.BPFError):
+        if libbpf.programs_named("lkst_start"):
+            return NotFound(
+                f"no recorder is pinned at {PINS}, but one runs: it is pinned in the BPF file"
+                " system of another mount namespace, or being started"
+            )
+    return NotFound("no recorder runs on this machine: start one with 'lkst start'")
 
 
 class BufferMap(NamedTuple):
@@ -65,7 +76,7 @@ class Recorder:
         self.pins = pins
         try:
             if not pins.is_dir():
-                raise NotFound("no recorder runs on this machine: start one with 'lkst start'")
+                raise no_recorder()
             self._maps = {
                 name: libbpf.map_pinned(pins / name, writable=writable) for name in _MAPPED
             }

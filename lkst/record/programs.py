@@ -18,12 +18,18 @@ from lkst.control import Control
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 from lkst.record import libbpf
+from lkst.record.refusals import no_functions, read_policy
 from lkst.record.tracepoints import is_unsafe
 
 __all__ = ("Wired", "load", "object_path", "pin_name", "wanted_events", "wire")
 
 #: Programs that the control side runs itself.
 RUN = ("lkst_start", "lkst_mark", "lkst_use", "lkst_tick")
+
+#: Those of them that a recorder can do without: PREEMPT_RT kernels have no BPF timers.
+OPTIONAL = {"lkst_tick"}
+#: The map that only that one uses.
+MAP_OF_TICK = "lkst_timers"
 
 #: Behind a probe's name in that of the program and link that see how a call begins.
 PROBE_ENTER = "__enter"
@@ -179,18 +185,24 @@ def load(
             for map_ in new:
                 bpf.pin_map(map_, pins / str(pin_name(map_)))
             return bpf
+        except libbpf.ForbiddenError:
+            bpf.close()
+            raise
         except libbpf.BPFError:
             program, reason = bpf.refused()
             hooks = sections(bpf)
             bpf.close()
-            if program not in programs - refused.keys() or program in RUN:
+            if program not in programs - refused.keys() or program in set(RUN) - OPTIONAL:
                 raise
             same = {program}
             if not reason and program in (functions := _of_functions(hooks)):
                 # It lets no function be hooked: to try each would take as many loads.
                 same = functions & programs
+                why = no_functions(read_policy())
+            else:
+                why = f"the kernel refused it: {reason or 'its verifier does not say why'}"
             for name in same:
-                refused[name] = f"the kernel refused it: {reason or 'it does not say why'}"
+                refused[name] = why
         except BaseException:
             bpf.close()
             raise
@@ -212,6 +224,8 @@ def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
             continue
         if (pins / name).exists():
             bpf.reuse_map(map_, pins / name)
+        elif map_ == MAP_OF_TICK and "lkst_tick" not in programs:
+            bpf.leave_out_map(map_)
         else:
             new.append(map_)
     return new

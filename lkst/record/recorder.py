@@ -24,6 +24,7 @@ from lkst.record.masktext import Maskset
 from lkst.record.pages import remove_list
 from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import RUN, load, object_path, programs_for, wire
+from lkst.record.reasons import TIMERS, note_reasons
 from lkst.record.steering import locked
 from lkst.record.userhandlers import wire_handlers
 
@@ -65,9 +66,13 @@ def start(
     :param prepare: called with the new recorder before it records
     :raises LkstError: if it cannot be done; then nothing is left of it
     """
-    _check_host(pins, replace is not None)
+    _check_host(pins)
     with locked():
+        # Only now: another start may have been first.
+        if pins.exists() and replace is None:
+            raise LkstError("a recorder is running already: see 'lkst status', or 'lkst stop' it")
         _remove_leftovers(pins.parent)
+        _check_others(pins)
         nr_cpus = machine.possible_cpus()
         nr_slots = nr_slots_of(size, nr_cpus)
         # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
@@ -98,16 +103,32 @@ def _remove_leftovers(folder: Path) -> None:
             remove_pins(path)
 
 
-def _check_host(pins: Path, may_run: bool) -> None:
+def _check_host(pins: Path) -> None:
     if os.geteuid() != 0:
         raise LkstError("only root may start the recorder")
     object_path()
     if not Path("/sys/kernel/btf/vmlinux").exists():
         raise LkstError("this kernel has no BTF (CONFIG_DEBUG_INFO_BTF): the recorder needs it")
-    if pins.exists() and not may_run:
-        raise LkstError("a recorder is running already: see 'lkst status', or 'lkst stop' it")
     if not os.path.ismount(pins.parent):
-        raise LkstError(f"{pins.parent} is no BPF file system: mount -t bpf bpf {pins.parent}")
+        try:
+            machine.mount_bpffs(pins.parent)
+        except OSError as error:
+            raise LkstError(
+                f"{pins.parent} is not a BPF file system and cannot be mounted: {error.strerror}"
+            ) from None
+
+
+def _check_others(pins: Path) -> None:
+    """Refuse to start beside a recorder that is pinned where this process cannot see it."""
+    others: list[int] = []
+    # Whoever may not ask may not load either, and is told so then.
+    with contextlib.suppress(libbpf.BPFError):
+        others = libbpf.programs_named(RUN[0])
+    if others and not pins.exists():
+        raise LkstError(
+            "a recorder runs already, pinned in the BPF file system of another mount namespace:"
+            " stop it there"
+        )
 
 
 def _rename(new: Path, pins: Path) -> None:
@@ -141,7 +162,8 @@ def _load(
         (pins / "run").mkdir(mode=0o700)
         (pins / "rings").mkdir(mode=0o700)
         for program in RUN:
-            bpf.pin_program(program, pins / "run" / program)
+            if program not in refused:
+                bpf.pin_program(program, pins / "run" / program)
         recorder = stack.enter_context(Recorder(pins, writable=True))
         _name_memory(recorder)
         first_buffer(recorder)
@@ -163,6 +185,9 @@ def _load(
             bpf=bpf,
             refused=refused,
         )
+        if "lkst_tick" in wired.missing:
+            wired.missing[TIMERS] = wired.missing.pop("lkst_tick")
+        note_reasons(recorder.header, wired.missing)
         follow(recorder, index, maskset.filter.pids)
         recorded = sum(
             control.state[event.id] == layout.STATES.index("attached")

@@ -16,6 +16,7 @@ from lkst.decode.catalogue import Event, Header
 from lkst.record.buffers import BufferStatus, list_buffers
 from lkst.record.masks import loaded_masksets
 from lkst.record.pins import Recorder
+from lkst.record.reasons import read_reasons
 from lkst.record.triggers import TriggerStatus, list_triggers
 
 __all__ = ("EventStatus", "RingStatus", "Status", "read_status")
@@ -78,6 +79,8 @@ class Status:
     #: What was lost: how often, by what it was.
     lost: dict[str, int]
     events: list[EventStatus]
+    #: What the kernel lacks or refused -> why.
+    missing: dict[str, str]
 
 
 def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
@@ -140,6 +143,7 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
             "unpaired": sum(flow.unpaired for flow in flows),
         },
         events=events,
+        missing=read_reasons(header),
     )
 
 

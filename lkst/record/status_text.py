@@ -61,6 +61,7 @@ def _summary(status: Status) -> str:
         rows.append(("heartbeat", f"{_ago(status, status.beat)} ago"))
     if lost := [f"{count} {_LOST[what]}" for what, count in status.lost.items() if count]:
         rows.append(("lost", ", ".join(lost)))
+    rows += [("missing", f"{name}: {why}") for name, why in status.missing.items()]
     rows.append(("rate", f"{sum(entry.rate for entry in status.events):.0f} records/s"))
     return tabulate(rows, tablefmt="plain", disable_numparse=True)
 
@@ -130,6 +131,7 @@ def status_json(status: Status, faults: list[str]) -> str:
         "base": status.base or None,
         "until": status.until or None,
         "loaded": status.loaded,
+        "missing": status.missing,
         "buffers": [
             {
                 "name": buffer.name,

@@ -36,6 +36,7 @@ from lkst.record.pages import refresh_list
 from lkst.record.pins import PINS, Recorder
 from lkst.record.probes import attach_probes, forget_unkept
 from lkst.record.programs import Wired, wire
+from lkst.record.reasons import note_reasons
 from lkst.record.userhandlers import wire_handlers
 
 __all__ = (
@@ -155,6 +156,7 @@ def _wire(recorder: Recorder, commit: Callable[[], None]) -> Wired:
     """Attach what is wanted, probes among it, do what follows, and detach the rest."""
     missing = attach_probes(recorder)
     wired = wire(recorder.pins, recorder.live, recorder.catalogue, commit)
+    note_reasons(recorder.header, wired.missing)
     wired.missing.update(missing)
     return wired
 

@@ -29,6 +29,8 @@ from lkst.record.steering import rewire
 __all__ = (
     "TriggerStatus",
     "add_trigger",
+    "check_timers",
+    "has_timers",
     "keep_time",
     "list_triggers",
     "remove_trigger",
@@ -238,9 +240,29 @@ def keep_time(recorder: Recorder) -> None:
     wanted = _PERIOD if timed or control.beat or control.until else 0
     if control.period == wanted:
         return
+    if wanted:
+        check_timers(recorder)
     control.period = wanted
     if wanted:
         machine.on_each_cpu(lambda: libbpf.run_pinned(recorder.pins / "run" / "lkst_tick"))
+
+
+def has_timers(recorder: Recorder) -> bool:
+    """Whether the kernel can do something at a time, and not only when an event fires."""
+    return (recorder.pins / "run" / "lkst_tick").exists()
+
+
+def check_timers(recorder: Recorder) -> None:
+    """
+    Refuse what needs a timer where there is none.
+
+    :raises LkstError: on such a kernel
+    """
+    if not has_timers(recorder):
+        raise LkstError(
+            "this kernel has no BPF timers (CONFIG_PREEMPT_RT): a maskset cannot be active for a"
+            " time, and a missing heartbeat cannot be noticed"
+        )
 
 
 def beat(control: Control, beating: bool = True) -> None:
