@@ -70,10 +70,10 @@ def _cpu_table(trace: Trace) -> str:
 
 def _missing_switches(trace: Trace) -> dict[int, int] | None:
     """Count, by CPU, the threads that show up without a record of a switch; None: not known."""
-    rows = unrecorded_switches(trace)
-    if rows is None:
+    gaps = unrecorded_switches(trace)
+    if gaps is None:
         return None
-    cpus, counts = np.unique(trace.cpu[rows], return_counts=True)
+    cpus, counts = np.unique(trace.cpu[gaps.rows], return_counts=True)
     return dict(zip(cpus.tolist(), counts.tolist(), strict=True))
 
 
@@ -85,7 +85,7 @@ def _missing_text(trace: Trace) -> str:
     counts = ", ".join(f"CPU {cpu}: {count}" for cpu, count in missing.items())
     text = (
         f"switches without a record: {counts} at least; threads run there that no record "
-        "switches to, so times on a CPU and on run queues are wrong around them"
+        "switches to; times around them are not known"
     )
     return wrap(text, 2) + "\n"
 

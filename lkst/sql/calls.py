@@ -135,7 +135,8 @@ def _contexts(columns: Columns) -> dict[str, Column]:
     new = np.ones(len(rows), bool)
     new[1:] = cpu[1:] != cpu[:-1]
     gap = np.zeros(len(rows), bool)
-    gap[1:] = columns.holes.on_cpu(cpu[1:], ts[:-1], ts[1:]) & ~new[1:]
+    for holes in (columns.holes, columns.unseen_switches):
+        gap[1:] |= holes.on_cpu(cpu[1:], ts[:-1], ts[1:]) & ~new[1:]
     start = np.maximum.accumulate(np.where(new | gap, index, 0))
     # The last event before that tells whether a softirq is going on, and which task it is.
     about = np.maximum.accumulate(np.where(s_in | s_out | switch, index, -1))

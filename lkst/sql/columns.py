@@ -19,7 +19,7 @@ from lkst import layout
 from lkst.decode.catalogue import Event
 from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
-from lkst.sql.holes import Holes, find_holes
+from lkst.sql.holes import Holes, find_holes, find_unseen_switches
 from lkst.state.tables import I64, Table, table
 from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
@@ -115,6 +115,11 @@ class Columns:
     def holes(self) -> Holes:
         """When CPUs may have done something of which there is no record."""
         return find_holes(self.trace, self.cpu)
+
+    @cached_property
+    def unseen_switches(self) -> Holes:
+        """When CPUs went to another thread without a record of that."""
+        return find_unseen_switches(self.trace)
 
     @cached_property
     def _by_event(self) -> tuple[NDArray[np.uint32], I64]:

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.decode.records import Records, first_words
+from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
-__all__ = ("EVER", "Holes", "find_holes")
+__all__ = ("EVER", "Holes", "find_holes", "find_unseen_switches")
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -113,6 +114,20 @@ def find_holes(trace: Trace, cpus: NDArray[np.integer]) -> Holes:
     masks = spans.pop(-1, [])
     every = {cpu: own + masks for cpu, own in spans.items()}
     return Holes(every if every or not masks else {0: masks})
+
+
+def find_unseen_switches(trace: Trace) -> Holes:
+    """
+    Find when a CPU went to another thread without a record of that.
+
+    Only the switch is missing: these are no holes for what does not depend on who runs.
+    """
+    spans: dict[int, list[tuple[int, int]]] = {}
+    if gaps := unrecorded_switches(trace):
+        low, high = trace.ts[gaps.before].tolist(), trace.ts[gaps.rows].tolist()
+        for cpu, *span in zip(trace.cpu[gaps.rows].tolist(), low, high, strict=True):
+            spans.setdefault(cpu, []).append((min(span), max(span)))
+    return Holes(spans)
 
 
 def _of_cpu(

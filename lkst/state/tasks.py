@@ -13,6 +13,7 @@ from lkst.state.model import Context, Lock, Task
 from lkst.state.tables import Table, last_by, open_ones, table
 from lkst.state.words import Words
 from lkst.tables import TASK_DEAD, TASK_PREEMPTED
+from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
 __all__ = ("find_locks", "find_tasks", "task_contexts")
@@ -43,11 +44,13 @@ def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
     exits = table(trace, "sched_process_exit")
     gone = last_by(trace.pid[exits.rows], exits.rows)
     last = last_by(trace.pid, np.arange(len(trace)))
+    unseen = _left_unseen(trace)
     pids = sorted({*away, *back, *woken, *last} - {0})
     tasks = {}
     for pid in pids:
         task = Task(pid, "", "unknown", last=last.get(pid))
         _tell(task, words, switches, away.get(pid), back.get(pid))
+        _tell_unseen(task, unseen.get(pid))
         if pid in woken:
             _tell_woken(task, trace, wakeups, woken[pid])
         if pid in gone and task.state != "running":
@@ -92,6 +95,20 @@ def _tell_woken(task: Task, trace: Trace, wakeups: Table, index: int) -> None:
         return
     task.state, task.letter, task.row = "runnable", "", row
     task.since, task.cpu = int(trace.ts[row]), int(wakeups["target_cpu"][index])
+
+
+def _left_unseen(trace: Trace) -> dict[int, int]:
+    """Find the tasks that left a CPU without a record: rows where another one showed up there."""
+    gaps = unrecorded_switches(trace)
+    return {} if gaps is None else last_by(gaps.left, gaps.rows)
+
+
+def _tell_unseen(task: Task, row: int | None) -> None:
+    """Take back that a task runs if it left its CPU before ``row``, and was not seen again."""
+    if row is None or task.state != "running" or task.row is None or task.row > row:
+        return
+    if task.last is None or task.last < row:
+        task.state, task.row, task.since = "unknown", None, None
 
 
 def _name(tasks: dict[int, Task], words: Words) -> None:

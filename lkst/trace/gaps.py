@@ -9,6 +9,8 @@ switch there brought in another one proves that a switch has no record: the kern
 call the tracepoint, or skipped the program.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +19,7 @@ from lkst.decode.catalogue import Event
 from lkst.decode.ring import IN_FLIGHT, TORN
 from lkst.trace.trace import Trace
 
-__all__ = ("unrecorded_switches",)
+__all__ = ("Gaps", "unrecorded_switches")
 
 _SWITCH, _EXEC, _MASKSET = "sched_switch", "sched_process_exec", "maskset_use"
 
@@ -26,7 +28,22 @@ _SWITCH, _EXEC, _MASKSET = "sched_switch", "sched_process_exec", "maskset_use"
 _OF_THREADS = ("sys_enter", "sys_exit", "page_fault_user")
 
 
-def unrecorded_switches(trace: Trace) -> NDArray[np.int64] | None:
+@dataclass(frozen=True)
+class Gaps:
+    """Where threads show up without having been switched to; each may be several switches."""
+
+    #: Rows of the trace in which they show up, in ascending order.
+    rows: NDArray[np.int64]
+    #: Rows of the same CPU in which it was last known who ran: the switch came between.
+    before: NDArray[np.int64]
+    #: Ids of the threads that ran then, and have left the CPU since.
+    left: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def unrecorded_switches(trace: Trace) -> Gaps | None:
     """
     Find where threads show up without having been switched to.
 
@@ -36,8 +53,7 @@ def unrecorded_switches(trace: Trace) -> NDArray[np.int64] | None:
     A CPU that has lost records within its rings is left out.
 
     :param trace: of all records
-    :return: rows of the trace, in ascending order; each stands for one or more missing
-        switches. None: not known, since ``sched_switch`` is not recorded or is filtered
+    :return: None: not known, since ``sched_switch`` is not recorded or is filtered
     """
     events = {event.name: event for event in trace.catalogue.events.values()}
     switch = events.get(_SWITCH)
@@ -63,13 +79,16 @@ def unrecorded_switches(trace: Trace) -> NDArray[np.int64] | None:
     renamed = _renamed(trace, events.get(_EXEC))
     pairs = zip(after[found - 1].tolist(), here[found].tolist(), strict=True)
     found = found[np.array([pair not in renamed for pair in pairs], bool)]
-    return np.sort(rows[found])
+    found = found[np.argsort(rows[found], kind="stable")]
+    return Gaps(rows[found], rows[found - 1], after[found - 1])
 
 
 def _filtered(trace: Trace) -> bool:
     """Whether some records of switches may have been left out on purpose, or none can tell."""
     control = trace.control
-    return control is None or any(control.filter[n].flags for n in range(layout.MAX_MASKSETS))
+    if trace.image.partial or control is None:
+        return True
+    return any(control.filter[n].flags for n in range(layout.MAX_MASKSETS))
 
 
 def _damaged(trace: Trace) -> list[int]:

@@ -122,3 +122,20 @@ def test_time_that_an_interrupt_has_overtaken_is_no_hole() -> None:
     made.record(0, 300, 7, "sys_exit", nr=1)
     assert rows(made, "FROM holes") == []
     assert rows(made, SYSCALLS) == WHOLE
+
+
+@pytest.mark.parametrize("missing", [False, True])
+def test_a_switch_without_a_record(missing: bool) -> None:
+    """Whose time it was until another thread shows up is not known; all else is."""
+    made = Synthetic()
+    made.record(0, 100, 9, "sched_switch", next_pid=7)
+    made.record(0, 150, 7, "block_rq_issue", rq=1)
+    if not missing:
+        made.record(0, 200, 7, "sched_switch", next_pid=8)
+    made.record(0, 300, 8, "block_rq_complete", rq=1)
+    made.record(0, 400, 8, "sched_switch", next_pid=9)
+    made.record(0, 500, 9, "sched_switch", next_pid=7)
+    query = "SELECT start_ns, duration_ns, pid FROM contexts ORDER BY start_ns"
+    spans = [(100, None, 7)] if missing else [(100, 100, 7), (200, 200, 8)]
+    assert rows(made, query) == [*spans, (400, 100, 9), (500, None, 7)]
+    assert rows(made, "SELECT duration_ns FROM block_requests") == [(150,)]

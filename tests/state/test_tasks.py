@@ -41,6 +41,18 @@ def test_woken_and_not_yet_running() -> None:
     assert story.state().tasks[7].state == "running"
 
 
+def test_left_its_cpu_without_a_record() -> None:
+    story = Story()
+    story.switch(1, 0, ("sh", 5), ("cat", 7))
+    assert story.state().tasks[7].state == "running"
+    story.switch(2, 0, ("dd", 8), ("sh", 5))
+    assert story.state().tasks[7].state == "unknown"
+    story.record(3, 0, 5, "sched_wakeup", comm="cat", pid=7, target_cpu=1)
+    assert story.state().tasks[7].state == "runnable"
+    story.switch(4, 0, ("sh", 5), ("cat", 7))
+    assert story.state().tasks[7].state == "running"
+
+
 def test_a_wakeup_before_it_went_to_sleep_does_not_count() -> None:
     story = Story()
     story.record(0.5, 1, 5, "sched_wakeup", comm="cat", pid=7)

@@ -29,8 +29,8 @@ def built(made: Synthetic) -> Trace:
 def found(made: Synthetic) -> list[int] | None:
     """Give the times at which gaps show."""
     trace = built(made)
-    rows = unrecorded_switches(trace)
-    return None if rows is None else trace.ts[rows].tolist()
+    gaps = unrecorded_switches(trace)
+    return None if gaps is None else trace.ts[gaps.rows].tolist()
 
 
 def test_nothing_is_missing() -> None:
@@ -57,6 +57,10 @@ def test_a_thread_that_nobody_switched_to() -> None:
     switch(made, 20, 2, 1, 1)
     assert found(made) == [30, 60]
     trace = built(made)
+    gaps = unrecorded_switches(trace)
+    assert gaps is not None
+    assert trace.ts[gaps.before].tolist() == [20, 50]
+    assert gaps.left.tolist() == [2, 4]
     assert [cpu["unrecorded_switches"] for cpu in json.loads(list_json(trace))["cpus"]] == [2, 0]
     assert "switches without a record: CPU 0: 2 at least" in list_text(trace)
 
