@@ -25,8 +25,6 @@ __all__ = ("measure",)
 ROUNDS = 11
 PIPE_OPERATIONS = 20000
 SCHED = ("sched_switch", "sched_wakeup", "sched_waking")
-#: To have the recorder know which thread runs, as with all larger masksets.
-TRACKERS = ("sched_switch", "sched_process_exec")
 
 
 @contextlib.contextmanager
@@ -51,7 +49,7 @@ def _detached() -> Iterator[None]:
 @contextlib.contextmanager
 def _trigger() -> Iterator[None]:
     """Record, with a trigger that looks at each event and never fires."""
-    with recorder(["sys_enter", *TRACKERS]):
+    with recorder(["sys_enter"]):
         with steer() as running:
             clauses = compile_expression("sys_enter.nr == 99999", running.catalogue, LiveNames())
             add_trigger(running, "never", "", clauses, Actions(notify=True), None, 1)
@@ -99,8 +97,7 @@ def _sys_enter(program: Path, floor: Path) -> Iterator[Result]:
         "empty": partial(bpf_program, floor, "empty", hook),
         "clock": partial(bpf_program, floor, "clock", hook),
         "ringbuf": partial(bpf_program, floor, "ringbuf", hook),
-        "recorder": partial(recorder, [*hook, *TRACKERS]),
-        "alone": partial(recorder, hook),
+        "recorder": partial(recorder, hook),
         "gated": _gated,
         "count": partial(recorder, hook, "count"),
         "trigger": _trigger,
@@ -110,7 +107,6 @@ def _sys_enter(program: Path, floor: Path) -> Iterator[Result]:
     yield Result("system call, nothing traced", taken["none"], "ns")
     yield Result("empty program, over that", _over(taken, "empty", "none"), "ns")
     yield from _compare("sys_enter, over an empty program", taken)
-    yield Result("... without sched_switch", _over(taken, "alone", "empty"), "ns")
     yield Result("... counted", _over(taken, "count", "empty"), "ns")
     yield Result("... with a trigger that looks at it", _over(taken, "trigger", "empty"), "ns")
     yield Result("... gated off", _over(taken, "gated", "empty"), "ns", 5)
@@ -139,7 +135,7 @@ def _all_cpus(program: Path) -> Iterator[Result]:
     cpus = sorted(os.sched_getaffinity(0))
     one: list[float] = []
     all_: list[float] = []
-    with recorder(["sys_enter", *TRACKERS]):
+    with recorder(["sys_enter"]):
         for _ in range(ROUNDS):
             for count, rates in ((1, one), (len(cpus), all_)):
                 words = [str(program), *map(str, cpus[:count])]
