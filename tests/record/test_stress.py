@@ -224,7 +224,7 @@ SAME = {
 }
 
 
-@pytest.fixture(scope="module", params=["6.12", "7"])
+@pytest.fixture(scope="module", params=["6.1", "6.12", "6.12-rt", "7"])
 def dump(request: pytest.FixtureRequest, lab: Lab) -> Dump:
     words = ("--no-record", "--thread-per-cpu", "--timeout", "300")
     return lab(request.param, *words, script=SCRIPT)
@@ -259,9 +259,15 @@ def test_a_reader_beside_it(said: dict[str, Any]) -> None:
 
 
 def test_what_the_kernel_skipped(said: dict[str, Any]) -> None:
-    """A program that is preempted is skipped by others; from Linux 7 on those of system calls."""
+    """
+    A program that is interrupted or preempted is skipped meanwhile.
+
+    From Linux 7 on that happens to those of system calls. Timers that expire in a softirq are
+    interrupted by those that expire in a hard interrupt.
+    """
     skipped = {event for event, count in said["misses"].items() if count}
-    assert skipped <= {"sys_enter", "sys_exit"}
+    timers = {"hrtimer_expire_entry", "hrtimer_expire_exit"}
+    assert skipped <= {"sys_enter", "sys_exit"} | timers
 
 
 def test_the_dump(dump: Dump, said: dict[str, Any], lkst: Run) -> None:
@@ -291,7 +297,7 @@ def test_the_dump(dump: Dump, said: dict[str, Any], lkst: Run) -> None:
             numbers[own].append(number)
             if own != record["pid"]:
                 misattributed.append((own, record["pid"], record["ts"]))
-    assert running and numbers and not wrong
+    assert running and not wrong
     # How many processes are among the last records depends on when the machine stopped.
     assert numbers
     assert misattributed == []
