@@ -1,6 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""``python -m lkst``"""
+"""The program ``lkst``, also as ``python -m lkst``."""
 
-from lkst.cli import main
+import sys
 
-main()
+__all__ = ("main",)
+
+
+def main() -> None:
+    """Run the command line of this process."""
+    try:
+        # Importing it takes long enough to be interrupted.
+        from lkst.cli import main as run_command_line
+
+        run_command_line()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,11 +7,16 @@ Which commands there are and where they live. A command's module is imported whe
 the command is used: starting a recorder needs neither numpy nor drgn.
 """
 
-from collections.abc import Sequence
+import _thread
+from collections.abc import Iterator, Sequence
+import contextlib
 import importlib
 import os
 import signal
 import sys
+import threading
+from types import FrameType
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -51,11 +56,29 @@ COMMANDS = {
 }
 
 
+@contextlib.contextmanager
+def _enough() -> Iterator[None]:
+    """End well if whoever reads the output has enough, as "head" has."""
+    try:
+        yield
+    except BrokenPipeError:
+        # click would call it a failure.
+        raise click.exceptions.Exit(0) from None
+
+
 class _Commands(click.Group):
     """Commands whose modules are imported late."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        with _enough():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> object:
+        with _enough():
+            return super().invoke(ctx)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -91,6 +114,48 @@ def cli() -> None:
     """
 
 
+@contextlib.contextmanager
+def _interrupts() -> Iterator[None]:
+    """
+    Make whatever an interrupt becomes on its way a KeyboardInterrupt again.
+
+    Libraries that call back into Python turn it into errors of their own.
+    """
+    before = signal.getsignal(signal.SIGINT)
+    interrupted = False
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        nonlocal interrupted
+        interrupted = True
+        assert callable(before)
+        before(number, frame)
+
+    def interrupt_again(unraisable: Any) -> None:
+        # One that came while nobody could take it, as in a callback of the import system.
+        if unraisable.exc_type is KeyboardInterrupt:
+            _thread.interrupt_main()
+        else:
+            hook(unraisable)
+
+    hook = sys.unraisablehook
+    handles = callable(before) and threading.current_thread() is threading.main_thread()
+    if handles:
+        signal.signal(signal.SIGINT, handle)
+        sys.unraisablehook = interrupt_again
+    try:
+        yield
+    except click.exceptions.Exit:
+        raise
+    except Exception:
+        if interrupted:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if handles:
+            sys.unraisablehook = hook
+            signal.signal(signal.SIGINT, before)
+
+
 def run(
     arguments: Sequence[str], *, name: str = "lkst", context: object = None, usage: bool = True
 ) -> int:
@@ -103,7 +168,8 @@ def run(
     :return: exit status; messages have gone to standard error
     """
     try:
-        result = cli.main(list(arguments), prog_name=name, standalone_mode=False, obj=context)
+        with _interrupts():
+            result = cli.main(list(arguments), prog_name=name, standalone_mode=False, obj=context)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.Abort:
@@ -119,8 +185,11 @@ def run(
         return error.status
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        raise
+    except ImportError as error:
+        if (error.name or "").partition(".")[0] != "drgn":
+            raise
+        click.echo(f"lkst: {needs_drgn()}", err=True)
+        return LkstError.status
     except MemoryError:
         click.echo("lkst: there is not enough memory for this", err=True)
         return LkstError.status
@@ -130,13 +199,24 @@ def run(
     return result if isinstance(result, int) else 0
 
 
+def needs_drgn() -> str:
+    """Say which drgn is needed, and which is there."""
+    try:
+        import drgn
+
+        return f"needs drgn 0.3 or later, and this is drgn {drgn.__version__}"
+    except (ImportError, AttributeError):
+        return "needs drgn 0.3 or later, and there is none"
+
+
 def main() -> None:
     """Run the command line of this process."""
+    status = run(sys.argv[1:])
+    # From here on there is nothing to interrupt, and Python would print where it was.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        status = run(sys.argv[1:])
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read us has enough; keep Python from complaining at exit.
+        # Keep Python from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 128 + signal.SIGPIPE
     sys.exit(status)

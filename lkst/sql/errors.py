@@ -3,10 +3,13 @@
 
 from collections.abc import Iterator
 import contextlib
+from typing import NoReturn
 
 from lkst.errors import LkstError, Usage
 
 __all__ = ("sql_errors",)
+
+_INTERRUPTED = "Query interrupted"
 
 
 @contextlib.contextmanager
@@ -23,7 +26,20 @@ def sql_errors(prefix: str = "") -> Iterator[None]:
         yield
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
-    except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.InternalException) as error:
+    except (RuntimeError, duckdb.Error) as error:
+        # What DuckDB's client makes of a signal while it executes, or calls us.
+        if str(error) == _INTERRUPTED or KeyboardInterrupt.__name__ in str(error):
+            raise KeyboardInterrupt from None
+        _explain(error, prefix)
+
+
+def _explain(error: Exception, prefix: str) -> NoReturn:
+    import duckdb
+
+    if isinstance(
+        error, duckdb.OutOfMemoryException | duckdb.IOException | duckdb.InternalException
+    ):
         raise LkstError(f"{prefix}{error}") from None
-    except duckdb.Error as error:
+    if isinstance(error, duckdb.Error):
         raise Usage(f"{prefix}{error}") from None
+    raise error
