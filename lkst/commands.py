@@ -323,7 +323,7 @@ def _cost(seconds: float, name: str | None, form: str) -> str:
         if name is None and PINS.is_dir():
             cost = measure_cost(seconds)
         else:
-            with temporary_recorder(open_store().load(name or "default"), 1 << 20) as pins:
+            with temporary_recorder(open_store().load(name or "default")) as pins:
                 cost = measure_cost(seconds, pins)
     return cost_text(cost) if form == "text" else cost_json(cost)
 

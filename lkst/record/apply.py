@@ -58,11 +58,12 @@ def outdated() -> bool:
 
 
 def start_recorder(
-    size: int, maskset: Maskset, *, replace: bool, save_old: Path | None, report: Report
+    size: int | None, maskset: Maskset, *, replace: bool, save_old: Path | None, report: Report
 ) -> Started:
     """
     Start the recorder with the user's handlers known to it.
 
+    :param size: of each ring in bytes; None: the usual size, or what fits into the memory
     :param replace: whether one that runs may be replaced; it goes when the new one records
     :param save_old: folder for what the old one holds; None: it is lost
     :param report: told what was saved, and what could not be

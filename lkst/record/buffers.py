@@ -20,10 +20,12 @@ from lkst.record.pins import Recorder
 
 __all__ = (
     "MAIN",
+    "USUAL_RING",
     "BufferStatus",
     "delete_buffer",
     "find_buffer",
     "first_buffer",
+    "fitting_ring",
     "forget_leftovers",
     "freeze_buffer",
     "list_buffers",
@@ -42,6 +44,11 @@ MAIN = "main"
 _SHARE = 8
 _MIN_RING = 4096
 
+#: Size of a ring in bytes unless a size is given or the memory is too small.
+USUAL_RING = 1 << 20
+#: The map of a buffer has one entry for each slot.
+_MAX_SLOTS = (1 << 32) - 1
+
 
 @dataclass(frozen=True)
 class BufferStatus:
@@ -57,24 +64,44 @@ class BufferStatus:
     heads: list[int]
 
 
-def nr_slots_of(size: int, nr_cpus: int, used: int = 0) -> int:
+def fitting_ring(nr_cpus: int, memory: int, used: int = 0) -> int:
+    """
+    Return the size of the largest rings that fit, in bytes: a power of two.
+
+    :param nr_cpus: how many rings there are; the kernel allocates all of them at once
+    :param memory: of the machine, in bytes
+    :param used: what other buffers take, in bytes
+    :return: 0: not even the smallest rings fit
+    """
+    room = min((memory // _SHARE - used) // nr_cpus, _MAX_SLOTS // nr_cpus * layout.SLOT_SIZE)
+    return 1 << room.bit_length() - 1 if room >= _MIN_RING else 0
+
+
+def nr_slots_of(size: int | None, nr_cpus: int, used: int = 0) -> int:
     """
     Tell how many slots a ring gets.
 
-    :param size: of the ring in bytes; rounded up to a power of two
+    :param size: of the ring in bytes; rounded up to a power of two; None: the usual size, or
+        what fits into the memory if that is less
+    :param nr_cpus: possible CPUs, each of which gets a ring
     :param used: what other buffers take, in bytes
     :raises Usage: if it is too small, or all rings take too much of the memory
     """
+    memory = machine.memory()
+    fitting = fitting_ring(nr_cpus, memory, used)
+    if size is None:
+        size = min(USUAL_RING, fitting) or _MIN_RING
     slots = 1 << max(size // layout.SLOT_SIZE - 1, 0).bit_length()
     if slots * layout.SLOT_SIZE < _MIN_RING:
         raise Usage(f"a ring of {size} bytes is too small: at least {_MIN_RING >> 10} KiB")
-    total = slots * layout.SLOT_SIZE * nr_cpus
-    if used + total > machine.memory() // _SHARE or slots * nr_cpus >= 1 << 32:
-        beside = f", beside {used >> 20} MiB of other buffers," if used else ""
+    ring = slots * layout.SLOT_SIZE
+    if ring > fitting:
+        beside = f", beside {used >> 20} MiB of other buffers" if used else ""
+        advice = f"give --size {fitting >> 10}K or less" if fitting else "no size fits"
         raise Usage(
-            f"{nr_cpus} rings of {slots * layout.SLOT_SIZE >> 10} KiB are {total >> 20} MiB{beside}"
-            f" more than 1/{_SHARE} of this machine's {machine.memory() >> 20} MiB (--size is per"
-            " CPU)"
+            f"{nr_cpus} rings of {ring >> 10} KiB, one for each possible CPU, take"
+            f" {ring * nr_cpus >> 20} MiB{beside}: more than 1/{_SHARE} of this machine's"
+            f" {memory >> 20} MiB: {advice}"
         )
     return slots
 

@@ -8,6 +8,7 @@ import click
 from lkst.errors import Damaged, NotFound
 from lkst.record import machine
 from lkst.record.apply import apply_config, outdated, start_recorder
+from lkst.record.buffers import USUAL_RING
 from lkst.record.config import CONFIG, Config, load_config
 from lkst.record.health import find_faults
 from lkst.record.mask_commands import open_store
@@ -20,7 +21,7 @@ __all__ = ("start_command", "status_command", "stop_command")
 
 
 @click.command("start")
-@click.option("--size", help="Of each CPU's ring; 1M.")
+@click.option("--size", help="Of each CPU's ring; 1M, or less if all rings would not fit.")
 @click.option("--maskset", help="The one to activate; default.")
 @click.option(
     "--config",
@@ -59,6 +60,12 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
         f"recording {started.events} events in {started.nr_cpus} rings of"
         f" {started.ring_size >> 10} KiB: {total >> 10} KiB in all"
     )
+    if size is None and wanted.size is None and started.ring_size < USUAL_RING:
+        report(
+            f"rings of {started.ring_size >> 10} KiB instead of {USUAL_RING >> 10} KiB:"
+            f" {started.nr_cpus} CPUs are possible, and rings of all of them must fit into the"
+            " memory"
+        )
     for hook, reason in started.missing.items():
         report(f"not on this kernel: {hook}: {reason}")
     if config:

@@ -87,8 +87,8 @@ class Config:
     """The whole file."""
 
     maskset: str = "default"
-    #: Of each CPU's ring, in bytes.
-    size: int = 1 << 20
+    #: Of each CPU's ring, in bytes; None: the usual size, or what fits into the memory.
+    size: int | None = None
     #: Where the rings of a recorder that is stopped or replaced are saved; None: nowhere.
     save_old: Path | None = Path("/var/lib/lkst")
     buffers: tuple[Buffer, ...] = ()
@@ -106,7 +106,8 @@ DEFAULT_CONFIG_TEXT = """\
 # Which events are recorded, and how: see "lkst mask".
 #maskset = "default"
 
-# Of each CPU's ring.
+# Of each CPU's ring. Unless it is set: 1M, or less if rings of all possible CPUs would
+# take too much memory.
 #size = "1M"
 
 # Where the rings of a recorder that is stopped or replaced are saved; "": nowhere.
@@ -293,7 +294,7 @@ def _toml(value: object) -> str:
 def _read_config(table: _Table) -> Config | None:
     default = Config()
     maskset = table.text("maskset", _name("maskset"), default.maskset)
-    size = table.text("size", _size, default.size)
+    size = table.text("size", _size)
     save_old = table.text("save_old", _folder, str(default.save_old))
     buffers = table.tables("buffer", _read_buffer)
     triggers = table.tables("trigger", _read_trigger)
@@ -301,7 +302,7 @@ def _read_config(table: _Table) -> Config | None:
     probes = table.tables("probe", _read_probe)
     heartbeat = table.table("heartbeat", _read_heartbeat)
     table.finish()
-    if maskset is None or size is None or save_old is None:
+    if maskset is None or save_old is None:
         return None
     old = Path(save_old) if save_old else None
     return Config(maskset, size, old, buffers, triggers, handlers, probes, heartbeat)

@@ -100,13 +100,13 @@ class Cost:
 
 
 @contextlib.contextmanager
-def temporary_recorder(maskset: Maskset, size: int) -> Iterator[Path]:
+def temporary_recorder(maskset: Maskset, size: int | None = None) -> Iterator[Path]:
     """
     Load a second recorder; it is gone afterwards, whatever ends this but SIGKILL.
 
     What is left by that is removed by the next one that is started.
 
-    :param size: of each ring, in bytes
+    :param size: of each ring, in bytes; None: the usual size, or what fits into the memory
     :raises LkstError: if it cannot be done
     """
     pins = PINS.with_name(f"{PINS.name}-{os.getpid()}")

@@ -49,7 +49,7 @@ class Started(NamedTuple):
 
 
 def start(
-    size: int,
+    size: int | None,
     maskset: Maskset,
     pins: Path = PINS,
     *,
@@ -59,7 +59,8 @@ def start(
     """
     Load a recorder and pin it.
 
-    :param size: of each CPU's ring in bytes; rounded up to a power of two
+    :param size: of each CPU's ring in bytes; rounded up to a power of two; None: the usual size,
+        or what fits into the memory
     :param maskset: the one to activate
     :param replace: called with the pins of the recorder that runs already, when the new one
         records; None: there must be none

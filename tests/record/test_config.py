@@ -11,6 +11,7 @@ import pytest
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, Usage
 from lkst.record.actions import Actions
+from lkst.record.buffers import USUAL_RING
 from lkst.record.config import (
     DEFAULT_CONFIG_TEXT,
     Buffer,
@@ -70,7 +71,7 @@ def refusal(text: str) -> list[str]:
 
 def test_nothing_said() -> None:
     assert parse_config("", "lkst.toml") == Config()
-    assert Config() == Config("default", 1 << 20, Path("/var/lib/lkst"))
+    assert Config() == Config("default", None, Path("/var/lib/lkst"))
     assert parse_config("[heartbeat]\n", "lkst.toml").heartbeat == Heartbeat(
         SECOND, 5 * SECOND, Actions(notify=True)
     )
@@ -84,7 +85,7 @@ def test_the_default_file_says_the_defaults() -> None:
     config = parse_config(uncommented, "lkst.toml")
     assert (config.maskset, config.size, config.save_old) == (
         Config().maskset,
-        Config().size,
+        USUAL_RING,
         Config().save_old,
     )
     assert config.heartbeat == Heartbeat()
