@@ -119,7 +119,7 @@ def _which(prog: Program, is_so: Callable[[int], bool]) -> frozenset[int]:
 def _task(task: Object) -> EndTask:
     return EndTask(
         pid=task.pid.value_(),
-        comm=task.comm.string_().decode("utf-8", "replace"),
+        comm=task.comm.string_().decode("utf-8", "surrogateescape"),
         state=_state(task),
     )
 

@@ -44,7 +44,7 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         panic_message=_panic_message(prog),
         clock=read_timekeeper(prog, find_symbols),
         crash_time=read_crash_time(prog),
-        task_name=lambda pid: _string(lambda: find_task(prog, pid).comm),
+        task_name=lambda pid: _string(lambda: find_task(prog, pid).comm, "surrogateescape"),
         names=names,
         others=functools.cache(lambda kind: _others(prog, find_symbols, names, kind)),
         end=functools.cache(lambda: _end(prog, find_symbols)),
@@ -72,12 +72,12 @@ def _others(prog: Program, find_symbols: Finder, names: Names, kind: str) -> lis
     )
 
 
-def _string(get: Callable[[], Object]) -> str:
+def _string(get: Callable[[], Object], errors: str = "replace") -> str:
     try:
         raw: bytes = get().string_()
     except (AttributeError, FaultError, LookupError, ValueError):
         return ""
-    return raw.decode("utf-8", "replace")
+    return raw.decode("utf-8", errors)
 
 
 def _panic_message(prog: Program) -> str:

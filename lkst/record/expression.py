@@ -277,7 +277,7 @@ def _opposite(term: Term) -> Term:
 def _name_term(field: Field, op: str, value: Token) -> Term:
     if op not in ("==", "!="):
         raise Usage("names are only compared by == and !=")
-    name = value.value.encode()
+    name = value.value.encode("utf-8", "surrogateescape")
     if len(name) > _NAME_SIZE:
         raise Usage(f"{value} is too long: the kernel keeps {_NAME_SIZE} bytes of a name")
     if b"\0" in name:

@@ -124,7 +124,7 @@ def new_command(name: str, other: str) -> None:
     "filters",
     multiple=True,
     metavar="'KIND LIST'",
-    help="pid 12,34 [children]; comm nginx,postgres*; cgroup /a/b; cpu 0,2-3.",
+    help='pid 12,34 [children] (of the host); comm nginx,postgres*,"[k]*"; cgroup /a/b; cpu 0,2-3.',
 )
 @click.option("--no-filter", is_flag=True, help="Forget the filters that there are.")
 def set_command(

@@ -19,6 +19,7 @@ from lkst.record import libbpf
 from lkst.record.masktext import Filter as FilterText
 from lkst.record.masktext import Handler, Maskset
 from lkst.record.pins import Recorder
+from lkst.record.taskfilter import comm_bytes
 from lkst.tables import SIGNED
 
 __all__ = (
@@ -140,10 +141,9 @@ def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
             filter_.cpus[cpu // 64] |= 1 << cpu % 64
     for place, pattern in enumerate(wanted.comms):
         filter_.flags |= layout.BY_COMM
-        name = pattern.removesuffix("*").encode()
+        name = comm_bytes(pattern)
         filter_.comm[place].comm[: len(name)] = name
-        # With its end, where it is a whole name.
-        filter_.comm[place].size = len(name) + (pattern == pattern.removesuffix("*"))
+        filter_.comm[place].size = len(name)
     for place, path in enumerate(wanted.cgroups):
         filter_.flags |= layout.BY_CGROUP
         id_, level = _find_cgroup(path)

@@ -32,7 +32,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|(.))", re.DOTALL)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 
@@ -49,12 +49,14 @@ class Token:
 
     @property
     def value(self) -> str:
-        """What it says: without quotes."""
+        """What it says: without quotes; bytes that are not UTF-8 as surrogates."""
         if self.kind != "quoted":
             return self.text
-        return _ESCAPE.sub(
-            lambda m: chr(int(m[1], 16)) if m[1] else _ESCAPES.get(m[2], m[2]), self.text[1:-1]
-        )
+        try:
+            raw = _ESCAPE.sub(_unescape, self.text[1:-1]).encode("utf-8", "surrogateescape")
+        except (OverflowError, ValueError):
+            raise Usage(f"{self.text} has an escape that is no character") from None
+        return raw.decode("utf-8", "surrogateescape")
 
     def says(self, *texts: str) -> bool:
         """Whether it is one of these signs or keywords."""
@@ -62,6 +64,18 @@ class Token:
 
     def __str__(self) -> str:
         return self.text if self.kind == "quoted" else repr(self.text) if self.text else "the end"
+
+
+def _unescape(match: re.Match[str]) -> str:
+    """Read an escape; bytes that are not ASCII become surrogates, to be put together later."""
+    byte, short, long, other = match.groups()
+    if byte:
+        return bytes([int(byte, 16)]).decode("ascii", "surrogateescape")
+    if other:
+        return _ESCAPES.get(other, other)
+    char = chr(int(short or long, 16))
+    char.encode()
+    return char
 
 
 @dataclass(frozen=True)

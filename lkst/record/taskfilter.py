@@ -7,12 +7,13 @@ Whose events are recorded, as the lines ``filter KIND ...`` of a maskset say it.
 The recorder's programs check this at each event, so there is little of it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 import re
 
 from lkst.errors import Usage
 from lkst.lists import parse_cpus, parse_pids
+from lkst.quoting import escape_pattern, quote, unescape_pattern, unescape_quoted
 from lkst.record.names import nearest
 
 __all__ = (
@@ -21,6 +22,7 @@ __all__ = (
     "MAX_CPUS",
     "MAX_PIDS",
     "Filter",
+    "comm_bytes",
     "format_filter",
     "merge_filters",
     "parse_filter",
@@ -35,8 +37,9 @@ MAX_CPUS = 1024
 #: Bytes of a task's name, without the zero at its end: TASK_COMM_LEN.
 _COMM_SIZE = 15
 
-_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\["\\])*)"|([^\s",\\]+))\s*(,|$)')
+_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"(\*?)|([^\s",\\]+))\s*(,|$)', re.DOTALL)
 _BARE = re.compile(r'[^\s",#\\]+')
+_LITERAL = re.compile(r"[?\[]")
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Filter:
     #: Thread ids, and whether what they start from now on counts as well.
     pids: tuple[int, ...] = ()
     children: bool = False
-    #: Tasks' names, or the beginning of names and ``*``.
+    #: Tasks' names, or the beginning of names and ``*``, as patterns of :mod:`lkst.quoting`.
     comms: tuple[str, ...] = ()
     #: Paths below the root of the cgroups.
     cgroups: tuple[str, ...] = ()
@@ -97,9 +100,9 @@ def format_filter(filter_: Filter) -> list[str]:
         pids = ",".join(map(str, filter_.pids))
         lines.append(f"pid {pids}{' children' if filter_.children else ''}")
     if filter_.comms:
-        lines.append(f"comm {_join(filter_.comms)}")
+        lines.append(f"comm {','.join(map(_quote_comm, filter_.comms))}")
     if filter_.cgroups:
-        lines.append(f"cgroup {_join(filter_.cgroups)}")
+        lines.append(f"cgroup {','.join(map(_quote, filter_.cgroups))}")
     if filter_.cpus:
         lines.append(f"cpu {_ranges(filter_.cpus)}")
     return lines
@@ -119,30 +122,47 @@ def _pids(text: str) -> Filter:
 
 
 def _comms(text: str) -> Filter:
-    comms = _split(text, "name")
+    # Each counts once.
+    comms = list(
+        dict.fromkeys(
+            bare if quoted is None else escape_pattern(quoted) + star
+            for quoted, star, bare in _split(text, "name")
+        )
+    )
     for comm in comms:
-        _check_comm(comm)
+        comm_bytes(comm)
     if len(comms) > MAX_COMMS:
         raise Usage(f"{len(comms)} names of tasks: {MAX_COMMS} at most")
     return Filter(comms=tuple(comms))
 
 
-def _check_comm(comm: str) -> None:
-    name = comm.removesuffix("*")
-    if any(char in name for char in "*?["):
+def comm_bytes(comm: str) -> bytes:
+    """
+    Give what the recorder compares a task's name with: all of it, or its beginning.
+
+    :param comm: one of a filter's names; with ``*`` at its end the beginning is meant
+    :return: with a zero byte at the end of a whole name
+    :raises Usage: if it is another pattern, or longer than names are
+    """
+    if comm == "*":
+        raise Usage(f"{comm!r} is every name: leave the filter out")
+    is_start = comm.endswith("*")
+    name = unescape_pattern(comm.removesuffix("*"))
+    if name is None:
         raise Usage(
             f"{comm!r}: the kernel compares a task's name or its beginning: say nginx or nginx*"
         )
-    if not name:
-        raise Usage(f"{comm!r} is every name: leave the filter out")
-    if not name.isprintable():
-        raise Usage(f"{comm!r} is no name of a task")
-    if len(name.encode()) > _COMM_SIZE:
-        raise Usage(f"{comm!r} is too long: the kernel keeps {_COMM_SIZE} bytes of a task's name")
+    raw = name.encode("utf-8", "surrogateescape")
+    if len(raw) > _COMM_SIZE:
+        raise Usage(f"{name!r} is too long: the kernel keeps {_COMM_SIZE} bytes of a task's name")
+    return raw if is_start else raw + b"\0"
 
 
 def _cgroups(text: str) -> Filter:
-    cgroups = _split(text, "cgroup")
+    cgroups = [
+        bare if quoted is None else quoted + star for quoted, star, bare in _split(text, "cgroup")
+    ]
+    cgroups = list(dict.fromkeys(cgroups))
     for path in cgroups:
         if not path.startswith("/") or not path.isprintable() or ".." in path.split("/"):
             raise Usage(f"{path!r} is no cgroup: say /system.slice/nginx.service")
@@ -166,25 +186,31 @@ _KINDS: dict[str, Callable[[str], Filter]] = {
 }
 
 
-def _split(text: str, what: str) -> list[str]:
-    """Take a list apart whose parts may stand in double quotes; each counts once."""
-    parts: dict[str, None] = {}
+def _split(text: str, what: str) -> Iterator[tuple[str | None, str, str]]:
+    """
+    Take a list apart whose parts may stand in double quotes.
+
+    :return: what stood in quotes, the ``*`` behind, and what stood without
+    """
     position, more = 0, ","
     while more:
         match = _ITEM.match(text, position)
         if not match:
             raise Usage(f'{text.strip()!r} is no list: a {what}, or several: a,"b c",d')
-        quoted, bare, more = match.groups()
-        parts[bare or re.sub(r"\\(.)", r"\1", quoted)] = None
+        quoted, star, bare, more = match.groups()
+        yield None if quoted is None else unescape_quoted(quoted), star or "", bare or ""
         position = match.end()
-    return list(parts)
 
 
-def _join(parts: Iterable[str]) -> str:
-    return ",".join(
-        part if _BARE.fullmatch(part) else '"' + re.sub(r'(["\\])', r"\\\1", part) + '"'
-        for part in parts
-    )
+def _quote_comm(comm: str) -> str:
+    if _BARE.fullmatch(comm) and comm.isprintable() and not _LITERAL.search(comm):
+        return comm
+    star = "*" if comm.endswith("*") else ""
+    return quote(unescape_pattern(comm.removesuffix("*")) or "") + star
+
+
+def _quote(part: str) -> str:
+    return part if _BARE.fullmatch(part) and part.isprintable() else quote(part)
 
 
 def _ranges(numbers: Iterable[int]) -> str:

@@ -10,12 +10,17 @@ that a terminal can show.
 
 import json
 
-__all__ = ("as_json", "clean", "quoted", "word")
+from lkst.quoting import quote, well_formed
+
+__all__ = ("as_json", "clean", "comm_word", "quoted", "word")
 
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 # In a bare word these would be taken for something else.
 _SPECIAL = frozenset(" =\"\\'")
+
+# The same, where --comm is given the word.
+_COMM_SPECIAL = _SPECIAL | frozenset("*?[,\ufffd")
 
 
 def clean(text: str) -> str:
@@ -37,15 +42,44 @@ def word(text: str) -> str:
     return quoted(text)
 
 
+def comm_word(text: str) -> str:
+    r"""
+    Show the name of a task as one word, which ``lkst.quoting`` reads as this name alone.
+
+    ``\xNN`` above 7f is a byte that is not part of UTF-8; characters are ``\uNNNN``.
+    """
+    if text and text.isprintable() and _COMM_SPECIAL.isdisjoint(text):
+        return text
+    return quote(text)
+
+
 def as_json(value: object, indent: int | None = None) -> str:
-    """Write JSON that a terminal can show: json itself leaves DEL as it is."""
-    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
+    """
+    Write JSON that a terminal can show: json itself leaves DEL as it is.
+
+    What is not UTF-8 becomes U+FFFD: readers refuse halves of surrogates.
+    """
+    text = json.dumps(value, indent=indent)
+    if "\\udc" in text:
+        text = json.dumps(_well_formed(value), indent=indent)
+    return text.replace("\x7f", "\\u007f")
+
+
+def _well_formed(value: object) -> object:
+    if isinstance(value, str):
+        return well_formed(value)
+    if isinstance(value, dict):
+        return {_well_formed(key): _well_formed(one) for key, one in value.items()}
+    return [_well_formed(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def _escape(char: str) -> str:
     code = ord(char)
     if char in _ESCAPES:
         return _ESCAPES[char]
+    if 0xDC80 <= code < 0xDD00:
+        # A byte that is not UTF-8.
+        code -= 0xDC00
     if code < 0x100:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -136,6 +136,7 @@ def _doubled(text: bytes) -> bytes:
 _CSV = dataclasses.replace(
     TEXT,
     value=lambda value: _doubled(TEXT.value(value)),
+    name=lambda name: _doubled(TEXT.name(name)),
     text=lambda text: _doubled(TEXT.text(text)),
 )
 

@@ -31,9 +31,17 @@ T = TypeVar("T")
 _OPTIONS = (
     click.option("--cpu", metavar="LIST", multiple=True, help="CPUs that wrote it: 0,2-3"),
     click.option(
-        "--pid", metavar="LIST", multiple=True, help="Tasks that wrote it or that it names: 12,34"
+        "--pid",
+        metavar="LIST",
+        multiple=True,
+        help="Tasks that wrote it or that it names, by thread ids of the host: 12,34",
     ),
-    click.option("--comm", metavar="NAMES", multiple=True, help="The same by name: sh,'kworker/*'"),
+    click.option(
+        "--comm",
+        metavar="NAMES",
+        multiple=True,
+        help="The same by name: sh,'kworker/*'; in double quotes literally: '\"[k]*\"'",
+    ),
     click.option(
         "--event",
         metavar="NAMES",
@@ -99,6 +107,10 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
 MEASURED = ("cpu", "pid", "comm", "since", "until")
 
 
+def _both(one: Any, other: Any) -> Any:
+    return one | other if isinstance(one, frozenset) else one + other
+
+
 def _read(given: dict[str, str | tuple[str, ...] | None]) -> Filters:
     values: dict[str, Any] = {}
     for name, text in given.items():
@@ -107,7 +119,8 @@ def _read(given: dict[str, str | tuple[str, ...] | None]) -> Filters:
         key, parse = _PARSERS[name]
         try:
             # An option that is given more than once adds to itself.
-            values[key] = parse(text if isinstance(text, str) else ",".join(text))
+            given_ = [parse(one) for one in ((text,) if isinstance(text, str) else text)]
+            values[key] = functools.reduce(_both, given_)
         except Usage as error:
             raise Usage(f"--{name}: {error}") from None
     filters = Filters(**values)

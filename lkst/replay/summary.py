@@ -15,7 +15,7 @@ from lkst.control import event_state
 from lkst.decode.catalogue import Event, is_ring_size
 from lkst.decode.image import Buffer
 from lkst.decode.ring import CPULoss
-from lkst.replay.clean import clean, word
+from lkst.replay.clean import clean, comm_word
 from lkst.trace.spans import NO_SPAN
 from lkst.trace.trace import Trace
 
@@ -114,7 +114,7 @@ def find_panic(trace: Trace) -> Panic | None:
         message = clean(record.texts(text, np.zeros(1, np.int64))[0].strip())
     names, codes = record.task_names.codes(record)
     name = names[int(codes[0])]
-    task = f"{word(name) if name else '?'}:{record.pid[0]}"
+    task = f"{comm_word(name) if name else '?'}:{record.pid[0]}"
     return Panic(message, int(record.cpu[0]), task)
 
 

@@ -17,7 +17,7 @@ import dataclasses
 import numpy as np
 
 from lkst.replay.cells import Part, decimal, distinct, matrix, pick
-from lkst.replay.clean import clean, word
+from lkst.replay.clean import clean, comm_word
 from lkst.replay.colour import RESET, TROUBLE, category_colour
 from lkst.replay.header import footer, header
 from lkst.replay.lines import Lines
@@ -127,7 +127,7 @@ class _Writer:
     def _write_task(self, chunk: Trace) -> list[Part]:
         names, codes = chunk.task_names.codes(chunk)
         used, codes = distinct(codes)
-        words = [f"{word(names[code]) if names[code] else _NO_NAME}:" for code in used]
+        words = [f"{comm_word(names[code]) if names[code] else _NO_NAME}:" for code in used]
         pid = chunk.pid
         taken = np.array([len(word) + 1 for word in words]).take(codes)
         for power in _POWERS[: len(str(int(pid.max()))) - 1]:

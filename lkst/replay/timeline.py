@@ -13,7 +13,7 @@ with its origin before its event::
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from lkst.replay.clean import as_json, clean, word
+from lkst.replay.clean import as_json, clean, comm_word, word
 from lkst.replay.header import footer, header, wrap
 from lkst.replay.machine import replay_jsonl
 from lkst.replay.rows import chunks
@@ -98,7 +98,9 @@ def _sources(line: Timeline) -> str:
 def _entry(placed: Placed, digits: int) -> str:
     entry = placed.entry
     cpu = " " * (digits + 2) if entry.cpu is None else f"[{entry.cpu:>{digits}}]"
-    task = "" if entry.pid is None else f"{word(placed.comm) if placed.comm else '?'}:{entry.pid}"
+    task = (
+        "" if entry.pid is None else f"{comm_word(placed.comm) if placed.comm else '?'}:{entry.pid}"
+    )
     event = clean(placed.origin)
     if entry.event != placed.origin:
         event += f":{clean(entry.event)}"

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lkst.decode.catalogue import COMM_SIZE, Event, Field
 from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
-from lkst.replay.clean import as_json, quoted, word
+from lkst.replay.clean import as_json, comm_word, quoted, word
 from lkst.replay.numbers import COMPANIONS, Value, namer_of
 from lkst.trace.facts import Names
 from lkst.trace.tasks import decode_comm, factorize
@@ -44,6 +44,8 @@ class Form:
     key: Callable[[str], bytes]
     #: Writes a number or a name.
     value: Callable[[Value], bytes]
+    #: Writes the name of a task or a thing.
+    name: Callable[[str], bytes]
     #: Writes a text.
     text: Callable[[str], bytes]
     #: Around hexadecimal numbers.
@@ -58,6 +60,7 @@ TEXT = Form(
     separator=b" ",
     key=lambda name: f"{name}=".encode(),
     value=lambda value: (word(value) if isinstance(value, str) else str(value)).encode(),
+    name=lambda name: comm_word(name).encode(),
     text=lambda text: quoted(text).encode(),
     quote=b"",
 )
@@ -66,6 +69,7 @@ JSON = Form(
     separator=b",",
     key=lambda name: f'"{name}":'.encode(),
     value=lambda value: as_json(value).encode(),
+    name=lambda name: as_json(name).encode(),
     text=lambda text: as_json(text).encode(),
     quote=b'"',
 )
@@ -91,7 +95,7 @@ class Values:
 
         @functools.lru_cache(_MEMORY)
         def name(raw: bytes) -> bytes:
-            return form.value(decode_comm(raw))
+            return form.name(decode_comm(raw))
 
         self._named = named
         self._name = name

@@ -105,7 +105,7 @@ def live_clock() -> ClockReading:
 
 def _task_name(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/comm").read_text(errors="replace").rstrip("\n")
+        return Path(f"/proc/{pid}/comm").read_text("utf-8", errors="surrogateescape").rstrip("\n")
     except OSError:
         return ""
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from lkst import layout
 from lkst.decode.catalogue import Event
+from lkst.quoting import well_formed
 from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
 from lkst.sql.holes import Holes, find_holes, find_unseen_switches
@@ -151,7 +152,7 @@ class Columns:
             found, which = self.trace.task_names.codes_of(
                 self.pid[rows], self.cpu[rows], np.arange(rows.start, rows.stop)
             )
-            own = [names.setdefault(name, len(names)) for name in found]
+            own = [names.setdefault(well_formed(name), len(names)) for name in found]
             codes[rows] = np.array(own, np.int32)[which]
         return Names(list(names), codes)
 
@@ -180,7 +181,8 @@ class Columns:
             elif found.size == _NAME:
                 column = self.trace.column(found, rows[where])
                 raw, which = factorize(column.astype(np.bytes_, copy=False))
-                own = [names.setdefault(decode_comm(name), len(names)) for name in raw.tolist()]
+                shown = [well_formed(decode_comm(name)) for name in raw.tolist()]
+                own = [names.setdefault(name, len(names)) for name in shown]
                 codes[where] = np.array(own, np.int64)[which]
         return Names(list(names), codes)
 

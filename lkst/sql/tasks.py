@@ -3,6 +3,7 @@
 
 import numpy as np
 
+from lkst.quoting import well_formed
 from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.pairs import Pairs, pair
 from lkst.sql.spans import either, maybe, span_columns, sure
@@ -34,7 +35,7 @@ def _comms(columns: Columns, pids: I64, pairs: Pairs, begin: I64) -> Names:
     """Name tasks as they were called last."""
     names = columns.trace.task_names
     child = columns.texts(begin, "child_comm")[pairs.begin]
-    found = [names.last(pid) for pid in pids.tolist()]
+    found = [well_formed(names.last(pid)) for pid in pids.tolist()]
     every = {name: code for code, name in enumerate(dict.fromkeys([*found, *child.names]))}
     codes = [
         every[name] if name else every[child.names[code]] if code >= 0 else -1
@@ -49,7 +50,7 @@ def _with_others(columns: Columns, table: dict[str, Column]) -> dict[str, Column
     assert isinstance(told, np.ndarray)
     others = np.setdiff1d(np.unique(columns.pid), np.append(told, 0))
     count = len(others)
-    names = [columns.trace.task_names.last(pid) for pid in others.tolist()]
+    names = [well_formed(columns.trace.task_names.last(pid)) for pid in others.tolist()]
     last = np.zeros(int(columns.pid.max(initial=0)) + 1, np.int64)
     last[columns.pid] = columns.cpu
     none = np.zeros(count, bool)

@@ -13,7 +13,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.replay.clean import clean, word
+from lkst.replay.clean import clean, comm_word
 from lkst.replay.numbers import NAMERS
 from lkst.replay.rows import Rows
 from lkst.replay.values import TEXT
@@ -39,7 +39,7 @@ def seconds(ns: int) -> str:
 
 def who(comm: str, pid: int) -> str:
     """Name a task."""
-    return f"{word(comm) if comm else '?'}:{pid}"
+    return f"{comm_word(comm) if comm else '?'}:{pid}"
 
 
 class Words:

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lkst.decode.matching import match_events, nearest
 from lkst.decode.sieve import Sieve, all_of, by_cpu, by_event, by_pid
 from lkst.errors import Usage
-from lkst.lists import parse_cpus, parse_pids, split_list
+from lkst.lists import parse_cpus, parse_pids
+from lkst.quoting import matches, split_patterns
 from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
 
@@ -56,7 +57,7 @@ class Filters:
     cpus: frozenset[int] | None = None
     #: Tasks by thread id: the record was written by one of them or names it.
     pids: frozenset[int] | None = None
-    #: The same by name, as shell patterns.
+    #: The same by name, as patterns of :func:`parse_patterns`.
     comms: tuple[str, ...] | None = None
     #: Shell patterns for an event's name, category, or name in LKST.
     events: tuple[str, ...] | None = None
@@ -158,18 +159,17 @@ def _by_comm(trace: Trace, patterns: tuple[str, ...]) -> Bools:
 
 
 def _matching(names: list[str], patterns: tuple[str, ...]) -> Bools:
-    return np.array(
-        [any(fnmatchcase(name, pattern) for pattern in patterns) for name in names], bool
-    )
+    return np.array([matches(name, patterns) for name in names], bool)
 
 
 def parse_patterns(text: str) -> tuple[str, ...]:
     """
-    Read names or shell patterns between commas.
+    Read names, shell patterns, and names in double quotes, between commas.
 
-    :raises Usage: if there is none
+    :return: shell patterns
+    :raises Usage: if there is none, or the quotes make no sense
     """
-    return tuple(split_list(text, "name"))
+    return tuple(split_patterns(text, "name"))
 
 
 def parse_last(text: str) -> int:

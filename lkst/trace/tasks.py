@@ -247,8 +247,12 @@ def _task(pid: I64, cpu: I64) -> I64:
 
 
 def decode_comm(raw: bytes) -> str:
-    """Read a name: up to its first zero byte, whatever follows."""
-    return raw.split(b"\0", 1)[0].decode("utf-8", "replace")
+    """
+    Read a name: up to its first zero byte, whatever follows.
+
+    :return: bytes that are not UTF-8 as surrogates, so that no two names become one
+    """
+    return raw.split(b"\0", 1)[0].decode("utf-8", "surrogateescape")
 
 
 def factorize(comms: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], I64]:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from lkst.errors import NotFound, Usage
+from lkst.quoting import matches
 from lkst.trace.clocks import Tie, tie_local
 from lkst.trace.filters import AROUND, Filters, apply, match_events
 from lkst.trace.others import Entry, Other
@@ -145,7 +146,7 @@ def _tests(trace: Trace, filters: Filters) -> list[Callable[[Placed], bool]]:
     if (pids := filters.pids) is not None:
         tests.append(lambda placed: placed.entry.pid in pids)
     if (comms := filters.comms) is not None:
-        tests.append(lambda placed: _matches(placed.comm, comms))
+        tests.append(lambda placed: matches(placed.comm, comms))
     if (events := filters.events) is not None:
         tests.append(
             lambda placed: any(

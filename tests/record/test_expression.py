@@ -88,6 +88,10 @@ def holds(clauses: tuple[Clause, ...], record: dict[str, int]) -> bool:
             [("sched_switch", ["next_comm != b'kworker/0:1'"])],
         ),
         (
+            r"""mark_victim.comm == "\xff\xfe\x80q\xc3\xa9\u20ac" """,
+            [("mark_victim", ["comm == " + repr(b"\xff\xfe\x80q" + "é€".encode())])],
+        ),
+        (
             r"""mark_victim.comm == 'a "b\' \x1b\\'""",
             [("mark_victim", ["comm == " + repr(b"""a "b' \x1b\\""")])],
         ),

@@ -20,7 +20,9 @@ from lkst.record.masktext import (
     parse_maskset,
     parse_masksets,
 )
-from lkst.record.taskfilter import format_filter, merge_filters, parse_filter
+from lkst.record.taskfilter import comm_bytes, format_filter, merge_filters, parse_filter
+from lkst.replay.clean import comm_word
+from lkst.trace.tasks import decode_comm
 
 MINE = ("mine", "count-bytes")
 RECORD, OFF = Handler("record"), Handler("off")
@@ -221,7 +223,12 @@ alone
         ("filter comm a**", "the kernel compares"),
         ("filter comm ngin?", "the kernel compares"),
         ("filter comm *", "is every name"),
-        ('filter comm ""', "is every name"),
+        ('filter comm ""*', "is every name"),
+        ('filter comm "a*b"*c', "is no list"),
+        (r'filter comm "a\q"', "is no escape"),
+        (r'filter comm "a\x00"', "zero byte"),
+        (r'filter comm "\ud800"', "no character"),
+        (r'filter comm "\xff234567890123456"', "keeps 15 bytes"),
         ("filter comm 1234567890123456", "keeps 15 bytes"),
         ("filter comm 12345678901234ä", "keeps 15 bytes"),
         ("filter comm a b", "is no list"),
@@ -428,3 +435,36 @@ def test_a_handler_that_is_off_is_as_none(catalogue: Catalogue) -> None:
     assert Maskset("m", {"console": OFF}) == Maskset("m", {})
     changed = replace(Maskset("m", {"console": RECORD}), handlers={"console": OFF})
     assert changed.handlers == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "compared"),
+    [
+        ("nginx", b"nginx\0"),
+        ("nginx*", b"nginx"),
+        ('"nginx*"', b"nginx*\0"),
+        ('"Web C"*', b"Web C"),
+        ('"[k]*?"', b"[k]*?\0"),
+        ('"[k]*"*', b"[k]*"),
+        ('"com,ma"', b"com,ma\0"),
+        (r'"\xff\xfe\x80q"', b"\xff\xfe\x80q\0"),
+        (r'"\xc3\xa9"', b"\xc3\xa9\0"),
+        ('""', b"\0"),
+    ],
+)
+def test_names_in_quotes_are_literal(text: str, compared: bytes) -> None:
+    (comm,) = parse_filter("comm", text).comms
+    assert comm_bytes(comm) == compared
+
+
+@given(st.binary(max_size=15).filter(lambda raw: b"\0" not in raw), st.booleans())
+def test_every_name_of_a_task_survives_in_a_maskset(
+    catalogue: Catalogue, raw: bytes, start: bool
+) -> None:
+    if start and not raw:
+        return
+    filter_ = parse_filter("comm", comm_word(decode_comm(raw)) + "*" * start)
+    maskset = Maskset("web", {}, filter_)
+    again = parse_maskset(format_maskset(maskset, catalogue), catalogue, ())
+    assert again == maskset
+    assert comm_bytes(again.filter.comms[0]) == (raw if start else raw + b"\0")

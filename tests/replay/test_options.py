@@ -72,3 +72,17 @@ def test_given_twice() -> None:
 def test_nonsense(words: tuple[str, ...], message: str) -> None:
     with pytest.raises(Usage, match=message):
         read(*words)
+
+
+def test_quotes_do_not_reach_into_the_next_option() -> None:
+    assert read("--comm", '"a,b"', "--comm", "c*").comms == ("a,b", "c*")
+    with pytest.raises(Usage, match=r"^--comm: .* is no list of names"):
+        read("--comm", '"a', "--comm", 'b"')
+
+
+def test_names_in_quotes_are_literal() -> None:
+    assert read("--comm", '"[k]*?", sh*').comms == ("[[]k][*][?]", "sh*")
+    assert read("--comm", '""').comms == ("",)
+    for text in (r'"\q"', r'"\x00"', r'"\ud800"', r'"\U00110000"', '"a" b', '"a"**'):
+        with pytest.raises(Usage, match=r"^--comm: "):
+            read("--comm", text)
