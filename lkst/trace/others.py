@@ -34,7 +34,7 @@ class Entry:
     #: None: not recorded.
     cpu: int | None = None
     pid: int | None = None
-    #: What the reader should know: busy, lost-before.
+    #: What the reader should know: in-flight, lost-before.
     flags: tuple[str, ...] = ()
 
 
