@@ -16,6 +16,7 @@ Unlinking all of it is what stops a recorder.
 """
 
 import contextlib
+import ctypes
 import dataclasses
 import mmap
 from pathlib import Path
@@ -205,8 +206,19 @@ class Recorder:
 
     @property
     def live(self) -> Control:
-        """What the programs read, to be changed; it lies in the kernel's memory."""
-        return Control.from_buffer(self._maps["control"])
+        """
+        What the programs read, to be changed; it lies in the kernel's memory.
+
+        :raises LkstError: if another version started the recorder, and it has less of it
+        """
+        memory = self._maps["control"]
+        if min(self.header.control_size, len(memory)) < ctypes.sizeof(Control):
+            raise LkstError(
+                f"the recorder was started by lkst {self.header.version} with ABI"
+                f" {'.'.join(map(str, self.header.abi))} and cannot be steered by this version:"
+                " 'lkst start' puts a new one in its place"
+            )
+        return Control.from_buffer(memory)
 
     def look(self) -> Control:
         """
