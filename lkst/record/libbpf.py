@@ -31,6 +31,7 @@ __all__ = (
     "map_pinned",
     "pin_fd",
     "pinned",
+    "pinned_program",
     "prog_info",
     "programs_named",
     "run_pinned",
@@ -650,6 +651,15 @@ def prog_info(fd: int) -> tuple[int, int]:
     info = _ProgInfo()
     _get_info(fd, info)
     return int(info.id), int(info.recursion_misses)
+
+
+def pinned_program(pin: Path) -> int | None:
+    """Return the id of a pinned program; None: it is no longer there."""
+    try:
+        with pinned(pin) as fd:
+            return prog_info(fd)[0]
+    except (OSError, BPFError):
+        return None
 
 
 def programs_named(name: str) -> list[int]:

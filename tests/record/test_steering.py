@@ -180,7 +180,9 @@ def _compile_handlers(folder: Path) -> None:
 
 
 def links(guest: Guest, name: str) -> set[str]:
-    return set((guest.dump.out / name).read_text().split())
+    names = set((guest.dump.out / name).read_text().split())
+    # Those that watch the wall clock are always attached.
+    return {name for name in names if not name.startswith("watch__")}
 
 
 def active(guest: Guest, name: str) -> str:
