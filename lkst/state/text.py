@@ -13,7 +13,7 @@ import numpy as np
 from tabulate import tabulate
 
 from lkst.replay.clean import clean
-from lkst.replay.header import identity, wrap
+from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.text import text_lines
 from lkst.replay.times import relative
 from lkst.state.model import CPU, Lock, State, Task
@@ -34,8 +34,13 @@ def state_text(state: State, suspicions: list[Suspicion]) -> Iterator[str]:
     """Show a state and what looks wrong in it; gives pieces that end with a line's end."""
     yield identity(state.trace)
     yield "\n" + _suspicions(state, suspicions)
+    # On virtual machines there may be many that were never brought up.
+    never = [cpu.cpu for cpu in state.cpus if cpu.offline and cpu.since is None]
     for cpu in state.cpus:
-        yield "\n" + _cpu(state, cpu)
+        if cpu.cpu not in never:
+            yield "\n" + _cpu(state, cpu)
+    if never:
+        yield f"\nCPU {ranges(never)}  offline\n"
     yield from _tasks(state)
     yield from _locks(state)
     yield from _pending(state)
@@ -63,8 +68,8 @@ def _suspicions(state: State, suspicions: list[Suspicion]) -> str:
 
 def _cpu(state: State, cpu: CPU) -> str:
     if cpu.offline:
-        since = f" since {relative(state.trace, cpu.since)}" if cpu.since is not None else ""
-        return f"CPU {cpu.cpu}  offline{since}\n"
+        assert cpu.since is not None
+        return f"CPU {cpu.cpu}  offline since {relative(state.trace, cpu.since)}\n"
     if not cpu.task:
         return f"CPU {cpu.cpu}  nothing is known: {', '.join(cpu.notes)}\n"
     since = (

@@ -6,6 +6,7 @@ import pytest
 
 from lkst.state.rules import KINDS, Suspicion, rules
 from lkst.state.rules.base import rank
+from lkst.state.text import state_text
 from lkst.trace.facts import End, EndTask
 
 IDLE = ("swapper/0", 0)
@@ -495,3 +496,13 @@ def test_a_cpu_without_a_tick_may_be_silent() -> None:
     assert "not even a tick" in one(story, "stuck-cpu").text
     story.end = End(current={1: EndTask(7, "looper")}, tickless=frozenset({1}))
     assert story.suspicions() == []
+
+
+def test_cpus_that_were_never_up_share_a_line() -> None:
+    story = Story(nr_cpus=8)
+    lively(story, 0, 1, 2)
+    lively(story, 1, 1, 2)
+    story.end = End(current={0: EndTask(0, "swapper/0")}, offline=frozenset(range(2, 8)))
+    text = "".join(state_text(story.state(), []))
+    assert "\nCPU 2-7  offline\n" in text
+    assert "CPU 3 " not in text
