@@ -17,6 +17,10 @@ from lkst.slice.notes import Note, parse_notes
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / "vmcores" / "lab.py"
 KERNELS = ("6.1", "6.12", "7")
+#: A query that ends only if it is interrupted.
+ENDLESS = (
+    "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range % 7 = b.range"
+)
 #: Events that a kernel lacks; none of them is recorded by default.
 ABSENT = {"6.1": ("ipi_send_cpu",)}
 

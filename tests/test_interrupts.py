@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from dumps import ROOT
+from dumps import ENDLESS, ROOT
 from plenty import plenty
 import pytest
 
@@ -23,11 +23,6 @@ TIMEOUT = 300
 
 #: Moments of a command's own time at which it is interrupted.
 MOMENTS = 14
-
-#: It ends only if it is interrupted.
-ENDLESS = (
-    "SELECT count(*) FROM range(1000000000) a, range(1000000000) b WHERE a.range % 7 = b.range"
-)
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,9 @@ def no_recorder() -> NotFound:
     with contextlib.suppress(libbpf.BPFError):
         if libbpf.programs_named("lkst_start"):
             return NotFound(
-                f"no recorder is pinned at {PINS}, but one runs: it is pinned in the BPF file"
-                " system of another mount namespace, or being started"
+                f"no recorder is pinned at {PINS}, but one runs: it is being started, or pinned in"
+                " a BPF file system that is not seen here (of another mount namespace, or below"
+                " another mount)"
             )
     return NotFound("no recorder runs on this machine: start one with 'lkst start'")
 

@@ -129,8 +129,8 @@ def _check_others(pins: Path) -> None:
     known = {libbpf.pinned_program(pin) for pin in pins.parent.glob(f"{PINS.name}*/run/{RUN[0]}")}
     if set(others) - known and not pins.exists():
         raise LkstError(
-            "a recorder runs already, pinned in the BPF file system of another mount namespace:"
-            " stop it there"
+            "a recorder runs already, pinned in a BPF file system that is not seen here (of"
+            " another mount namespace, or below another mount): stop it there"
         )
 
 

@@ -7,10 +7,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 from crashes import Crash, gone, lines_of
 from drgn import Program
-from dumps import ROOT, Dump, Lab, Run
+from dumps import ENDLESS, ROOT, Dump, Lab, Run
 
 from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
 from lkst.dump.elf import elf_segments
@@ -189,3 +190,16 @@ def test_interrupted(crash: Crash) -> None:
         terminal.expect("begun")
         terminal.interrupt()
         terminal.type("lkst list | head -n 1", "source ")
+
+
+def test_a_query_that_is_interrupted(crash: Crash) -> None:
+    """Stop a query of DuckDB at several moments: no traceback, and the next command goes on."""
+    with crash.terminal() as terminal:
+        terminal.type("extend lkst.so")
+        terminal.type("lkst list | head -n 1", "source ")
+        for moment in range(4):
+            terminal.send(f'lkst sql "{ENDLESS}"\n')
+            time.sleep(moment / 2)
+            terminal.interrupt()
+            assert "Traceback" not in terminal.seen
+        terminal.type("lkst replay | tail -n 1", "panic  sysrq")

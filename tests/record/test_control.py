@@ -23,10 +23,6 @@ mount -t tmpfs tmpfs /sys/kernel/btf
 try no-btf lkst start
 umount /sys/kernel/btf
 
-umount /sys/fs/bpf
-try no-bpffs lkst start
-mount -t bpf bpf /sys/fs/bpf
-
 mkdir -p /sys/fs/bpf/lkst-4194303/links
 try first-start lkst start --size 100K --maskset none
 ls /sys/fs/bpf >/out/first-pins
@@ -87,7 +83,6 @@ def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
         ("size-small", 2, "at least 4 KiB"),
         ("no-libbpf", 1, "install libbpf1"),
         ("no-btf", 1, "CONFIG_DEBUG_INFO_BTF"),
-        ("no-bpffs", 1, "mount -t bpf"),
         ("again", 1, "running already"),
         ("stopped", 1, "no recorder runs"),
     ],
