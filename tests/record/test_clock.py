@@ -24,14 +24,13 @@ date -s '+400 days'
 now forward
 date -s '-30 days'
 now back
+lkst replay live --last 1 --time wall >/out/live 2>&1
 rtcwake -m mem -s 4 >/out/rtc 2>&1
 now resumed
-# On the emulated processor, programs that use vector registers may fault right after it slept.
+# With Linux 6.1 on the emulated processor, numpy now and then faults after it slept.
 for attempt in 1 2 3 4 5; do
-	python3 -c 'import numpy; numpy.arange(1 << 20).sum()' && break
+	lkst save live -o /out/saved.lkst && break
 done
-lkst replay live --last 1 --time wall >/out/live 2>&1
-lkst save live -o /out/saved.lkst
 """
 
 #: Between the two reads of the clock in the guest, in ns.
@@ -88,4 +87,5 @@ def test_the_live_replay_shows_the_time_after_the_steps(dump: Dump) -> None:
     lines = (dump.out / "live").read_text().splitlines()
     (line,) = [line for line in lines if line.startswith("end ")]
     shown = np.datetime64(line.split()[1].partition("Z,")[0], "ns").astype(int)
-    assert 0 < shown - truths(dump)[-1].real < 600 * 10**9
+    (back,) = [truth for truth in truths(dump) if truth.what == "back"]
+    assert 0 < shown - back.real < 600 * 10**9
