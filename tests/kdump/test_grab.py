@@ -36,7 +36,8 @@ def _records(lkst: Run, source: Path, status: int = 0) -> str:
 
 def _shown(text: str) -> list[str]:
     """Leave out where it is from, and what is told by the kernel's own counters, which are not."""
-    lines = text.splitlines()
+    # The end is known by the dump's timekeeper, or by the steps that the recorder saw.
+    lines = [line.partition("Z, by ")[0] for line in text.splitlines()]
     return [line for line in lines if not line.startswith(("source", "suppressed"))]
 
 
