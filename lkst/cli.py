@@ -114,6 +114,10 @@ def cli() -> None:
     """
 
 
+#: After which an interrupt that nobody could take comes again.
+_AGAIN_SECONDS = 0.05
+
+
 @contextlib.contextmanager
 def _interrupts() -> Iterator[None]:
     """
@@ -131,11 +135,14 @@ def _interrupts() -> Iterator[None]:
         before(number, frame)
 
     def interrupt_again(unraisable: Any) -> None:
-        # One that came while nobody could take it, as in a callback of the import system.
-        if unraisable.exc_type is KeyboardInterrupt:
-            _thread.interrupt_main()
-        else:
+        # One that came while nobody could take it, as in a callback of the import system. Nobody
+        # can here, either: it comes again a moment later.
+        if unraisable.exc_type is not KeyboardInterrupt:
             hook(unraisable)
+            return
+        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
 
     hook = sys.unraisablehook
     handles = callable(before) and threading.current_thread() is threading.main_thread()

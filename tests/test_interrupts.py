@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 
 from dumps import ENDLESS, ROOT
 from plenty import plenty
 import pytest
 
+from lkst.cli import _interrupts
 from lkst.source.saved import save_trace
 
 LKST = [sys.executable, "-m", "lkst"]
@@ -181,3 +183,20 @@ def test_a_drgn_that_is_too_old_is_named(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert result.stderr == "lkst: needs drgn 0.3 or later, and this is drgn 0.0.31\n"
+
+
+def test_an_interrupt_that_nobody_could_take_comes_again(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    class Thing:
+        pass
+
+    def die(_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    thing = Thing()
+    _keep = weakref.ref(thing, die)
+    with pytest.raises(KeyboardInterrupt), _interrupts():
+        del thing  # Exceptions of its callback go nowhere.
+        time.sleep(TIMEOUT)
+    assert capfd.readouterr().err == ""
