@@ -7,7 +7,6 @@ Which commands there are and where they live. A command's module is imported whe
 the command is used: starting a recorder needs neither numpy nor drgn.
 """
 
-import _thread
 from collections.abc import Iterator, Sequence
 import contextlib
 import importlib
@@ -126,7 +125,9 @@ def _interrupts() -> Iterator[None]:
     Libraries that call back into Python turn it into errors of their own.
     """
     before = signal.getsignal(signal.SIGINT)
+    main_thread = threading.main_thread().ident
     interrupted = False
+    again: threading.Timer | None = None
 
     def handle(number: int, frame: FrameType | None) -> None:
         nonlocal interrupted
@@ -136,11 +137,14 @@ def _interrupts() -> Iterator[None]:
 
     def interrupt_again(unraisable: Any) -> None:
         # One that came while nobody could take it, as in a callback of the import system. Nobody
-        # can here, either: it comes again a moment later.
+        # can here, either: it comes again a moment later, as a signal, which ends a sleep too.
+        nonlocal again
         if unraisable.exc_type is not KeyboardInterrupt:
             hook(unraisable)
             return
-        again = threading.Timer(_AGAIN_SECONDS, _thread.interrupt_main)
+        again = threading.Timer(
+            _AGAIN_SECONDS, signal.pthread_kill, (main_thread, signal.SIGINT)
+        )
         again.daemon = True
         again.start()
 
@@ -160,6 +164,9 @@ def _interrupts() -> Iterator[None]:
     finally:
         if handles:
             sys.unraisablehook = hook
+            if again:
+                # It is not for whoever called us.
+                again.cancel()
             signal.signal(signal.SIGINT, before)
 
 
