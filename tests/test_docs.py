@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Examples in the documents say what the commands print."""
+"""Documents say what the commands do, and lead somewhere."""
 
+import os
 from pathlib import Path
 import re
 import shlex
+import subprocess
+import sys
 
 from dumps import ROOT, run_here
 import pytest
@@ -48,3 +51,41 @@ def test_every_document_is_reached_from_the_readme() -> None:
         reached.add(path)
         left += [(path.parent / target).resolve() for target in links(path)]
     assert {path.name for path in ROOT.glob("docs/*.md")} <= {path.name for path in reached}
+
+
+def reference(folder: Path) -> dict[str, str]:
+    """Return the text of the generated pages."""
+    pages = [folder / "cli.md", *folder.glob("man/*.1")]
+    return {str(page.relative_to(folder)): page.read_text() for page in pages}
+
+
+def test_reference_pages_are_those_of_the_help_texts(tmp_path: Path) -> None:
+    # They do not depend on the terminal, the user, or a package that is missing.
+    extras = "cramjam duckdb jinja2 lz4 matplotlib plotly pyarrow rich zstandard".split()
+    script = (
+        f"import runpy, sys; sys.modules.update(dict.fromkeys({extras}));"
+        f"runpy.run_path({str(ROOT / 'docs' / 'generate.py')!r}, run_name='__main__')"
+    )
+    environment = {**os.environ, "COLUMNS": "40", "LC_ALL": "C", "HOME": "/"}
+    subprocess.run([sys.executable, "-c", script, tmp_path], env=environment, check=True)
+    written, kept = reference(tmp_path), reference(ROOT / "docs")
+    assert written.keys() == kept.keys(), "run ./dev docs"
+    for name, text in written.items():
+        assert text == kept[name], f"{name} is out of date: run ./dev docs"
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/man/*")), ids=lambda page: page.name)
+def test_manual_pages_are_read_without_a_warning(page: Path) -> None:
+    groff = ["groff", "-man", "-Tutf8", "-Kutf8", "-ww", "-z", str(page)]
+    assert subprocess.run(groff, capture_output=True, text=True, check=True).stderr == ""
+    sections = re.findall(r"^\.SH (.*)$", page.read_text(), re.MULTILINE)
+    assert sections[:3] == ["NAME", "SYNOPSIS", "DESCRIPTION"]
+    assert sections[-1] == "SEE ALSO"
+
+
+def test_links_within_the_reference_lead_to_a_heading() -> None:
+    text = (ROOT / "docs" / "cli.md").read_text()
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    targets = re.findall(r"\]\(#([^)]*)\)", text)
+    assert targets and set(targets) <= anchors
