@@ -142,9 +142,7 @@ def _interrupts() -> Iterator[None]:
         if unraisable.exc_type is not KeyboardInterrupt:
             hook(unraisable)
             return
-        again = threading.Timer(
-            _AGAIN_SECONDS, signal.pthread_kill, (main_thread, signal.SIGINT)
-        )
+        again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main_thread, signal.SIGINT))
         again.daemon = True
         again.start()
 
