@@ -16,6 +16,9 @@ from lkst.slice.notes import Note, parse_notes
 
 ROOT = Path(__file__).resolve().parents[1]
 LAB = ROOT / "vmcores" / "lab.py"
+#: The dump that is committed, and how many records its replay has.
+SAMPLE = ROOT / "vmcores" / "sample.vmcore"
+RECORDS = 32718
 KERNELS = ("6.1", "6.12", "7")
 #: A query that ends only if it is interrupted.
 ENDLESS = (

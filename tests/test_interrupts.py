@@ -12,7 +12,7 @@ import sys
 import time
 import weakref
 
-from dumps import ENDLESS, ROOT
+from dumps import ENDLESS, ROOT, SAMPLE
 from plenty import plenty
 import pytest
 
@@ -20,7 +20,6 @@ from lkst.cli import _interrupts
 from lkst.source.saved import save_trace
 
 LKST = [sys.executable, "-m", "lkst"]
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
 TIMEOUT = 300
 
 #: Moments of a command's own time at which it is interrupted.

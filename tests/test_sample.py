@@ -3,9 +3,7 @@
 
 import re
 
-from dumps import ROOT, Run
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
+from dumps import ROOT, SAMPLE, Run
 
 
 def test_sample(lkst: Run) -> None:

@@ -14,7 +14,7 @@ from dumpfiles import (
     split,
     without_bitmap,
 )
-from dumps import ROOT, Run
+from dumps import RECORDS, SAMPLE, Run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
@@ -25,14 +25,6 @@ from lkst.locate.carve import carve_recorders
 from lkst.locate.merge import count_slots
 from lkst.source import open_source
 from lkst.source.dumped import own_program
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
-RECORDS = 32718
-
-
-@pytest.fixture(scope="session")
-def sample() -> bytes:
-    return SAMPLE.read_bytes()
 
 
 def records(path: Path) -> int:

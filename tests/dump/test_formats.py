@@ -11,7 +11,7 @@ from typing import Any
 import zlib
 
 from dumpfiles import Layout, flatten, hide_note, repack
-from dumps import ROOT, Run
+from dumps import RECORDS, ROOT, SAMPLE, Run
 import pytest
 
 from lkst.dump import open_dump
@@ -19,19 +19,6 @@ from lkst.dump.vmcoreinfo import find_vmcoreinfo
 from lkst.slice.kdump import Dump as Contents
 from lkst.slice.kdump import Uts, write_dump
 from lkst.source import open_source
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
-RECORDS = 32718
-
-
-@pytest.fixture(scope="session")
-def sample() -> bytes:
-    return SAMPLE.read_bytes()
-
-
-def records(path: Path) -> int:
-    (trace,) = open_source(str(path))
-    return len(trace)
 
 
 def lzo(page: bytes) -> bytes:

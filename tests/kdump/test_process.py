@@ -14,12 +14,10 @@ import sys
 import time
 
 from dumpfiles import mark_incomplete, split
-from dumps import ROOT, Result, Run, run_lkst
+from dumps import ROOT, SAMPLE, Result, Run, run_lkst
 import pytest
 
 from lkst.hook.find import dump_folders
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
 
 
 def _crash(folder: Path, name: str, age: int = 0, dump: str = "vmcore") -> Path:

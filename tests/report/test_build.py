@@ -11,7 +11,7 @@ import sys
 from typing import Any
 import zlib
 
-from dumps import ROOT, Run
+from dumps import ROOT, SAMPLE, Run
 import numpy as np
 import pytest
 from synthetic import Synthetic
@@ -21,8 +21,6 @@ from lkst.report.columns import Columns
 from lkst.source.saved import save_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
 
 
 class _Reader(HTMLParser):

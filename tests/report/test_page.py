@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from dumps import ROOT
+from dumps import SAMPLE
 import numpy as np
 from plenty import plenty
 import pytest
@@ -22,8 +22,6 @@ from lkst.report.build import write_report
 from lkst.source import open_source
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,11 @@
 import json
 from pathlib import Path
 
-from dumps import ROOT, Run
+from dumps import SAMPLE, Run
 import pytest
 from synthetic import Synthetic
 
 from lkst.source.saved import save_trace
-
-SAMPLE = ROOT / "vmcores" / "sample.vmcore"
 
 
 @pytest.fixture
