@@ -104,20 +104,39 @@ def newest(source: Source | None) -> Trace:
     return traces[0]
 
 
-def told_status(trace: Trace) -> int:
-    """Say what was damaged, and give the exit status for it."""
-    told = [*trace.facts.notes, *trace.image.faults, *trace.faults]
-    for loss in trace.losses:
-        for count, what in ((loss.torn, "torn"), (loss.unreadable, "unreadable")):
-            if count:
-                told.append(f"CPU {loss.cpu}: {count} slots are {what}")
-    return _told(trace, told)
+def told_status(*traces: Trace) -> int:
+    """Print in one line what is wrong with a source, and return the exit status for it."""
+    told = []
+    for trace in traces:
+        told += [*trace.facts.notes, *trace.image.faults, *trace.faults]
+        for what in ("torn", "unreadable"):
+            lost = {loss.cpu: count for loss in trace.losses if (count := getattr(loss, what))}
+            if lost:
+                told.append(_lost_slots(lost, what))
+    return _told(traces[0], told)
+
+
+#: Above it, a line about all CPUs does not name each.
+_MAX_CPUS_NAMED = 4
+
+
+def _lost_slots(lost: dict[int, int], what: str) -> str:
+    """
+    Say how many slots of which CPUs cannot be used.
+
+    :param lost: number of slots by CPU
+    """
+    if len(lost) > _MAX_CPUS_NAMED:
+        return f"{sum(lost.values())} slots of {len(lost)} CPUs are {what}"
+    return f"{' and '.join(f'{n} slots of CPU {cpu}' for cpu, n in lost.items())} are {what}"
 
 
 def _told(trace: Trace, faults: list[str]) -> int:
-    for line in faults:
-        click.echo(f"lkst: {trace.facts.source}: {clean(line)}", err=True)
-    return Damaged.status if faults else 0
+    if not faults:
+        return 0
+    line = "; ".join(clean(fault) for fault in dict.fromkeys(faults))
+    click.echo(f"lkst: {trace.facts.source}: {line}", err=True)
+    return Damaged.status
 
 
 @click.command("list")
@@ -131,7 +150,7 @@ def list_command(source: Source | None, form: str) -> int:
     with paged() as stream:
         for trace in traces:
             stream.write(list_text(trace) if form == "text" else list_json(trace))
-    return max(told_status(trace) for trace in traces)
+    return told_status(*traces)
 
 
 @click.command("replay")
@@ -263,8 +282,8 @@ def slice_command(source: Source | None, output: Path) -> int:
     where = _where(source)
     result = cut_slice(where.program if isinstance(where, Host) else where, output)
     click.echo(str(result))
-    for fault in result.faults:
-        click.echo(f"lkst: {clean(fault)}", err=True)
+    if result.faults:
+        click.echo(f"lkst: {clean('; '.join(result.faults))}", err=True)
     return Damaged.status if result.faults else 0
 
 
@@ -282,7 +301,7 @@ def slice_command(source: Source | None, output: Path) -> int:
 @click.option("--maskset", help="With --cost: measure this one, in a recorder of its own.")
 def events_command(
     words: tuple[str, ...], form: str, cost: float | None, maskset: str | None
-) -> None:
+) -> int:
     """
     Show the catalogue of events: of SOURCE, or of this lkst.
 
@@ -297,16 +316,18 @@ def events_command(
         if words:
             raise Usage("--cost measures a maskset: neither SOURCE nor PATTERN goes with it")
         click.echo(_cost(cost, maskset, form), nl=False)
-        return
+        return 0
     if maskset:
         raise Usage("--maskset goes with --cost")
     from lkst.replay.events import events_json, events_text
 
     source, pattern = _split_words(words)
     show: Callable[[Catalogue, str | None], str] = events_text if form == "text" else events_json
-    text = show(_catalogue(source), pattern)
+    trace = _given_trace(source)
+    text = show(_known_catalogue() if trace is None else trace.catalogue, pattern)
     with paged() as stream:
         stream.write(text)
+    return 0 if trace is None else told_status(trace)
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
@@ -341,10 +362,13 @@ def _split_words(words: tuple[str, ...]) -> tuple[Source | None, str | None]:
     return source, pattern
 
 
-def _catalogue(source: Source | None) -> Catalogue:
+def _given_trace(source: Source | None) -> Trace | None:
+    """Read the newest trace of the source or of the host; None: neither was given."""
     host: Any = click.get_current_context().obj
-    if source is not None or isinstance(host, Host):
-        return _open(source)[0].catalogue
+    return _open(source)[0] if source is not None or isinstance(host, Host) else None
+
+
+def _known_catalogue() -> Catalogue:
     from lkst.record.built import known_catalogue
 
     return known_catalogue()

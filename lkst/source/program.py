@@ -146,7 +146,7 @@ def read_traces(prog: Program, source: str) -> list[Trace]:
     facts = _facts(prog, source, notes)
     traces = _build(images, facts)
     if not traces and notes:
-        raise Damaged(f"{source}: {notes[0]}; no recorder was found")
+        raise Damaged(f"{source}: {'; '.join(notes)}; no recorder was found")
     return traces
 
 
@@ -155,7 +155,9 @@ def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
         attach_btf(prog)
         return list(find_recorders(prog, memory_size(ranges), notes))
     except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
-        notes.append(f"the kernel's own tables cannot be used: {_reason(error)}")
+        # Of a damaged file the reason is known already.
+        why = "" if notes else f": {_reason(error)}"
+        notes.append(f"the kernel's own tables cannot be used{why}")
         return []
 
 

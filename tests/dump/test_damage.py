@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 import pytest
 
 from lkst.dump import open_dump
+from lkst.dump.elf import PT_LOAD, PT_NOTE
+from lkst.dump.notes import elf_note
 from lkst.errors import Damaged, LkstError
 from lkst.locate.carve import carve_recorders
 from lkst.locate.merge import count_slots
@@ -134,6 +136,55 @@ def test_cut_before_the_first_page(sample: bytes, tmp_path: Path, lkst: Run) -> 
     result = lkst("replay", path)
     assert result.status == 3
     assert result.stderr == f"lkst: {path}: is cut off: 0 of 3569 pages of memory are there\n"
+
+
+def in_elf(data: bytes, path: Path) -> bytes:
+    """Write the memory of a dump as an ELF core, as /proc/vmcore has it."""
+    path.write_bytes(data)
+    dump = open_dump([path])
+    note = elf_note(b"VMCOREINFO", 0, dump.vmcoreinfo, "<")
+    ranges = dump.ranges()
+    at = 64 + 56 * (1 + len(ranges))
+    table = struct.pack("<IIQQQQQQ", PT_NOTE, 0, at, 0, 0, len(note), len(note), 4)
+    parts = [note]
+    at += len(note)
+    for first, last in ranges:
+        size = last + 1 - first
+        table += struct.pack("<IIQQQQQQ", PT_LOAD, 0, at, 0, first, size, size, 4096)
+        parts.append(dump.read(first, size))
+        at += size
+    header = struct.pack(
+        "<16sHHIQQQIHHHHHH",
+        *(b"\x7fELF\2\1\1", 4, 62, 1, 0, 64, 0, 0, 64, 56, 1 + len(ranges), 0, 0, 0),
+    )
+    return header + table + b"".join(parts)
+
+
+@pytest.mark.parametrize("form", ["kdump", "flattened", "elf"])
+@pytest.mark.parametrize("percent", [40, 80])
+def test_damage_is_one_line(
+    sample: bytes, tmp_path: Path, lkst: Run, form: str, percent: int
+) -> None:
+    """Whatever was missing, and whatever had to be done because of it."""
+    path = tmp_path / "vmcore"
+    forms: dict[str, Callable[[bytes], bytes]] = {
+        "kdump": bytes,
+        "flattened": flatten,
+        "elf": lambda data: in_elf(data, path),
+    }
+    data = forms[form](sample)
+    path.write_bytes(data[: len(data) * percent // 100])
+    result = lkst("replay", path)
+    assert result.status == 3
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"lkst: {path}: is cut off: ")
+    assert "of memory" in line
+    assert "the recorder was carved out of physical memory" in line
+    for name in ("list", "state", "events"):
+        other = lkst(name, path)
+        assert (other.status, other.stderr) == (3, result.stderr), name
+        assert other.stdout, name
+    assert lkst("events", path, "sched_switch", "--format", "json").status == 3
 
 
 def test_marked_incomplete(sample: bytes, tmp_path: Path, lkst: Run) -> None:
