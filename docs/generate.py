@@ -9,6 +9,7 @@ The output depends on the code and on nothing else.
 """
 
 from collections.abc import Iterator
+import inspect
 from pathlib import Path
 import re
 import sys
@@ -74,7 +75,7 @@ class Command(NamedTuple):
     def paragraphs(self) -> list[tuple[str, bool]]:
         r"""Return the paragraphs of the help, and whether the lines stay as they are ("\b")."""
         found = []
-        for part in (self.click.help or "").strip().split("\n\n"):
+        for part in inspect.cleandoc(self.click.help or "").split("\n\n"):
             verbatim = part.startswith("\b\n")
             found.append((part[2:].rstrip() if verbatim else " ".join(part.split()), verbatim))
         return found
@@ -141,13 +142,14 @@ def markdown_section(command: Command) -> str:
     for paragraph, verbatim in command.paragraphs:
         lines = [f"    {line}" for line in paragraph.splitlines()]
         text += ("\n".join(lines) if verbatim else escape(paragraph)) + "\n\n"
+    text += "See [lkst](#lkst) for SOURCE.\n\n" if "SOURCE" in command.usage else ""
     options = [f"- `{name}`: {escape(said)}\n" for name, said in command.options]
     return text + ("".join(options) + "\n" if options else "")
 
 
 def escape(text: str) -> str:
     """Escape what Markdown would take for its own."""
-    return re.sub(r"[\\`*<]|\b_|_\b", r"\\\g<0>", text)
+    return re.sub(r"[\\`*]|<(?=[A-Za-z/!])|\b_|_\b", r"\\\g<0>", text)
 
 
 def manual(top: Command, group: tuple[str, str]) -> str:
@@ -196,6 +198,7 @@ def roff_help(command: Command) -> list[str]:
             lines.append(f".PP\n.nf\n{roff(text)}\n.fi")
         elif not (is_top and text.startswith(_STATUS_MARK)):
             lines.append(f".PP\n{roff(text)}")
+    lines += [".PP\nSee lkst(1) for SOURCE."] if "SOURCE" in command.usage else []
     return lines
 
 

@@ -27,31 +27,31 @@ __all__ = ("cli", "main", "run")
 
 #: Name of each command -> module that has it, one line of help.
 COMMANDS = {
-    "start": ("lkst.record.commands", "Load the recorder and let it run."),
-    "stop": ("lkst.record.commands", "Unload the recorder."),
-    "status": ("lkst.record.commands", "Show the recorder that runs."),
-    "install": ("lkst.record.install_commands", "Have the recorder started at each boot."),
-    "uninstall": ("lkst.record.install_commands", "Have it no longer started at boot."),
-    "hook": ("lkst.hook.commands", "Save the recorder before the dump after a crash."),
-    "mask": ("lkst.record.mask_commands", "Choose what is recorded."),
-    "handler": ("lkst.record.steer_commands", "Say what happens when an event fires."),
-    "trigger": ("lkst.record.steer_commands", "Have the kernel act when a condition holds."),
-    "buffer": ("lkst.record.steer_commands", "Write to several sets of rings."),
+    "start": ("lkst.record.commands", "Start the recorder."),
+    "stop": ("lkst.record.commands", "Stop the recorder."),
+    "status": ("lkst.record.commands", "Show the state of the recorder."),
+    "install": ("lkst.record.install_commands", "Start the recorder at each boot."),
+    "uninstall": ("lkst.record.install_commands", "Do not start the recorder at boot any more."),
+    "hook": ("lkst.hook.commands", "Save the recorder after a crash, before the dump."),
+    "mask": ("lkst.record.mask_commands", "Choose which events are recorded, and how."),
+    "handler": ("lkst.record.steer_commands", "Choose what happens when an event fires."),
+    "trigger": ("lkst.record.steer_commands", "Make the kernel act when a condition holds."),
+    "buffer": ("lkst.record.steer_commands", "Manage several sets of rings."),
     "probe": ("lkst.record.probe_commands", "Add events on functions of the kernel."),
     "mark": ("lkst.record.steer_commands", "Write a text into the rings."),
-    "watch": ("lkst.follow.commands", "Print what triggers tell, as it happens."),
-    "log": ("lkst.follow.commands", "Save what is recorded to files, all the time."),
-    "heartbeat": ("lkst.follow.commands", "Have the kernel act when user space hangs."),
+    "watch": ("lkst.follow.commands", "Print what triggers report, as it happens."),
+    "log": ("lkst.follow.commands", "Write all records to files, continuously."),
+    "heartbeat": ("lkst.follow.commands", "Make the kernel act when user space hangs."),
     "events": ("lkst.commands", "Show the catalogue of events."),
     "list": ("lkst.commands", "Show which recorders a source holds."),
     "replay": ("lkst.commands", "Print the sequence of events up to the panic."),
-    "state": ("lkst.state.commands", "Show where it died, and what looks wrong."),
+    "state": ("lkst.state.commands", "Show where the machine died, and what looks wrong."),
     "measure": ("lkst.measure.commands", "Find out what was slow, how often, and when."),
-    "sql": ("lkst.sql.commands", "Ask for anything in a trace in SQL."),
+    "sql": ("lkst.sql.commands", "Query a trace in SQL."),
     "counts": ("lkst.commands", "Show what was counted instead of recorded."),
     "report": ("lkst.report.commands", "Write an HTML page about a trace."),
-    "save": ("lkst.commands", "Keep the trace of a source in a file."),
-    "slice": ("lkst.commands", "Cut the smallest vmcore that still replays."),
+    "save": ("lkst.commands", "Save the trace of a source to a file."),
+    "slice": ("lkst.commands", "Cut out the smallest vmcore that still replays."),
 }
 
 
@@ -100,17 +100,26 @@ class _Commands(click.Group):
             formatter.write_dl([(name, help_) for name, (_, help_) in COMMANDS.items()])
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
 @click.version_option(lkst.__version__, prog_name="lkst")
 def cli() -> None:
     """
     Record the kernel's events, and replay them after a panic.
 
-    SOURCE is a vmcore (ELF, kdump-compressed or flattened, whole or not, compressed with gzip, xz,
-    bzip2, lz4 or zstd or not), all parts of a split one (dump.1 dump.2 ...), a folder with one, a
-    saved .lkst file or a folder of them, 'live' (the recorder of this machine), 'kcore', or
-    'qemu:ADDRESS'.
-    """
+    \b
+    SOURCE is one of
+      FILE          a vmcore (ELF, kdump-compressed or flattened; whole or cut off;
+                    plain or compressed with gzip, xz, bzip2, lz4 or zstd), a grab
+                    of 'lkst hook', or a trace of 'lkst save'
+      FILE FILE...  all parts of a split vmcore: dump.1 dump.2
+      FOLDER        a folder with a vmcore, with all parts of one, or with traces
+      live          the recorder of this machine
+      kcore         the memory of this machine: /proc/kcore
+      qemu:ADDRESS  a guest of QEMU, by its QMP socket
+    """  # noqa: D301
 
 
 #: After which an interrupt that nobody could take comes again.

@@ -141,9 +141,15 @@ def _told(trace: Trace, faults: list[str]) -> int:
 
 @click.command("list")
 @source_argument
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 def list_command(source: Source | None, form: str) -> int:
-    """Show which recorders SOURCE holds, and per CPU: records, time span, loss."""
+    """Show the recorders in SOURCE: the records of each CPU, their time span, and what was lost."""
     from lkst.replay.listing import list_json, list_text
 
     traces = _open(source)
@@ -156,20 +162,25 @@ def list_command(source: Source | None, form: str) -> int:
 @click.command("replay")
 @source_argument
 @filter_options
-@click.option("--format", "form", type=click.Choice(["text", "jsonl", "csv"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "jsonl", "csv"]),
+    default="text",
+    help="Format of the output.",
+)
 @click.option(
     "--time",
     type=click.Choice(TIMES),
     default=TIMES[0],
-    show_default=True,
-    help="Seconds before the panic, wall clock (UTC), or CLOCK_MONOTONIC.",
+    help="Times: seconds before the panic, wall clock (UTC), or CLOCK_MONOTONIC.",
 )
 @click.option(
     "--with",
     "others",
     metavar="LIST",
     multiple=True,
-    help="On the same clock: dmesg, ftrace, ringbuf (other programs' BPF ring buffers).",
+    help="Add lines of dmesg, ftrace, or ringbuf (BPF ring buffers of other programs).",
 )
 def replay_command(
     source: Source | None, filters: Filters, form: str, time: str, others: tuple[str, ...]
@@ -231,11 +242,17 @@ def _replay_timeline(
     "events",
     metavar="NAMES",
     multiple=True,
-    help="Events, categories, LKST names: 'sched_*,irq'",
+    help="Events, by name, category or LKST's old name: 'sched_*,irq'",
 )
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 def counts_command(source: Source | None, events: tuple[str, ...], form: str) -> int:
-    """Show what was counted instead of recorded: by event, and as histograms."""
+    """Show what was counted instead of recorded: counts of events, and histograms."""
     from lkst.decode.counts import read_counts
     from lkst.replay.counts import chosen_counts, counts_json, counts_text
 
@@ -261,7 +278,7 @@ def counts_command(source: Source | None, events: tuple[str, ...], form: str) ->
 @output_option
 @filter_options
 def save_command(source: Source | None, output: Path, filters: Filters) -> int:
-    """Keep the trace of SOURCE in a file, whole or filtered."""
+    """Save the trace of SOURCE, or the records that match, to a file."""
     from lkst.source.saved import save_trace
 
     trace = newest(source)
@@ -276,7 +293,7 @@ def save_command(source: Source | None, output: Path, filters: Filters) -> int:
 @source_argument
 @output_option
 def slice_command(source: Source | None, output: Path) -> int:
-    """Cut the smallest vmcore out of a vmcore that still replays."""
+    """Cut the smallest vmcore that still replays out of SOURCE, a vmcore."""
     from lkst.slice import cut_slice
 
     where = _where(source)
@@ -289,26 +306,35 @@ def slice_command(source: Source | None, output: Path) -> int:
 
 @click.command("events")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]", shell_complete=complete_event)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 @click.option(
     "--cost",
     is_flag=False,
     flag_value=5.0,
     type=click.FloatRange(0.1, 3600),
     metavar="[SECONDS]",
-    help="Measure what each costs on this machine, now.",
+    help="Measure what each event costs on this machine now, for 5 s or SECONDS.",
 )
-@click.option("--maskset", help="With --cost: measure this one, in a recorder of its own.")
+@click.option("--maskset", help="With --cost: measure this maskset, in a temporary recorder.")
 def events_command(
     words: tuple[str, ...], form: str, cost: float | None, maskset: str | None
 ) -> int:
     """
-    Show the catalogue of events: of SOURCE, or of this lkst.
+    Show the catalogue of events: of SOURCE, or of this version of lkst.
 
-    PATTERN selects by name, category or LKST's old name. With --cost: what each event of the
-    maskset that is active costs, or of "default" if no recorder runs. What a program costs that
-    several events share is told at one of them. The kernel's statistics, which this switches on
-    for a while, make each call a little slower, and count a part of that.
+    PATTERN selects events by name, category, or name in the LKST of 2001-2005: sched_switch, irq,
+    'sched_*', PROCESS_WAKEUP.
+
+    --cost shows what each event of the active maskset costs, or of the maskset "default" if no
+    recorder runs. If several events share a BPF program, one of them shows its cost. --cost
+    switches on the kernel's BPF statistics for that time; they make each call a little slower,
+    and are part of the cost.
     """
     if cost is not None:
         if math.isnan(cost):

@@ -18,13 +18,16 @@ __all__ = ("heartbeat_command", "log_command", "watch_command")
 
 
 @click.command("watch")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object for each notice.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each notice.")
 @click.option(
-    "--exec", "command", metavar="CMD", help="Run it: $LKST_TRIGGER, $LKST_EVENT, $LKST_RECORD."
+    "--exec",
+    "command",
+    metavar="CMD",
+    help="Run CMD for each notice, with $LKST_TRIGGER, $LKST_EVENT and $LKST_RECORD.",
 )
-@click.option("--count", type=click.IntRange(1), help="End after so many notices.")
+@click.option("--count", type=click.IntRange(1), help="End after this many notices.")
 def watch_command(as_json: bool, command: str | None, count: int | None) -> None:
-    """Print what triggers and handlers tell, as it happens."""
+    """Print what triggers and handlers report, as it happens."""
     from lkst.follow.watch import Commands, watch
 
     def report(text: str) -> None:
@@ -49,12 +52,14 @@ def watch_command(as_json: bool, command: str | None, count: int | None) -> None
     "--output",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder.",
+    help="Folder to write to.",
 )
-@click.option("--rotate", default="16M", show_default=True, metavar="SIZE", help="Of each file.")
-@click.option("--keep", default=0, type=click.IntRange(0), metavar="N", help="Files; 0: all.")
+@click.option("--rotate", default="16M", metavar="SIZE", help="Size of each file.")
+@click.option(
+    "--keep", default=0, type=click.IntRange(0), metavar="N", help="Files to keep; 0: all."
+)
 def log_command(output: Path, rotate: str, keep: int) -> None:
-    """Save what is recorded to files, all the time; the folder replays as one trace."""
+    """Write all records to files, continuously. The folder replays as one trace."""
     from lkst.follow.logs import keep_log
 
     stop = _until_told()
@@ -74,24 +79,29 @@ def _until_told() -> threading.Event:
 
 
 @click.command("heartbeat")
-@click.option("--every", metavar="TIME", help="Beat so often; 1s.")
-@click.option("--miss", metavar="TIME", help="Act after so long; 5s.")
-@click.option("--do", "actions", metavar="ACTIONS", help="As of a trigger; notify.")
+@click.option("--every", metavar="TIME", help="Time between beats.  [default: 1s]")
+@click.option("--miss", metavar="TIME", help="Act after this time without a beat.  [default: 5s]")
+@click.option(
+    "--do",
+    "actions",
+    metavar="ACTIONS",
+    help="Actions, as of 'lkst trigger add'.  [default: notify]",
+)
 @click.option(
     "--config",
     is_flag=False,
     flag_value=str(CONFIG),
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Beat as FILE says, or {CONFIG}, if it says so.",
+    help=f"Beat as [heartbeat] in FILE says; without FILE, {CONFIG}.",
     metavar="[FILE]",
 )
 def heartbeat_command(
     every: str | None, miss: str | None, actions: str | None, config: Path | None
 ) -> None:
     """
-    Beat, until told to end; if the beat stops for another reason, the kernel side acts.
+    Beat until SIGTERM or Ctrl-C. If the beat stops for another reason, the recorder acts.
 
-    It does so by itself, from a timer, whatever becomes of this process.
+    A timer in the kernel carries out the actions, whatever happens to this process.
     """
     from lkst.follow.heartbeat import Beating
 

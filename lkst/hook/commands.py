@@ -19,7 +19,7 @@ _root = click.option(
     "--root",
     default="/",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    help="Of the system to install into, if it is not this one.",
+    help="Root folder of the system to change.",
 )
 
 
@@ -33,14 +33,18 @@ def hook_command() -> None:
     """
     Save the recorder after a crash, before the dump, and read it at the next boot.
 
-    Settings are in /etc/lkst/hook.conf; 'install' takes them over.
+    /etc/lkst/hook.conf has the settings. Run 'lkst hook install' again after a change.
     """
 
 
 @hook_command.command("install")
 @_root
-@click.option("--distro", type=click.Choice(list(DISTROS)), help="[default: that of the system]")
-@click.option("--dry-run", is_flag=True, help="Only show what would be written.")
+@click.option(
+    "--distro",
+    type=click.Choice(list(DISTROS)),
+    help="Whose kdump service to hook into.  [default: that of the system]",
+)
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 def install_hook(root: Path, distro: str | None, dry_run: bool) -> None:
     """Install the hooks into the kdump service, and the service of the next boot."""
     if dry_run:
@@ -55,7 +59,7 @@ def install_hook(root: Path, distro: str | None, dry_run: bool) -> None:
 @hook_command.command("uninstall")
 @_root
 def uninstall_hook(root: Path) -> None:
-    """Put everything back as it was."""
+    """Remove the hooks, and restore the files that they changed."""
     _check(root)
     for line in uninstall_hooks(root):
         click.echo(line)
@@ -64,9 +68,9 @@ def uninstall_hook(root: Path) -> None:
 @hook_command.command("status")
 def hook_status() -> int:
     """
-    Tell whether a crash of this machine would leave a grab.
+    Check whether a crash of this machine would leave a grab.
 
-    Exit status: 0: it would; 3: something is missing, which is said.
+    Exit status: 0: it would; 3: something is missing, and the output names it.
     """
     _check()
     good = True
@@ -86,13 +90,20 @@ def test_hook() -> None:
 
 
 @hook_command.command("process")
-@click.option("--exec", "command", default="", help="Run CMD with the folder of each new result.")
+@click.option(
+    "--exec",
+    "command",
+    metavar="CMD",
+    default="",
+    show_default=False,
+    help="Command to run with the folder of each new result.  [default: EXEC in hook.conf]",
+)
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help=f"Where the dumps are.  [default: DUMPS of {CONFIG}, and where kdump puts them]",
+    help=f"Folder with the dumps.  [default: DUMPS in {CONFIG}, and where kdump puts them]",
 )
 def process_command(command: str, folder: Path | None) -> None:
-    """Read each new dump and grab once, and leave the results beside it."""
+    """Read each new dump and grab once, and write the results beside it."""
     for line in process(read_settings(), command, only=folder):
         click.echo(line)

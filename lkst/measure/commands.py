@@ -40,26 +40,41 @@ _TEXT_SUFFIXES = ("", ".txt")
 
 @click.command("measure")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [NAME]")
-@click.option("--by", metavar="COLUMNS", help="Tell values by these: task, cpu, ...; '' by none.")
+@click.option(
+    "--by",
+    metavar="COLUMNS",
+    help="Group values by these columns: task, cpu, ...; '': do not group.",
+)
 @filter_options_of(MEASURED)
 @click.option(
     "--only",
     multiple=True,
     metavar="COLUMN=PATTERN",
-    help="Of NAME only values of which this is true: name=read, 'lock=*_lock'.",
+    help="Only values whose COLUMN matches: name=read, 'lock=*_lock'.",
 )
-@click.option("--hist", is_flag=True, help="Show how the values are spread.")
-@click.option("--over-time", is_flag=True, help="Show how the values are over time.")
-@click.option("--overlay", metavar="NAME", help="Another measure over the same time.")
-@click.option("--bins", type=click.IntRange(1, 10_000), default=BINS, show_default=True)
-@click.option("--worst", type=click.IntRange(0, 100_000), default=WORST, show_default=True)
-@click.option("--groups", type=click.IntRange(1, 1_000_000), default=GROUPS, show_default=True)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option("--hist", is_flag=True, help="Show a histogram of the values.")
+@click.option("--over-time", is_flag=True, help="Show the values over time.")
+@click.option("--overlay", metavar="NAME", help="Show another measure over the same time.")
+@click.option(
+    "--bins", type=click.IntRange(1, 10_000), default=BINS, help="Intervals that --over-time shows."
+)
+@click.option(
+    "--worst", type=click.IntRange(0, 100_000), default=WORST, help="Worst cases to show."
+)
+@click.option(
+    "--groups",
+    type=click.IntRange(1, 1_000_000),
+    default=GROUPS,
+    help="Groups to show: those with the largest totals.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="text", help="Format of the output."
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write; of --hist and --over-time a plot, if it is called .png, .svg or .pdf.",
+    help="File to write; .png, .svg or .pdf: a plot of --hist, --over-time or --overlay.",
 )
 @click.option(
     "--measure-path",
@@ -67,7 +82,7 @@ _TEXT_SUFFIXES = ("", ".txt")
     multiple=True,
     metavar="PATH",
     type=click.Path(path_type=Path),
-    help="Folder or file of further measures.",
+    help="Folder or file with more measures.",
 )
 def measure_command(
     words: tuple[str, ...],
@@ -85,10 +100,10 @@ def measure_command(
     paths: tuple[Path, ...],
 ) -> int:
     """
-    Find out in SOURCE what was slow, how often, and when.
+    Find out what was slow in SOURCE, how often, and when.
 
-    Without NAME, the measures are listed. The worst cases come with the time that --around of
-    lkst replay takes. What begins or ends outside of the trace is counted as open.
+    Without NAME, list the measures. Look at the times of the worst cases with
+    'lkst replay --around TIME'. What begins or ends outside of the trace is counted as open.
     """
     measures = find_measures(paths)
     source, name = _split(words, set(measures))

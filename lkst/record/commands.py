@@ -21,23 +21,23 @@ __all__ = ("start_command", "status_command", "stop_command")
 
 
 @click.command("start")
-@click.option("--size", help="Of each CPU's ring; 1M, or less if all rings would not fit.")
-@click.option("--maskset", help="The one to activate; default.")
+@click.option("--size", help="Size of each CPU's ring.  [default: 1M, less if memory is short]")
+@click.option("--maskset", help="Maskset to activate.  [default: default]")
 @click.option(
     "--config",
     is_flag=False,
     flag_value=str(CONFIG),
     type=click.Path(dir_okay=False, path_type=Path),
-    help=f"Set up what FILE says, or {CONFIG}.",
+    help=f"Set up what FILE says; without FILE, {CONFIG}.",
     metavar="[FILE]",
 )
-@click.option("--replace", is_flag=True, help="Put it in the place of one that runs.")
+@click.option("--replace", is_flag=True, help="Replace a recorder that runs.")
 def start_command(size: str | None, maskset: str | None, config: Path | None, replace: bool) -> int:
     """
-    Load the recorder, pin it, and let it run.
+    Load the recorder, pin it, and exit: the kernel records by itself.
 
-    One that runs is replaced if another version has started it: first the new one records, then
-    what the old one held is saved.
+    A recorder that another version of lkst started is replaced even without --replace. The new
+    recorder starts to record before the trace of the old one is saved, so that nothing is missed.
     """
     # Without the usual one all is as usual; one that was named must be there.
     if config and config != CONFIG and not config.exists():
@@ -75,17 +75,24 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
 
 @click.command("stop")
 def stop_command() -> None:
-    """Unload the recorder; what it holds is gone."""
+    """Unload the recorder. Its records are lost."""
     stop()
 
 
 @click.command("status")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 def status_command(form: str) -> int:
     """
-    Show the recorder: rings, maskset, events per second, what was lost.
+    Show the recorder: rings, maskset, events per second, and what was lost.
 
-    Exit status: 0: it is as it should be; 1: none runs; 3: something is not, which is said.
+    Exit status: 0: the recorder runs, and nothing is wrong; 1: no recorder runs; 3: something is
+    wrong, and standard error names it.
     """
     with Recorder() as recorder:
         status = read_status(recorder)

@@ -15,7 +15,7 @@ _root = click.option(
     "--root",
     default="/",
     type=click.Path(file_okay=False, resolve_path=True, path_type=Path),
-    help="Of the system to install into, if it is not this one.",
+    help="Root folder of the system to change.",
 )
 
 
@@ -26,9 +26,9 @@ def _check(root: Path) -> None:
 
 @click.command("install")
 @_root
-@click.option("--no-start", is_flag=True, help="Not before the next boot.")
+@click.option("--no-start", is_flag=True, help="Do not start the recorder before the next boot.")
 def install_command(root: Path, no_start: bool) -> None:
-    """Have the recorder started at each boot, as /etc/lkst/lkst.toml says."""
+    """Start the recorder at each boot, as /etc/lkst/lkst.toml says, and start it now."""
     _check(root)
     for line in install(root, start=not no_start):
         click.echo(line)
@@ -38,7 +38,7 @@ def install_command(root: Path, no_start: bool) -> None:
 @_root
 @click.option("--purge", is_flag=True, help="Remove /etc/lkst as well.")
 def uninstall_command(root: Path, purge: bool) -> None:
-    """Have the recorder no longer started at boot, and stop it."""
+    """Do not start the recorder at boot any more, and stop it."""
     _check(root)
     for line in uninstall(root, purge=purge):
         click.echo(line)

@@ -61,7 +61,7 @@ def tell(wired: Wired | None) -> None:
 
 @click.group("mask")
 def mask_command() -> None:
-    """Choose what is recorded: masksets say which handler each event has."""
+    """Choose which events are recorded, and how: a maskset has a handler for each event."""
 
 
 @mask_command.command("list")
@@ -98,7 +98,7 @@ def list_command() -> None:
 @mask_command.command("show")
 @click.argument("name")
 def show_command(name: str) -> None:
-    """Print a maskset as text, as 'edit' and 'import' take it."""
+    """Print a maskset as text, which 'edit' and 'import' read."""
     store = open_store()
     with paged() as stream:
         stream.write(format_maskset(store.load(name), store.catalogue))
@@ -106,9 +106,9 @@ def show_command(name: str) -> None:
 
 @mask_command.command("new")
 @click.argument("name")
-@click.option("--from", "other", default="none", show_default=True, help="Maskset to copy.")
+@click.option("--from", "other", default="none", help="Maskset to copy.")
 def new_command(name: str, other: str) -> None:
-    """Make a maskset."""
+    """Create a maskset."""
     with locked():
         store = open_store()
         if name in store.names():
@@ -124,18 +124,26 @@ def new_command(name: str, other: str) -> None:
     "filters",
     multiple=True,
     metavar="'KIND LIST'",
-    help='pid 12,34 [children] (of the host); comm nginx,postgres*,"[k]*"; cgroup /a/b; cpu 0,2-3.',
+    help="Record only what matches; filters of different kinds must all match.",
 )
-@click.option("--no-filter", is_flag=True, help="Forget the filters that there are.")
+@click.option("--no-filter", is_flag=True, help="Remove the filters that the maskset has.")
 def set_command(
     name: str, assignments: tuple[str, ...], filters: tuple[str, ...], no_filter: bool
 ) -> None:
     """
-    Change handlers and filters of a maskset, in the recorder as well if it is loaded.
+    Change handlers and filters of a maskset. If the maskset is loaded, they take effect at once.
 
-    EVENT is an event, a category, a pattern, or LKST's name; HANDLER is off, record, stack,
-    count, hist(FIELD), or the name of a user's handler.
-    """
+    EVENT is an event, a category, or a pattern: sched_switch, irq, 'sched_*'. HANDLER is off,
+    record, stack (record with the kernel's stack), count, hist(FIELD), or a handler that
+    'lkst handler load' loaded.
+
+    \b
+    A filter is one of
+      pid 12,34 [children]         thread ids of the host; children: and what they start
+      comm nginx,postgres*,"[k]*"  names of tasks; quoted, no pattern
+      cgroup /a/b                  a control group
+      cpu 0,2-3                    CPUs
+    """  # noqa: D301
     if not assignments and not filters and not no_filter:
         raise Usage("nothing to set: EVENT=HANDLER, or a filter")
     with locked():
@@ -204,7 +212,7 @@ def edit_command(name: str) -> None:
 @mask_command.command("use")
 @click.argument("name")
 def use_command(name: str) -> None:
-    """Make a maskset the active one."""
+    """Activate a maskset."""
     with steer() as recorder:
         tell(use_maskset(recorder, open_store(recorder.catalogue).load(name)))
 
@@ -212,7 +220,7 @@ def use_command(name: str) -> None:
 @mask_command.command("load")
 @click.argument("name")
 def load_command(name: str) -> None:
-    """Keep a maskset in the kernel, so that handlers can switch to it."""
+    """Load a maskset into the kernel without activating it, for handlers that switch to it."""
     with steer() as recorder:
         tell(keep_maskset(recorder, open_store(recorder.catalogue).load(name)))
 
@@ -220,7 +228,7 @@ def load_command(name: str) -> None:
 @mask_command.command("unload")
 @click.argument("name")
 def unload_command(name: str) -> None:
-    """Let go of what 'load' has kept."""
+    """Unload a maskset that 'load' has loaded."""
     with steer() as recorder:
         index = find_loaded(recorder.live, name)
         if index is None:
@@ -241,9 +249,14 @@ def delete_command(name: str) -> None:
 
 
 @mask_command.command("export")
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File to write.  [default: standard output]",
+)
 def export_command(output: Path | None) -> None:
-    """Write all masksets that are not built in, as 'import' takes them."""
+    """Write all masksets that are not built in as text, which 'import' reads."""
     text = open_store().export_all()
     if output is None:
         click.echo(text, nl=False)
@@ -255,7 +268,7 @@ def export_command(output: Path | None) -> None:
 @mask_command.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 def import_command(file: Path) -> None:
-    """Take masksets from a file, also from one of LKST's."""
+    """Read masksets from FILE, also in the format of the LKST of 2001-2005."""
     try:
         text = file.read_text("utf-8")
     except UnicodeDecodeError:

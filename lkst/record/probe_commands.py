@@ -24,7 +24,7 @@ __all__ = ("probe_command",)
 
 @click.group("probe")
 def probe_command() -> None:
-    """Add events of your own, on any function or tracepoint of the kernel."""
+    """Add events of your own, on functions and tracepoints of the kernel."""
 
 
 def _split(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
@@ -48,20 +48,21 @@ def _split(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
 _ADD_HELP = """\
 Add an event and record it from now on.
 
-TARGET is a function, MODULE:FUNCTION, FUNCTION+OFFSET, or a tracepoint. NAME, if it is not
-the target's, is what the event is called.
+TARGET is FUNCTION, MODULE:FUNCTION, FUNCTION+OFFSET, or tracepoint:NAME. NAME is the name of the
+event; without it, the event has the name of the target.
 
 \b
 FIELD is [NAME=]EXPR[:TYPE]:
   count  *pos  ret  task->pid  arg3:x64  $stack  %di (at FUNCTION+OFFSET)
   file->f_path.dentry->d_name.name:str    (struct sock *)arg0
   sk->__sk_common.skc_dport:be16          container_of(work, struct foo, work)
-TYPE is u8 to u64, s8 to s64, x8 to x64, be16 to be64, bool, str (one for each event, 255
-bytes), str8 to str32, ustr (in user space), enum(NAME), flags(NAME), ksym, ipv4, errno, or
-another type that events have; without it, what the kernel's own type says.
 
-With --return, arguments and what they point to are read when the function is called.
-'lkst probe show FUNCTION' tells what there is to choose from.
+TYPE is u8 to u64, s8 to s64, x8 to x64, be16 to be64, bool, str (up to 255 bytes; one for each
+event), str8 to str32, ustr (in user space), enum(NAME), flags(NAME), ksym, ipv4, errno, or
+another type of the catalogue's fields. Without TYPE, the kernel's BTF decides.
+
+With --return, arguments and what they point to are read at the function's entry.
+'lkst probe show FUNCTION' shows the fields to choose from.
 """
 
 
@@ -74,16 +75,25 @@ With --return, arguments and what they point to are read when the function is ca
     shell_complete=complete_field,
 )
 @click.option(
-    "--return", "returns", is_flag=True, help="When it returns: 'ret', and how long it took."
+    "--return",
+    "returns",
+    is_flag=True,
+    help="Record at the return of the function, with 'ret' and the duration.",
 )
-@click.option("--stack", is_flag=True, help="With the kernel's stack.")
-@click.option("--if", "condition", metavar="EXPR", default="", help="Only then: 'count > 4K'")
+@click.option("--stack", is_flag=True, help="Record the kernel's stack.")
+@click.option(
+    "--if",
+    "condition",
+    metavar="EXPR",
+    default="",
+    show_default=False,
+    help="Record only if EXPR holds: 'count > 4K'",
+)
 @click.option(
     "--limit",
     type=int,
     default=DEFAULT_LIMIT,
-    show_default=True,
-    help="Records per ms on each CPU; 0: all.",
+    help="Most records per ms on each CPU; 0: no limit.",
 )
 def probe_add(
     words: tuple[str, ...], returns: bool, stack: bool, condition: str, limit: int
@@ -113,16 +123,21 @@ def _add(probe: Probe) -> None:
 
 
 @probe_command.command("list")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 60),
     default=0.25,
-    show_default=True,
-    help="How long to measure what a hit costs.",
+    help="How long to measure the cost of a hit, in s.",
 )
 def probe_list(form: str, seconds: float) -> None:
-    """Show the probes: how they are reached, what a hit costs, what was held back."""
+    """Show the probes: how each is attached, what a hit costs, and what was held back."""
     kept = {name for name, _ in kept_probes()}
     try:
         with Recorder() as recorder:
@@ -179,7 +194,7 @@ def _json(probes: list[ProbeStatus]) -> str:
 @probe_command.command("remove")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_probe)
 def probe_remove(names: tuple[str, ...]) -> None:
-    """Remove probes; what they have recorded stays."""
+    """Remove probes. Their records stay."""
     with steer() as recorder:
         for name in names:
             remove_probe(recorder, name)
@@ -189,6 +204,6 @@ def probe_remove(names: tuple[str, ...]) -> None:
 @click.argument("target", shell_complete=complete_target)
 @click.argument("expression", required=False)
 def probe_show(target: str, expression: str | None) -> None:
-    """Show what TARGET takes and returns, and the fields to choose from, also behind EXPRESSION."""
+    """Show the arguments and the result of TARGET, and the fields behind them or EXPRESSION."""
     with paged() as stream:
         stream.write(show_target(target, expression))

@@ -56,12 +56,12 @@ def _table(rows: list[tuple[object, ...]], columns: list[str], right: int = 0) -
 
 @click.group("handler")
 def handler_command() -> None:
-    """Say what happens when an event fires, also by programs of one's own."""
+    """Choose what happens when an event fires, and add handlers of your own."""
 
 
 @handler_command.command("list")
 def handler_list() -> None:
-    """Show the users' handlers that are loaded, and the events that have them."""
+    """Show the loaded handlers of users, and their events."""
     with Recorder() as recorder:
         rows: list[tuple[object, ...]] = [
             (name, ", ".join(events_of(recorder, number)) or "-")
@@ -74,7 +74,7 @@ def handler_list() -> None:
 @click.argument("name")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def handler_load(name: str, file: Path) -> None:
-    """Load FILE, C against handler.h or compiled, as a handler, and keep it over reboots."""
+    """Load FILE, in C against handler.h or compiled, as handler NAME, and keep it over reboots."""
     with steer() as recorder:
         load_handler(recorder, name, file)
 
@@ -82,12 +82,13 @@ def handler_load(name: str, file: Path) -> None:
 @handler_command.command("set")
 @click.argument("event")
 @click.argument("handler")
-@click.option("--maskset", help="In which; the one that is active.")
+@click.option("--maskset", help="Maskset to change.  [default: the active one]")
 def handler_set(event: str, handler: str, maskset: str | None) -> None:
     """
     Set the handler of an event in a maskset.
 
-    One that is built in is not changed: a copy of it, "my-NAME", is made and takes its place.
+    Built-in masksets do not change: the change goes into a copy, "my-NAME". The copy is activated
+    if the built-in maskset was active.
     """
     with steer() as recorder:
         store = open_store(recorder.catalogue)
@@ -117,35 +118,44 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
 @handler_command.command("unload")
 @click.argument("name")
 def handler_unload(name: str) -> None:
-    """Forget a handler."""
+    """Unload a handler, and do not load it at the next start."""
     with steer() as recorder:
         unload_handler(recorder, name)
 
 
 @click.group("trigger")
 def trigger_command() -> None:
-    """Have the kernel act when a condition holds."""
+    """Make the kernel act when a condition holds."""
 
 
 @trigger_command.command("add")
 @click.argument("name")
-@click.option("--when", required=True, metavar="EXPR", help="wakeup_delay > 50ms")
-@click.option("--do", "actions", required=True, metavar="ACTIONS", help="notify, freeze after 2000")
+@click.option("--when", required=True, metavar="EXPR", help="Condition: 'wakeup_delay > 50ms'")
+@click.option(
+    "--do", "actions", required=True, metavar="ACTIONS", help="Actions: 'notify, freeze after 2000'"
+)
 @click.option(
     "--at-most",
     default="10/s",
-    show_default=True,
     metavar="N/TIME",
-    help="How often it fires; more is counted.",
+    help="Highest rate at which the trigger fires; further hits are only counted.",
 )
 def trigger_add(name: str, when: str, actions: str, at_most: str) -> None:
     """
-    Add a trigger.
+    Add a trigger: when EXPR holds for a record, the kernel carries out ACTIONS.
 
-    EXPR compares fields of an event (signal_generate.sig == SIGKILL) or a delay that the
-    kernel side measures (block_time > 1s), with and, or, not. ACTIONS: notify, mask=NAME
-    [for 5s], freeze [after SLOTS], switch (to a spare buffer), stack.
-    """
+    EXPR compares fields of an event (signal_generate.sig == SIGKILL) or a delay that the recorder
+    measures (block_time > 1s); 'and', 'or' and 'not' combine comparisons. An event alone
+    (mark_victim) holds for each of its records.
+
+    \b
+    ACTIONS, separated by commas:
+      notify               report to 'lkst watch'
+      stack                record the kernel's stack
+      mask=NAME [for 5s]   activate a maskset, for good or for a time
+      switch               write to a spare buffer, and keep this one
+      freeze [after 2000]  stop recording, at once or after 2000 more slots
+    """  # noqa: D301
     rate, todo = parse_rate(at_most), parse_actions(actions)
     with steer() as recorder:
         for line in add_from_text(recorder, name, when, todo, rate):
@@ -163,7 +173,7 @@ def trigger_list() -> None:
 
 @trigger_command.command("status")
 def trigger_status() -> None:
-    """Show how often each trigger has fired, and when last."""
+    """Show how often each trigger has fired, and when it last fired."""
     now = time.monotonic_ns()
     _table(
         [
@@ -190,7 +200,7 @@ def trigger_remove(name: str) -> None:
 
 @click.group("buffer")
 def buffer_command() -> None:
-    """Write to several sets of rings, one at a time."""
+    """Manage buffers: sets of rings, of which one is written at a time."""
 
 
 @buffer_command.command("list")
@@ -211,9 +221,11 @@ def buffer_list() -> None:
 
 @buffer_command.command("new")
 @click.argument("name")
-@click.option("--size", help="Of each CPU's ring; that of the buffer that is written.")
+@click.option(
+    "--size", help="Size of each CPU's ring.  [default: that of the buffer that is written]"
+)
 def buffer_new(name: str, size: str | None) -> None:
-    """Make a buffer; it is spare until it is used or a trigger switches to it."""
+    """Create a buffer. It is a spare one until 'use' or a trigger switches to it."""
     with steer() as recorder:
         new_buffer(recorder, name, _size(recorder, size))
 
@@ -235,9 +247,9 @@ def buffer_use(name: str) -> None:
 
 @buffer_command.command("resize")
 @click.argument("name", required=False)
-@click.option("--size", required=True, help="Of each CPU's ring.")
+@click.option("--size", required=True, help="Size of each CPU's ring.")
 def buffer_resize(name: str | None, size: str) -> None:
-    """Give a buffer larger or smaller rings; what it holds is kept beside it."""
+    """Change the size of a buffer's rings. Its records move to a buffer beside it."""
     with steer() as recorder:
         kept = resize_buffer(recorder, name, machine.parse_size(size))
     if kept:
@@ -247,7 +259,7 @@ def buffer_resize(name: str | None, size: str) -> None:
 @buffer_command.command("freeze")
 @click.argument("name", required=False)
 def buffer_freeze(name: str | None) -> None:
-    """Let a buffer take no more records: the one that is written, or NAME."""
+    """Stop recording into the buffer NAME, or the buffer that is written."""
     with steer() as recorder:
         freeze_buffer(recorder, name)
 
@@ -255,7 +267,7 @@ def buffer_freeze(name: str | None) -> None:
 @buffer_command.command("thaw")
 @click.argument("name", required=False)
 def buffer_thaw(name: str | None) -> None:
-    """Let a buffer take records again."""
+    """Resume recording into a frozen buffer."""
     with steer() as recorder:
         thaw_buffer(recorder, name)
 
@@ -263,7 +275,7 @@ def buffer_thaw(name: str | None) -> None:
 @buffer_command.command("delete")
 @click.argument("name")
 def buffer_delete(name: str) -> None:
-    """Delete a buffer and what it holds."""
+    """Delete a buffer and its records."""
     with steer() as recorder:
         delete_buffer(recorder, name)
 
@@ -278,7 +290,7 @@ def buffer_delete(name: str) -> None:
     help="File to write.",
 )
 def buffer_save(name: str, output: Path) -> None:
-    """Keep what a buffer holds in a file."""
+    """Save the records of a buffer to a file."""
     from lkst.source.live import open_live
     from lkst.source.saved import save_trace
     from lkst.trace.filters import Filters, apply
@@ -294,5 +306,5 @@ def buffer_save(name: str, output: Path) -> None:
 @click.command("mark")
 @click.argument("text", nargs=-1, required=True)
 def mark_command(text: tuple[str, ...]) -> None:
-    """Write TEXT into the rings, for whoever reads them: "deploy 1.2 started"."""
+    """Write TEXT into the rings, as a record: lkst mark deploy 1.2 started."""
     write_mark(" ".join(text))

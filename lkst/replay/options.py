@@ -29,37 +29,37 @@ __all__ = ("MEASURED", "filter_options", "filter_options_of")
 T = TypeVar("T")
 
 _OPTIONS = (
-    click.option("--cpu", metavar="LIST", multiple=True, help="CPUs that wrote it: 0,2-3"),
+    click.option("--cpu", metavar="LIST", multiple=True, help="Records of these CPUs: 0,2-3"),
     click.option(
         "--pid",
         metavar="LIST",
         multiple=True,
-        help="Tasks that wrote it or that it names, by thread ids of the host: 12,34",
+        help="Records of these tasks, or that name them; thread ids of the host: 12,34",
     ),
     click.option(
         "--comm",
         metavar="NAMES",
         multiple=True,
-        help="The same by name: sh,'kworker/*'; in double quotes literally: '\"[k]*\"'",
+        help="As --pid, by name of the task: sh,'kworker/*'; quoted, no pattern: '\"[k]*\"'",
     ),
     click.option(
         "--event",
         metavar="NAMES",
         multiple=True,
         shell_complete=complete_event,
-        help="Events, categories, LKST names: 'sched_*,irq'",
+        help="Events, by name, category or LKST's old name: 'sched_*,irq'",
     ),
     click.option(
-        "--buffer", metavar="NAMES", multiple=True, help="Buffers that hold it: main,'spare*'"
+        "--buffer", metavar="NAMES", multiple=True, help="Records in these buffers: main,'spare*'"
     ),
     click.option(
         "--around",
         metavar="TIME",
-        help=f"The {AROUND} before and after a moment, of those that pass the rest: -2.5s",
+        help=f"Of the records that match, the {AROUND} before and after a time: -2.5s",
     ),
-    click.option("--last", metavar="N", help="The last N of those that pass the rest."),
-    click.option("--since", metavar="TIME", help="From then on, counted from the panic: -2s"),
-    click.option("--until", metavar="TIME", help="Up to then: -0.5s, -300ms, -20us"),
+    click.option("--last", metavar="N", help="Of the records that match, the last N."),
+    click.option("--since", metavar="TIME", help="Records from this time on; 0 is the panic: -2s"),
+    click.option("--until", metavar="TIME", help="Records up to this time: -0.5s, -300ms, -20us"),
 )
 
 

@@ -28,8 +28,9 @@ def report_command(source: Source | None, output: Path, filters: Filters) -> int
     """
     Write an HTML page about SOURCE that needs no network.
 
-    It has what looks wrong, a timeline of all CPUs, the state, measures with plots, the kernel's
-    log and the records: the last million of them, or those that --last, --since and --until say.
+    The page shows what looks wrong, a timeline of all CPUs, the state, measures with plots, the
+    kernel's log and the records: the last million, or those that --last, --since and --until
+    choose.
     """
     trace = newest(source)
     shown = apply(trace, replace(filters, last=filters.last or _LAST))

@@ -27,7 +27,9 @@ __all__ = ("sql_command",)
 @click.command("sql")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [QUERY]")
 @click.option("--schema", is_flag=True, help="Describe the tables: columns, units, meaning.")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="text", help="Format of the output."
+)
 @click.option(
     "-o",
     "--output",
@@ -36,11 +38,12 @@ __all__ = ("sql_command",)
 )
 def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | None) -> int:
     """
-    Ask for anything in SOURCE in SQL, as DuckDB has it.
+    Query the trace of SOURCE in SQL, in the dialect of DuckDB.
 
-    Tables: events; one for each event, called like it; and what is derived from them: running,
-    runnable, blocked, syscalls, irqs, softirqs, block_requests, ... Without QUERY it is asked for,
-    or read from standard input. before_end(ns) is a time as replay shows it.
+    The tables are 'events', one table with the name of each event, and tables derived from them:
+    running, runnable, blocked, syscalls, irqs, softirqs, block_requests, ... --schema describes
+    them. before_end(ns) is a time as 'lkst replay' shows it. Without QUERY, lkst asks for queries
+    on a terminal, and reads them from standard input elsewhere.
     """
     source, rest = _split(words, may_lack_source=schema)
     if schema:

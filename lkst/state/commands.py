@@ -17,14 +17,20 @@ __all__ = ("state_command",)
 
 @click.command("state")
 @source_argument
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="Format of the output.",
+)
 def state_command(source: Source | None, form: str) -> int:
     """
-    Show what every CPU and task of SOURCE was in the middle of at the end, and what looks wrong.
+    Show what every CPU and task of SOURCE was doing at the end, and what looks wrong.
 
-    Suspicions come in this order: faults that the kernel itself reports; who has what others
-    wait for; who has used something up; who waits for long; what is strange. Their evidence is
-    times that `lkst replay --around` takes.
+    Suspicions come in this order: faults that the kernel reports; tasks that hold what others wait
+    for; tasks that have used up a resource; tasks that wait for long; other oddities. Each has
+    times as evidence: look at them with 'lkst replay --around TIME'.
     """
     trace = newest(source)
     state = build_state(trace, trace.facts.end())
