@@ -37,7 +37,7 @@ SEQ_BITS = 48
 SEQ_MASK = (1 << SEQ_BITS) - 1
 PAYLOAD_OFFSET = 24  # in struct lkst_slot
 PAYLOAD_SIZE = 40
-MORE_OFFSET = 16  # in struct lkst_more
+CONTINUATION_OFFSET = 16  # in struct lkst_continuation
 
 CPU_SHIFT = 16
 PID_SHIFT = 32
@@ -104,7 +104,7 @@ STATES = ("unused", "attached", "absent", "unattached")
 HANDLERS = ("off", "record", "stack", "count", "hist")
 HANDLER_USER = 8
 HANDLER_MASK = 0x0F
-CLOSER = 0x80
+EVALUATE = 0x80
 
 # enum lkst_buffer_state, in order
 BUFFER_STATES = ("free", "spare", "written")

@@ -1,19 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What triggers and handlers can do: each is safe wherever an event can happen. */
+/* What triggers and users' handlers can do. Each is safe in any context. */
 #ifndef LKST_ACTIONS_H
 #define LKST_ACTIONS_H
 
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "layout.h"
 #include "maps.h"
 
+/* The limit of a ring that is not frozen. */
 #define LKST_NO_LIMIT (~0ULL)
 
 /* More CPUs than a kernel can have; the loop ends where the map does. */
 #define LKST_ALL_CPUS 8192
 
 /*
- * Make room for a notice. bpf_ringbuf_reserve() takes a spin lock, and the tracepoint
- * contention_end fires while that is held: a program that told something from there would wait
- * for ever for a lock that its own CPU has. Later kernels find that out, but wait long.
+ * Reserve room for a notice. bpf_ringbuf_reserve() takes a spin lock, and the tracepoint
+ * contention_end fires while it holds the lock. A program there that reserves as well would
+ * wait forever for the lock that its own CPU holds. Later kernels detect that, after a long
+ * wait.
  */
 static __always_inline struct lkst_notice *lkst_new_notice(void)
 {
@@ -21,14 +29,14 @@ static __always_inline struct lkst_notice *lkst_new_notice(void)
 	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
 	struct lkst_notice *notice;
 
-	if (!c || __sync_val_compare_and_swap(&c->telling, 0, 1))
+	if (!c || __sync_val_compare_and_swap(&c->in_reserve, 0, 1))
 		return NULL;
 	notice = bpf_ringbuf_reserve(&lkst_notices, sizeof(*notice), 0);
-	*(volatile __u32 *)&c->telling = 0;
+	*(volatile __u32 *)&c->in_reserve = 0;
 	return notice;
 }
 
-/* Tell user space. Nothing waits for a reader; what finds no room is counted. */
+/* Send a notice to user space, or count it as lost if there is no room. */
 static __always_inline void lkst_notify(__u32 trigger, __u32 actions, const struct lkst_slot *slot)
 {
 	struct lkst_notice *notice = lkst_new_notice();
@@ -43,7 +51,7 @@ static __always_inline void lkst_notify(__u32 trigger, __u32 actions, const stru
 	bpf_ringbuf_submit(notice, 0);
 }
 
-/* Make another maskset the active one, for @ns or, with 0, for good. */
+/* Make @maskset the active one, for @ns or, with 0, for good. */
 static __always_inline void lkst_use_maskset(__u32 maskset, __u64 ns)
 {
 	if (!ns)
@@ -73,7 +81,7 @@ static long lkst_freeze_ring(__u32 index, void *data)
 	return 0;
 }
 
-/* Let each ring of the buffer that is written take @slots more, and then nothing. */
+/* Freeze each ring of the current buffer after @slots more slots. */
 static __always_inline void lkst_freeze(__u64 slots)
 {
 	struct lkst_freezing freezing = {.buffer = lkst_control.into, .slots = slots};
@@ -91,7 +99,7 @@ static long lkst_try_buffer(__u32 index, void *data)
 	return 1;
 }
 
-/* Go on in a spare buffer; the one that was written stays as it is. */
+/* Go on in a spare buffer. The current one stays as it is. */
 static __always_inline void lkst_switch_buffer(void)
 {
 	__u32 found = LKST_MAX_BUFFERS;

@@ -1,36 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category block: include/trace/events/block.h */
-#define MINOR_BITS 20
+#include "read_kernel.h"
+#include "record.h"
 
-#define FILL_REQUEST(e, request)                                                                   \
-	do {                                                                                       \
-		const struct gendisk *disk = (request)->q->disk;                                   \
-                                                                                                   \
-		(e)->rq = (__u64)(request);                                                        \
-		(e)->sector = (request)->__sector;                                                 \
-		(e)->dev = disk ? disk->major << MINOR_BITS | disk->first_minor : 0;               \
-		(e)->op = (request)->cmd_flags & REQ_OP_MASK;                                      \
-	} while (0)
+#define REQUEST_EVENT(name)                                                                        \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, struct request *rq)                                                     \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		FILL_REQUEST(e, rq);                                                               \
+		e->bytes = rq->__data_len;                                                         \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
 
-SEC("tp_btf/block_rq_insert")
-int BPF_PROG(block_rq_insert, struct request *rq)
-{
-	RECORD(block_rq_insert, e);
-	FILL_REQUEST(e, rq);
-	e->bytes = rq->__data_len;
-	COMMIT();
-	return 0;
-}
-
-SEC("tp_btf/block_rq_issue")
-int BPF_PROG(block_rq_issue, struct request *rq)
-{
-	RECORD(block_rq_issue, e);
-	FILL_REQUEST(e, rq);
-	e->bytes = rq->__data_len;
-	COMMIT();
-	return 0;
-}
+REQUEST_EVENT(block_rq_insert)
+REQUEST_EVENT(block_rq_issue)
+REQUEST_EVENT(block_rq_requeue)
 
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(block_rq_complete, struct request *rq, __u8 error, unsigned int nr_bytes)
@@ -39,16 +25,6 @@ int BPF_PROG(block_rq_complete, struct request *rq, __u8 error, unsigned int nr_
 	FILL_REQUEST(e, rq);
 	e->bytes = nr_bytes;
 	e->status = error;
-	COMMIT();
-	return 0;
-}
-
-SEC("tp_btf/block_rq_requeue")
-int BPF_PROG(block_rq_requeue, struct request *rq)
-{
-	RECORD(block_rq_requeue, e);
-	FILL_REQUEST(e, rq);
-	e->bytes = rq->__data_len;
 	COMMIT();
 	return 0;
 }
@@ -72,7 +48,7 @@ int BPF_PROG(block_bio_queue, struct bio *bio)
 	return 0;
 }
 
-/* Where there are requests, block_rq_complete stands for it. */
+/* For a bio that became a request, the kernel reports block_rq_complete instead. */
 SEC("tp_btf/block_bio_complete")
 int BPF_PROG(block_bio_complete, struct request_queue *q, struct bio *bio)
 {

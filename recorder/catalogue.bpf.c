@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/*
- * The catalogue as it lies in kernel memory. The loader fills in the header's
- * zeros. No program writes to it; the control side adds the entries of probes.
- */
-struct lkst_catalogue {
-	struct lkst_header header;
-	struct lkst_event events[NR_EVENTS - 1 + LKST_MAX_PROBES];
-};
+/* The catalogue: the header, and an entry for each event of events.h. */
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "catalogue.h"
 
 struct lkst_catalogue lkst_catalogue SEC(".data.catalogue") = {
 	.header =
@@ -17,7 +16,7 @@ struct lkst_catalogue lkst_catalogue SEC(".data.catalogue") = {
 			.header_size = sizeof(struct lkst_header),
 			.event_size = sizeof(struct lkst_event),
 			.field_size = sizeof(struct lkst_field),
-			.nr_events = NR_EVENTS - 1,
+			.nr_events = LKST_NR_EVENTS - 1,
 			.slot_size = LKST_SLOT_SIZE,
 			.cpu_size = sizeof(struct lkst_cpu),
 			.control_size = sizeof(struct lkst_control),

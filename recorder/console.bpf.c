@@ -3,20 +3,22 @@
  * Categories console, trouble, rcu and module:
  * include/trace/events/{printk,rcu,module}.h
  *
- * Each of the kernel's checks opens its report with a line of its own, written
- * before the kernel does anything else about it. Taking trouble from there gives
- * the message as a person would read it, costs nothing until it happens, and
- * does not depend on functions that compilers inline and releases rename.
+ * Each check of the kernel begins its report with a line that no other report has, and
+ * prints the line before it does anything else. An event made from this line has the
+ * kernel's own message, costs nothing until trouble happens, and does not depend on
+ * functions that compilers inline and releases rename.
  */
+#include "record.h"
+
 #define HEAD_SIZE 64
 
 #define PANIC "Kernel panic - not syncing: "
 #define WARNING "WARNING: "
 
 /*
- * A WARN goes on with the CPU ("CPU: 0 PID: 7 at ..."), with its place
- * ("kernel/file.c:12 at ..."), or, where the place is not known, with "at ...".
- * Other lines begin with the same word and go on with a sentence.
+ * Return whether a line that begins with "WARNING: " is a WARN. It goes on with the CPU
+ * ("CPU: 0 PID: 7 at ..."), with the source line ("kernel/file.c:12 at ..."), or, if that is
+ * not known, with "at ...". Other lines go on with a sentence.
  */
 static __always_inline bool is_warn(const char *head)
 {
@@ -31,6 +33,7 @@ static __always_inline bool is_warn(const char *head)
 	return true;
 }
 
+/* Return the event that a line of the console begins, or 0. */
 static __always_inline __u32 trouble_of(const char *head)
 {
 #define STARTS(what) (bpf_strncmp(head, sizeof(what) - 1, what) == 0)
@@ -72,7 +75,7 @@ static __always_inline int console_line(void *ctx, const char *text, __u32 len)
 		record_text(ctx, EV_console, &fixed, sizeof(fixed), text, len);
 	if (len < 4)
 		return 0;
-	read_some(head, len, sizeof(head) - 1, text);
+	read_up_to(head, len, sizeof(head) - 1, text);
 	event = trouble_of(head);
 	if (!event || !wanted(event))
 		return 0;
@@ -91,9 +94,9 @@ int BPF_PROG(console, const char *text, __u64 size)
 }
 
 /*
- * Until 6.3 the kernel calls the tracepoint in a form that is a WARN in an NMI (see
- * lkst/record/tracepoints.py). There the function that calls it is hooked: when it
- * returns, @text is what the tracepoint gets, and its result the length.
+ * Until 6.3 the kernel calls the tracepoint in a way that is a WARN in an NMI (see
+ * lkst/record/tracepoints.py). On these kernels the calling function is hooked instead: when
+ * it returns, @text is the tracepoint's argument, and the return value is the length.
  */
 SEC("fexit/printk_sprint")
 int BPF_PROG(instead__console, const char *text, __u16 size, int facility, void *flags,
@@ -112,22 +115,16 @@ int BPF_PROG(rcu_stall_warning, const char *rcuname, const char *msg)
 	return 0;
 }
 
-SEC("tp_btf/module_load")
-int BPF_PROG(module_load, struct module *mod)
-{
-	__u16 fixed;
+#define MODULE_EVENT(event)                                                                        \
+	SEC("tp_btf/" #event)                                                                      \
+	int BPF_PROG(event, struct module *mod)                                                    \
+	{                                                                                          \
+		__u16 fixed;                                                                       \
+                                                                                                   \
+		if (wanted(EV_##event))                                                            \
+			record_string(ctx, EV_##event, &fixed, sizeof(fixed), mod->name);          \
+		return 0;                                                                          \
+	}
 
-	if (wanted(EV_module_load))
-		record_string(ctx, EV_module_load, &fixed, sizeof(fixed), mod->name);
-	return 0;
-}
-
-SEC("tp_btf/module_free")
-int BPF_PROG(module_free, struct module *mod)
-{
-	__u16 fixed;
-
-	if (wanted(EV_module_free))
-		record_string(ctx, EV_module_free, &fixed, sizeof(fixed), mod->name);
-	return 0;
-}
+MODULE_EVENT(module_load)
+MODULE_EVENT(module_free)

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Category delay: times between two events, measured where they happen. An
- * event's programs are those whose names begin with its name and two underscores.
+ * Category delay: times between two events, measured in the kernel. The programs of an
+ * event are named EVENT__HOOK.
  *
- * When something began is kept in tables without locks, each entry found by a
- * hash: of two things that share an entry the later one is measured.
+ * The start times are in hash tables without locks. If two tasks or requests share an
+ * entry, only the later one is measured.
  */
+#include "read_kernel.h"
+#include "record.h"
+
 #define TASKS 16384
 #define REQUESTS 4096
 
@@ -15,12 +18,12 @@
 
 struct task_times {
 	__u32 pid;
-	__u32 born; /* pids are used again: the lower half of when the task started */
+	__u32 born; /* lower half of the task's start time, since pids are reused */
 	__u64 woken;
 	__u64 blocked;
 	__u64 syscall;
 	__u64 wait;
-	__u64 lock; /* waited for since then */
+	__u64 lock; /* that the task has waited for since @wait */
 };
 
 struct {
@@ -54,12 +57,13 @@ struct {
 	__type(value, struct cpu_times);
 } lkst_cpu_times SEC(".maps");
 
-/* Each CPU has an idle task of its own, all with pid 0. */
+/* Return the key of a task. Each CPU has its own idle task, all with pid 0. */
 static __always_inline __u32 times_key(const struct task_struct *task)
 {
 	return task->pid ? task->pid : 1U << 31 | cpu_of(task);
 }
 
+/* Return the times of a task, or new ones. */
 static __always_inline struct task_times *times_of(const struct task_struct *task)
 {
 	__u32 key = times_key(task), index = key % TASKS;
@@ -74,7 +78,7 @@ static __always_inline struct task_times *times_of(const struct task_struct *tas
 	return times;
 }
 
-/* The same, if anything is kept of the task. */
+/* Return the times of a task, or NULL if there are none. */
 static __always_inline struct task_times *known_times_of(const struct task_struct *task)
 {
 	__u32 key = times_key(task), index = key % TASKS;
@@ -90,12 +94,12 @@ static __always_inline struct cpu_times *my_times(void)
 	return bpf_map_lookup_elem(&lkst_cpu_times, &zero);
 }
 
-/* Take what was begun: the time since then, or 0 if there was no beginning. */
-static __always_inline __u64 since(__u64 *begun)
+/* Clear a start time, and return the ns since then, or 0 if there is none. */
+static __always_inline __u64 take_elapsed(__u64 *started)
 {
-	__u64 start = *begun;
+	__u64 start = *started;
 
-	*begun = 0;
+	*started = 0;
 	return start ? bpf_ktime_get_ns() - start : 0;
 }
 
@@ -120,15 +124,15 @@ int BPF_PROG(wakeup_delay__sched_switch, bool preempt, struct task_struct *prev,
 	struct task_times *times = known_times_of(prev);
 	__u64 delay;
 
-	/* It was woken while it still ran: it has not waited since then. */
+	/* A task that was woken while it still ran has not waited since then. */
 	if (times)
 		times->woken = 0;
 	times = times_of(next);
-	delay = times && next->pid ? since(&times->woken) : 0;
+	delay = times && next->pid ? take_elapsed(&times->woken) : 0;
 	if (!delay)
 		return 0;
 	{
-		RECORD_OF(wakeup_delay, e, prev->pid);
+		RECORD_PID(wakeup_delay, e, prev->pid);
 		e->delay = delay;
 		copy_comm(e->comm, next);
 		e->pid = next->pid;
@@ -156,7 +160,7 @@ SEC("tp_btf/sched_wakeup")
 int BPF_PROG(blocked_time__sched_wakeup, struct task_struct *p)
 {
 	struct task_times *times = times_of(p);
-	__u64 delay = times ? since(&times->blocked) : 0;
+	__u64 delay = times ? take_elapsed(&times->blocked) : 0;
 
 	if (!delay)
 		return 0;
@@ -184,7 +188,7 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(syscall_time__sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_times *times = times_of(bpf_get_current_task_btf());
-	__u64 delay = times ? since(&times->syscall) : 0;
+	__u64 delay = times ? take_elapsed(&times->syscall) : 0;
 
 	if (!delay)
 		return 0;
@@ -213,7 +217,7 @@ SEC("tp_btf/irq_handler_exit")
 int BPF_PROG(irq_time__irq_handler_exit, int irq, struct irqaction *action)
 {
 	struct cpu_times *times = my_times();
-	__u64 delay = times ? since(&times->irq) : 0;
+	__u64 delay = times ? take_elapsed(&times->irq) : 0;
 
 	if (!delay)
 		return 0;
@@ -241,7 +245,7 @@ SEC("tp_btf/softirq_exit")
 int BPF_PROG(softirq_time__softirq_exit, unsigned int vec)
 {
 	struct cpu_times *times = my_times();
-	__u64 delay = times ? since(&times->softirq) : 0;
+	__u64 delay = times ? take_elapsed(&times->softirq) : 0;
 
 	if (!delay)
 		return 0;
@@ -256,7 +260,7 @@ int BPF_PROG(softirq_time__softirq_exit, unsigned int vec)
 
 static __always_inline struct request_time *time_of(const struct request *rq)
 {
-	/* Requests are larger than this and aligned. */
+	/* Requests are larger than 256 bytes, and aligned. */
 	__u32 index = (__u64)rq / 256 % REQUESTS;
 
 	return bpf_map_lookup_elem(&lkst_requests, &index);
@@ -278,7 +282,7 @@ SEC("tp_btf/block_rq_complete")
 int BPF_PROG(block_time__block_rq_complete, struct request *rq, __u8 error, unsigned int nr_bytes)
 {
 	struct request_time *time = time_of(rq);
-	__u64 delay = time && time->rq == (__u64)rq ? since(&time->issued) : 0;
+	__u64 delay = time && time->rq == (__u64)rq ? take_elapsed(&time->issued) : 0;
 
 	if (!delay)
 		return 0;
@@ -308,7 +312,7 @@ SEC("tp_btf/contention_end")
 int BPF_PROG(lock_wait__contention_end, void *lock, int ret)
 {
 	struct task_times *times = times_of(bpf_get_current_task_btf());
-	__u64 delay = times && times->lock == (__u64)lock ? since(&times->wait) : 0;
+	__u64 delay = times && times->lock == (__u64)lock ? take_elapsed(&times->wait) : 0;
 
 	if (!delay)
 		return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Every event, once. Included several times, with EVENT and FIELD defined for
- * what is wanted: the record's struct, the id, the entry in the catalogue.
+ * Every event, once. This header has no guard: it is included several times, with EVENT and
+ * FIELD defined for the struct of a record, the id, and the entry in the catalogue.
  *
  *	EVENT(name, category, old name, hook, by default, description, fields)
  *	FIELD(type, name, unit)

@@ -11,49 +11,42 @@
  *		return e->nr == 0 ? LKST_DROP : LKST_KEEP;
  *	}
  *
- * The record lies in struct lkst_slot (layout.h) and is not yet in the ring: what
- * the handler changes in the fields is what gets recorded, but for texts, of which
- * it sees the beginning. The fields of each event are in "struct lkst_EVENT"; see
- * events.h, or "lkst events EVENT". Its pid is lkst_pid_of(slot), its CPU lkst_cpu_of(slot),
- * its time slot->ts. LKST_EVENT(EVENT) is the event's number, lkst_event_of(slot) that of
- * this record, so that one handler can serve several events.
+ * The record is in a struct lkst_slot (layout.h), not yet in the ring. A handler may change
+ * its fields before it is recorded; of a text it has the beginning, and changes there have no
+ * effect. The fields of an event are in "struct lkst_EVENT": see events.h, or
+ * "lkst events EVENT". lkst_pid_of(slot) is the record's pid, lkst_cpu_of(slot) its CPU,
+ * slot->ts its time. A handler of several events compares lkst_event_of(slot), the id of the
+ * record's event, with LKST_EVENT(EVENT).
  *
- * A handler may use bpf_* functions as programs of tracepoints may, and:
+ * A handler returns LKST_KEEP, LKST_DROP or LKST_KEEP_STACK. It may call the bpf_* functions
+ * that a tracepoint's program may call, and:
  *
- *	lkst_tell(slot)			tell "lkst watch"
+ *	lkst_tell(slot)			notify "lkst watch"
  *	lkst_use("NAME", ns)		make a loaded maskset active, for a time or (0) for
  *					good; false if it is not loaded: "lkst mask load NAME"
- *	lkst_freeze(slots)		let each ring take so many slots more, then freeze it
+ *	lkst_freeze(slots)		freeze each ring after so many more slots
  *	lkst_switch_buffer()		go on in a spare buffer, keep this one
  *
- * It is called on any CPU, in any context, NMIs too, and must be quick. Its variables
- * are apart for each hook that it is set for. The license
- * of its file has to be compatible with the GPL; this header says "GPL" for it.
+ * It runs on any CPU, in any context, NMIs too, and must be quick. Its variables exist once
+ * for each hook that it is set for. The license of its file has to be compatible with the
+ * GPL; this header says "GPL" for it.
  */
 #ifndef LKST_HANDLER_H
 #define LKST_HANDLER_H
 
-#include "actions.h"
-#include "types.h"
+#include <linux/types.h>
+#include <stdbool.h>
+
 #include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
-#define FIELD(type, name, unit) lkst_##type name;
-#define EVENT(name, category, old, hook, by_default, description, fields)                          \
-	struct lkst_##name {                                                                       \
-		fields                                                                             \
-	} __attribute__((packed, aligned(8)));
-#include "events.h"
-#undef EVENT
-#undef FIELD
+#include "actions.h"
+#include "catalogue.h"
+#include "kernel.h"
+#include "layout.h"
+#include "maps.h"
 
-enum {
-	LKST_EVENT_none,
-#define EVENT(name, ...) LKST_EVENT_##name,
-#include "events.h"
-#undef EVENT
-};
-
-#define LKST_EVENT(name) LKST_EVENT_##name
+#define LKST_EVENT(name) EV_##name
 #define LKST_FIELDS(slot, name) ((struct lkst_##name *)(slot)->payload)
 
 /* The loader writes here which of the users' handlers this is. */

@@ -3,11 +3,13 @@
  * Category ipc: functions of ipc/{util,sem,msg,shm}.c, since there are no
  * tracepoints. Native and 32-bit system calls both come through them.
  */
+#include "record.h"
+
 #define NR_IPC_KINDS 3
 #define NSEC_PER_SEC 1000000000LL
 #define KTIME_MAX 0x7fffffffffffffffLL
 
-/* Which of a namespace's tables it is: semaphores, messages, shared memory. */
+/* Return which of a namespace's tables @ids is: semaphores, messages, shared memory. */
 static __always_inline __u8 ipc_kind(__u64 ns, __u64 ids)
 {
 	__u64 offset = ids - ns - bpf_core_field_offset(struct ipc_namespace, ids);
@@ -22,7 +24,7 @@ int BPF_PROG(ipcget, struct ipc_namespace *ns, struct ipc_ids *ids, void *ops,
 {
 	RECORD(ipcget, e);
 	e->kind = ipc_kind((__u64)ns, (__u64)ids);
-	/* A table of semaphores has no size; that of messages has nothing. */
+	/* Semaphores have a number instead of a size, message queues have neither. */
 	e->size = e->kind == 0 ? params->u.nsems : e->kind == 2 ? params->u.size : 0;
 	e->key = (__u32)params->key;
 	e->flags = (__u32)params->flg;
@@ -42,7 +44,7 @@ int BPF_PROG(ipc_rmid, struct ipc_ids *ids, struct kern_ipc_perm *perm)
 	return 0;
 }
 
-/* As the kernel takes it: ktime_set() of include/linux/ktime.h. */
+/* As ktime_set() of include/linux/ktime.h. */
 static __always_inline __s64 nanoseconds(const struct timespec64 *time)
 {
 	if (time->tv_sec >= KTIME_MAX / NSEC_PER_SEC)
@@ -121,7 +123,7 @@ int BPF_PROG(msgrcv_exit, int msqid, void *buffer, __u64 size, long type, int fl
 	return 0;
 }
 
-/* Where it was attached is written through a pointer. */
+/* The kernel returns the address of the attached memory through a pointer. */
 SEC("fexit/do_shmat")
 int BPF_PROG(shmat, int shmid, void *wanted_address, unsigned int flags, __u64 *address,
 	     unsigned long lba, long ret)

@@ -4,6 +4,8 @@
  * include/trace/events/{irq,nmi,timer,workqueue,power,ipi,cpuhp}.h,
  * arch/x86/include/asm/trace/irq_vectors.h, tasklet_hi_action()
  */
+#include "record.h"
+
 SEC("tp_btf/irq_handler_entry")
 int BPF_PROG(irq_handler_entry, int irq, struct irqaction *action)
 {
@@ -116,61 +118,41 @@ int BPF_PROG(timer_start, struct timer_list *timer)
 	RECORD(timer_start, e);
 	e->function = (__u64)timer->function;
 	e->timer = (__u64)timer;
-	/* Later kernels pass when its bucket of the timer wheel expires. */
+	/* Later kernels pass when the bucket of the timer wheel expires. */
 	e->expires = timer->expires;
 	COMMIT();
 	return 0;
 }
 
-SEC("tp_btf/timer_cancel")
-int BPF_PROG(timer_cancel, struct timer_list *timer)
-{
-	RECORD(timer_cancel, e);
-	e->function = (__u64)timer->function;
-	e->timer = (__u64)timer;
-	COMMIT();
-	return 0;
-}
+#define TIMER_EVENT(name, type, field)                                                             \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, struct type *field)                                                     \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		e->function = (__u64)field->function;                                              \
+		e->field = (__u64)field;                                                           \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
 
-SEC("tp_btf/timer_expire_entry")
-int BPF_PROG(timer_expire_entry, struct timer_list *timer)
-{
-	RECORD(timer_expire_entry, e);
-	e->function = (__u64)timer->function;
-	e->timer = (__u64)timer;
-	COMMIT();
-	return 0;
-}
+TIMER_EVENT(timer_cancel, timer_list, timer)
+TIMER_EVENT(timer_expire_entry, timer_list, timer)
+TIMER_EVENT(hrtimer_start, hrtimer, hrtimer)
+TIMER_EVENT(hrtimer_cancel, hrtimer, hrtimer)
 
-/* The timer may be gone by now: only its address is of use. */
-SEC("tp_btf/timer_expire_exit")
-int BPF_PROG(timer_expire_exit, struct timer_list *timer)
-{
-	RECORD(timer_expire_exit, e);
-	e->timer = (__u64)timer;
-	COMMIT();
-	return 0;
-}
+/* The timer may be freed by now: only its address is of use. */
+#define TIMER_EXIT_EVENT(name, field)                                                              \
+	SEC("tp_btf/" #name)                                                                       \
+	int BPF_PROG(name, void *field)                                                            \
+	{                                                                                          \
+		RECORD(name, e);                                                                   \
+		e->field = (__u64)field;                                                           \
+		COMMIT();                                                                          \
+		return 0;                                                                          \
+	}
 
-SEC("tp_btf/hrtimer_start")
-int BPF_PROG(hrtimer_start, struct hrtimer *hrtimer)
-{
-	RECORD(hrtimer_start, e);
-	e->function = (__u64)hrtimer->function;
-	e->hrtimer = (__u64)hrtimer;
-	COMMIT();
-	return 0;
-}
-
-SEC("tp_btf/hrtimer_cancel")
-int BPF_PROG(hrtimer_cancel, struct hrtimer *hrtimer)
-{
-	RECORD(hrtimer_cancel, e);
-	e->function = (__u64)hrtimer->function;
-	e->hrtimer = (__u64)hrtimer;
-	COMMIT();
-	return 0;
-}
+TIMER_EXIT_EVENT(timer_expire_exit, timer)
+TIMER_EXIT_EVENT(hrtimer_expire_exit, hrtimer)
 
 /* The time is passed by a pointer, or, later, by its value, which is not negative. */
 SEC("tp_btf/hrtimer_expire_entry")
@@ -187,22 +169,13 @@ int BPF_PROG(hrtimer_expire_entry, struct hrtimer *hrtimer, __s64 now)
 	return 0;
 }
 
-SEC("tp_btf/hrtimer_expire_exit")
-int BPF_PROG(hrtimer_expire_exit, struct hrtimer *hrtimer)
-{
-	RECORD(hrtimer_expire_exit, e);
-	e->hrtimer = (__u64)hrtimer;
-	COMMIT();
-	return 0;
-}
-
 SEC("tp_btf/workqueue_queue_work")
 int BPF_PROG(workqueue_queue_work, int req_cpu, void *pwq, struct work_struct *work)
 {
 	RECORD(workqueue_queue_work, e);
 	e->function = (__u64)work->func;
 	e->work = (__u64)work;
-	/* WORK_CPU_UNBOUND is the number of CPUs that the kernel was built for. */
+	/* WORK_CPU_UNBOUND is the kernel's NR_CPUS. */
 	e->req_cpu = (__u32)req_cpu < lkst_catalogue.header.nr_cpus ? req_cpu : -1;
 	COMMIT();
 	return 0;
@@ -219,7 +192,7 @@ int BPF_PROG(workqueue_execute_start, struct work_struct *work)
 }
 
 /*
- * The work item may be gone by now: only its address is of use. A raw tracepoint,
+ * The work item may be freed by now: only its address is of use. A raw tracepoint,
  * since a typed one gives no access to a pointer to a function.
  */
 SEC("raw_tp/workqueue_execute_end")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel's types, as far as the programs read them. Offsets come from the
- * running kernel's BTF when the programs are loaded (CO-RE).
+ * The kernel's types, with the members that the programs read. libbpf takes their offsets
+ * from the running kernel's BTF when it loads the programs (CO-RE).
  */
 #ifndef LKST_KERNEL_H
 #define LKST_KERNEL_H
@@ -200,7 +200,7 @@ struct rw_semaphore {
 	} owner;
 };
 
-/* The lowest bit of the owner: others wait (kernel/locking/rtmutex_common.h). */
+/* The lowest bit of the owner says that others wait (kernel/locking/rtmutex_common.h). */
 struct rt_mutex_base {
 	struct task_struct *owner;
 };
@@ -263,7 +263,7 @@ struct module {
 	char name[56];
 };
 
-/* With memory cgroups in the event, the tracepoint's arguments changed places. */
+/* Kernels with memcg_id in the event swapped the tracepoint's first two arguments. */
 struct trace_event_raw_mm_vmscan_direct_reclaim_begin_template {
 	__u64 memcg_id;
 };
@@ -273,7 +273,7 @@ struct trace_event_raw_mark_victim {
 	__u32 uid;
 };
 
-/* Later than 6.1 the tracepoint also tells who has consumed the packet. */
+/* In kernels later than 6.1 the tracepoint also has the caller. */
 struct trace_event_raw_consume_skb {
 	void *location;
 };

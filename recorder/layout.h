@@ -2,13 +2,15 @@
 /*
  * What the recorder keeps in kernel memory, and therefore what a dump holds.
  *
- * Plain fixed structs, little-endian like the machine that wrote them. Readers
- * take every size from struct lkst_header, so that members may be added at the
- * end of a struct with a new minor ABI version; a change that an old reader
- * would misread needs a new major one.
+ * The structs are fixed and little-endian. Readers take every size from struct
+ * lkst_header. So a new minor ABI version may add members at the end of a struct; a
+ * change that an old reader would misread needs a new major version. The offsets of
+ * members are ABI, their names are not.
  */
 #ifndef LKST_LAYOUT_H
 #define LKST_LAYOUT_H
+
+#include <linux/types.h>
 
 #define LKST_MAGIC "LKST recorder"
 #define LKST_ABI_MAJOR 2
@@ -28,11 +30,11 @@
 #define LKST_NAME_SIZE 32
 
 /*
- * A slot is one cache line. Its first word names it: the recorder's tag and the
- * buffer's number in the upper 16 bits, the slot's sequence number in its ring
- * in the lower 48. The upper 16 bits are inverted while the record is being
- * written and set right last, so a slot that was claimed and not committed tells
- * so itself. The lowest 4 bits of a tag are 0: the buffer's number goes there.
+ * A slot is one cache line. The upper 16 bits of its first word are the recorder's tag
+ * and the buffer's number, the lower 48 bits are the slot's sequence number in its ring.
+ * The upper 16 bits are inverted while the record is being written, and set right last,
+ * so a reader can tell a slot that was claimed and not committed. The lowest 4 bits of a
+ * tag are 0: the buffer's number goes there.
  */
 #define LKST_SLOT_SIZE 64
 #define LKST_SEQ_BITS 48
@@ -64,12 +66,16 @@ struct lkst_slot {
 	__u8 payload[40];
 };
 
-/* Further slots of a long record: event 0, and their place in the record. */
-struct lkst_more {
+/* A further slot of a long record. */
+struct lkst_continuation {
 	__u64 commit;
-	__u64 what; /* event 0, CPU, place (1, 2, ...) where the pid is */
+	__u64 what; /* event 0, CPU; instead of the pid the slot's number in the record: 1, 2, ...
+		     */
 	__u8 payload[48];
 };
+
+#define LKST_PAYLOAD_SIZE sizeof(((struct lkst_slot *)0)->payload)
+#define LKST_CONTINUATION_SIZE sizeof(((struct lkst_continuation *)0)->payload)
 
 /*
  * One CPU's ring in one buffer. A record is claimed while head is below limit;
@@ -96,10 +102,10 @@ struct lkst_cpu {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 cpu;
-	__u64 refused; /* records that came when the ring was frozen */
-	__u64 unused;  /* until ABI 2.1: the thread that ran */
-	__u32 telling; /* not 0: a program is in bpf_ringbuf_reserve() */
-	__u32 walks;   /* programs that are in bpf_get_stack() */
+	__u64 refused;	    /* records that came when the ring was frozen */
+	__u64 unused;	    /* until ABI 2.1: the thread that ran */
+	__u32 in_reserve;   /* not 0: a program is in bpf_ringbuf_reserve() */
+	__u32 in_get_stack; /* programs that are in bpf_get_stack() */
 	__u64 reserved[3];
 	struct lkst_place place[LKST_MAX_BUFFERS];
 	__u64 count[LKST_MAX_EVENTS]; /* records ever claimed, by event */
@@ -138,7 +144,7 @@ enum lkst_handler {
 	LKST_USER = 8, /* and up: programs that a user has loaded */
 };
 #define LKST_HANDLER_MASK 0x0f
-#define LKST_CLOSER 0x80 /* a filter or a trigger looks at the event */
+#define LKST_EVALUATE 0x80 /* a filter or a trigger is about the event */
 
 /* A buffer is a set of rings, one for each CPU, in one map. */
 enum lkst_buffer_state {

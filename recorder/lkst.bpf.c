@@ -3,7 +3,7 @@
  * The recorder's programs, one file for each group of categories. They make one
  * object, so that all share the maps and the constants.
  */
-#include "ring.h"
+#include "record.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -20,4 +20,4 @@ char _license[] SEC("license") = "GPL";
 #include "console.bpf.c"
 #include "delay.bpf.c"
 #include "clock.bpf.c"
-#include "steer.bpf.c"
+#include "control.bpf.c"

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category lock: include/trace/events/lock.h */
+#include "record.h"
+
 /*
- * Mutexes know who has them, and rw_semaphores their writer. The reader that these name has
- * come last and may have gone long ago, with its struct task_struct. Spin locks know nobody.
- * With PREEMPT_RT all but raw locks are rt_mutexes, which know their owner, and neither
- * struct mutex nor struct rw_semaphore has one.
+ * Return the owner of a lock, or NULL if the lock does not have it. Mutexes have their owner,
+ * rw_semaphores their writer. Of readers an rw_semaphore has the last one, which may have
+ * unlocked long ago and whose struct task_struct may be freed. Spin locks have no owner. With
+ * PREEMPT_RT all but raw locks are rt_mutexes, which have their owner, and neither struct
+ * mutex nor struct rw_semaphore has the member.
  */
 static __always_inline const struct task_struct *lock_owner(const void *lock, unsigned int flags)
 {
@@ -13,7 +16,7 @@ static __always_inline const struct task_struct *lock_owner(const void *lock, un
 	__u64 owner = 0;
 
 	if (flags & LOCK_RT) {
-		/* What readers and writers wait for is a struct rwbase_rt. */
+		/* Readers and writers wait for a struct rwbase_rt, which has no owner. */
 		if (!(flags & (LOCK_READ | LOCK_WRITE)))
 			owner = (__u64)BPF_CORE_READ((const struct rt_mutex_base *)lock, owner);
 	} else if (flags & LOCK_MUTEX) {
@@ -38,13 +41,13 @@ int BPF_PROG(contention_begin, void *lock, unsigned int flags)
 	e->lock = (__u64)lock;
 	e->flags = flags;
 	e->owner = 0;
-	/* It may end meanwhile: what can be read is taken. */
+	/* The owner may exit meanwhile: these reads do not fault. */
 	if (owner) {
 		BPF_CORE_READ_INTO(&e->owner_comm, owner, comm);
 		e->owner = BPF_CORE_READ(owner, pid);
 	}
 	if (!e->owner)
-		forget_comm(e->owner_comm);
+		set_comm_unknown(e->owner_comm);
 	COMMIT();
 	return 0;
 }

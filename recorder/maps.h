@@ -3,11 +3,14 @@
 #ifndef LKST_MAPS_H
 #define LKST_MAPS_H
 
-#include "kernel.h"
-#include "layout.h"
+#include <linux/bpf.h>
+#include <linux/types.h>
+
 #include <bpf/bpf_helpers.h>
 
-/* A further buffer: each CPU's ring, one after the other. The control side makes them. */
+#include "layout.h"
+
+/* The rings of a further buffer, one CPU after the other. The control side makes them. */
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE | BPF_F_INNER_MAP);
@@ -24,9 +27,9 @@ struct {
 } lkst_buffers SEC(".maps");
 
 /*
- * The rings of the first buffer, which is the one that is written most of the time.
- * It is no entry of lkst_buffers: the kernel makes a lookup in a map that it knows
- * a few instructions, and in one that another map gave it a call.
+ * The rings of the first buffer, which is written most of the time. It is not an entry of
+ * lkst_buffers: the kernel turns a lookup in a map that it knows into a few instructions,
+ * and a lookup in an inner map into a call.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -36,7 +39,7 @@ struct {
 	__type(value, struct lkst_slot);
 } lkst_ring SEC(".maps");
 
-/* The loader sets the number of entries of these two. */
+/* The loader sets the number of entries of these two: one for each possible CPU. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -69,14 +72,14 @@ struct {
 
 volatile struct lkst_control lkst_control SEC(".data.lkst");
 
-/* What a user's handler says of a record. */
+/* What a user's handler returns. */
 enum lkst_user_verdict {
 	LKST_KEEP,
 	LKST_DROP,
 	LKST_KEEP_STACK, /* with the kernel's stack */
 };
 
-/* What a slot's second word says. */
+/* The parts of a slot's second word. */
 static __always_inline __u32 lkst_event_of(const struct lkst_slot *slot)
 {
 	return slot->what & (LKST_MAX_EVENTS - 1);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category memory: include/trace/events/{vmscan,oom,kmem,compaction}.h */
+#include "record.h"
+
 SEC("tp_btf/mm_vmscan_direct_reclaim_begin")
 int BPF_PROG(mm_vmscan_direct_reclaim_begin, __u64 first, __u64 second)
 {
@@ -93,7 +95,7 @@ int mark_victim(__u64 *ctx)
 		copy_comm(e->comm, task);
 		e->pid = task->pid;
 	} else {
-		forget_comm(e->comm);
+		set_comm_unknown(e->comm);
 		e->pid = ctx[0];
 	}
 	COMMIT();
@@ -122,7 +124,7 @@ int BPF_PROG(mm_page_free, void *page, unsigned int order)
 	return 0;
 }
 
-/* Raw tracepoints: of typed ones, 6.1 gives no access to a pointer to const void. */
+/* Raw tracepoints: 6.1 does not let typed ones read a pointer to const void. */
 SEC("raw_tp/kmalloc")
 int BPF_PROG(kmalloc, unsigned long call_site, void *ptr, __u64 bytes_req, __u64 bytes_alloc,
 	     unsigned int gfp_flags, int node)

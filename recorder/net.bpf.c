@@ -2,6 +2,8 @@
 /* Category net: include/trace/events/{net,skb,napi,sock,tcp,udp}.h */
 #include <bpf/bpf_endian.h>
 
+#include "record.h"
+
 SEC("tp_btf/net_dev_xmit")
 int BPF_PROG(net_dev_xmit, struct sk_buff *skb, int rc, struct net_device *dev, unsigned int len)
 {
@@ -73,7 +75,7 @@ int BPF_PROG(net_dev_xmit_timeout, struct net_device *dev, int queue)
 	return 0;
 }
 
-/* A socket that is being closed has lost its number, but knows what it was. */
+/* A socket that is being closed has no skc_num, but still has inet_sport. */
 static __always_inline __u16 source_port(const struct sock *sk)
 {
 	__u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
@@ -114,7 +116,7 @@ int BPF_PROG(tcp_retransmit_skb, const struct sock *sk, const void *skb)
 	return 0;
 }
 
-/* The ends of a connection that has no socket of its own, from the packet that came for it. */
+/* Read the ends of a connection without a socket from the packet that came for it. */
 static __always_inline void read_ends(struct lkst_tcp_send_reset *e, const struct sk_buff *skb)
 {
 	const unsigned char *head = BPF_CORE_READ(skb, head);
@@ -135,7 +137,7 @@ static __always_inline void read_ends(struct lkst_tcp_send_reset *e, const struc
 	}
 }
 
-/* A raw tracepoint, since there may be no socket, which kernels told verifiers late. */
+/* A raw tracepoint: @sk may be NULL, which the verifier of older kernels does not know. */
 SEC("raw_tp/tcp_send_reset")
 int BPF_PROG(tcp_send_reset, const struct sock *sk, const struct sk_buff *skb)
 {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Probes: events that users add while the machine runs. These programs are templates.
- * The loader loads a copy of one, or of two for a call and its return, for each probe:
- * it sets the constants, and puts what fetches the fields, in instructions of BPF,
- * where PLACE is. So a target needs no compiler, and how a record is written is said
- * in ring.h only.
+ * For each probe the loader loads a copy of one, or of two for a call and its return. It
+ * sets the constants and writes BPF instructions that fetch the fields to PLACE. So the
+ * traced machine needs no compiler, and the code that writes a record exists only in C.
  */
-#include "ring.h"
+#include "record.h"
 
 char _license[] SEC("license") = "GPL";
 
@@ -18,23 +17,23 @@ char _license[] SEC("license") = "GPL";
 
 #define LIMIT_PERIOD 1000000 /* ns */
 
-/* What the loader says of the probe. */
+/* Set by the loader. */
 const volatile struct {
 	__u32 event;
-	__u32 place;  /* among the probes */
+	__u32 place;  /* number of the probe's place in the catalogue */
 	__u32 limit;  /* records in each period on each CPU; 0: no limit */
-	__u32 text;   /* where in the payload it begins, behind its length; 0: there is none */
-	__u32 tested; /* whether there is a condition */
+	__u32 text;   /* offset of the text in the payload, behind its length; 0: no text */
+	__u32 tested; /* not 0: there is a condition */
 } probe SEC(".rodata.probe") = {};
 
-/* What was read when a call began. Without a text, the loader makes it smaller. */
+/* What was read when a call began. The loader makes it smaller if there is no text. */
 struct probe_call {
 	__u64 since;
-	__u8 payload[PAYLOAD_SIZE];
+	__u8 payload[LKST_PAYLOAD_SIZE];
 	char text[PROBE_TEXT];
 };
 
-/* The text of a record that is made, and a call that begins. One program, which does not nest. */
+/* Scratch for a record's text, and for a call that begins. Its one program does not nest. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -42,7 +41,7 @@ struct {
 	__type(value, struct probe_call);
 } probe_aside SEC(".maps");
 
-/* By where the call's frame is, so that it does not matter who calls and how deep. */
+/* Calls under way, by the address of their frame, which nested calls do not share. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PROBE_CALLS);
@@ -50,8 +49,8 @@ struct {
 	__type(value, struct probe_call);
 } probe_calls SEC(".maps");
 
-/* What the instructions at PLACE find by r6. */
-struct fetching {
+/* The context of the instructions at PLACE: r6 points to it. */
+struct fetch_context {
 	void *ctx;
 	__u8 *payload;
 	char *text;
@@ -60,22 +59,23 @@ struct fetching {
 };
 
 /*
- * PLACE: the loader finds it by the number in its first instruction. They leave in r0
- * whether to go on, and may change r0 to r8. What is left of it costs nothing: the kernel
- * takes such jumps out (opt_remove_nops() in kernel/bpf/verifier.c).
+ * Fetch the fields; return whether the condition holds. PLACE is here: the loader finds it by
+ * the number in its first instruction. The instructions return their result in r0 and may
+ * change r0 to r8. Unused ones cost nothing: the kernel removes such jumps (opt_remove_nops()
+ * in kernel/bpf/verifier.c).
  */
-static __always_inline bool fetch(struct fetching *fetching)
+static __always_inline bool fetch(struct fetch_context *context)
 {
 	__u64 keep;
 
-	asm volatile("r6 = %[fetching]\n"
+	asm volatile("r6 = %[context]\n"
 		     "r0 = 0x4c4b5354\n"
 		     ".rept 767\n"
 		     "goto +0\n"
 		     ".endr\n"
 		     "%[keep] = r0\n"
 		     : [keep] "=r"(keep)
-		     : [fetching] "r"(fetching)
+		     : [context] "r"(context)
 		     : "r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "memory");
 	return keep;
 }
@@ -96,7 +96,7 @@ static __always_inline void count_unpaired(void)
 		flow->unpaired++;
 }
 
-/* Whether the limit lets one more through; what only counts is not limited. */
+/* Return whether the limit allows one more record. Counting has no limit. */
 static __always_inline bool may_record(__u32 how)
 {
 	struct lkst_flow *flow;
@@ -108,7 +108,7 @@ static __always_inline bool may_record(__u32 how)
 	flow = my_flow();
 	if (!flow)
 		return false;
-	/* The clock is dear: it is read only when all are taken. */
+	/* Reading the clock is expensive, so it is read only when the limit is reached. */
 	if (flow->taken >= probe.limit) {
 		now = bpf_ktime_get_ns();
 		if (now - flow->since < LIMIT_PERIOD) {
@@ -122,26 +122,27 @@ static __always_inline bool may_record(__u32 how)
 	return true;
 }
 
-/* A record that lies on the stack, with its text, goes on as those of events do. */
-static __always_inline void settle_text(void *ctx, struct record *r, const char *text)
+/* Set the size of a record with its text; then go on as with other events. */
+static __always_inline void evaluate_and_record_text(void *ctx, struct record *r, const char *text)
 {
 	struct lkst_slot *slot = r->slot;
-	__u32 room = PAYLOAD_SIZE - probe.text, more = 0;
+	__u32 room = LKST_PAYLOAD_SIZE - probe.text, more = 0;
 	__u32 len = *(__u16 *)(slot->payload + probe.text - sizeof(__u16));
 
 	if (len > room)
 		more = len - room;
-	slot->what += (__u64)((more + MORE_SIZE - 1) / MORE_SIZE) << LKST_NR_SHIFT;
+	slot->what += (__u64)((more + LKST_CONTINUATION_SIZE - 1) / LKST_CONTINUATION_SIZE)
+		      << LKST_NR_SHIFT;
 	if (len == PROBE_TEXT - 1)
 		slot->what |= (__u64)LKST_FLAG_TRUNCATED << LKST_FLAGS_SHIFT;
-	settle(ctx, r, text + room, more);
+	evaluate_and_record(ctx, r, text + room, more);
 }
 
-/* Record that the probe was hit, or that a call of which this is known returns. */
+/* Record that the probe was hit, or, with @call, that this call returns. */
 static __always_inline int hit(void *ctx, struct probe_call *call)
 {
 	__u32 how = handler_of(probe.event), as, zero = 0;
-	struct fetching fetching = {.ctx = ctx};
+	struct fetch_context context = {.ctx = ctx};
 	struct lkst_slot scratch;
 	struct record record;
 
@@ -149,23 +150,23 @@ static __always_inline int hit(void *ctx, struct probe_call *call)
 		return 0;
 	if (!probe.tested && !may_record(how))
 		return 0;
-	/* Not in the ring before it is known whether it is wanted, and how long it is. */
+	/* With a condition or a text the record is made on the stack first. */
 	as = probe.tested || probe.text ? LKST_STACK : how;
-	if (!begin(&record, &scratch, as, probe.event, current_pid()))
+	if (!begin_record(&record, &scratch, as, probe.event, current_pid()))
 		return 0;
-	fetching.payload = record.slot->payload;
+	context.payload = record.slot->payload;
 	if (call) {
-		__builtin_memcpy(record.slot->payload, call->payload, PAYLOAD_SIZE);
-		fetching.elapsed = record.slot->ts - call->since;
+		__builtin_memcpy(record.slot->payload, call->payload, LKST_PAYLOAD_SIZE);
+		context.elapsed = record.slot->ts - call->since;
 		if (probe.text)
-			fetching.text = call->text;
+			context.text = call->text;
 	} else if (probe.text) {
 		call = bpf_map_lookup_elem(&probe_aside, &zero);
 		if (!call)
 			return 0;
-		fetching.text = call->text;
+		context.text = call->text;
 	}
-	if (!fetch(&fetching))
+	if (!fetch(&context))
 		return 0;
 	if (as == LKST_RECORD) {
 		commit(&record);
@@ -174,16 +175,16 @@ static __always_inline int hit(void *ctx, struct probe_call *call)
 	if (probe.tested && !may_record(how))
 		return 0;
 	if (probe.text)
-		settle_text(ctx, &record, fetching.text);
+		evaluate_and_record_text(ctx, &record, context.text);
 	else
-		settle(ctx, &record, NULL, 0);
+		evaluate_and_record(ctx, &record, NULL, 0);
 	return 0;
 }
 
-/* Note what there is to know when a call begins. */
+/* Fetch the fields when a call begins, and keep them. */
 static __always_inline int enter(void *ctx, __u64 frame)
 {
-	struct fetching fetching = {.ctx = ctx};
+	struct fetch_context context = {.ctx = ctx};
 	struct probe_call *call;
 	__u32 zero = 0;
 
@@ -192,10 +193,10 @@ static __always_inline int enter(void *ctx, __u64 frame)
 	call = bpf_map_lookup_elem(&probe_aside, &zero);
 	if (!call)
 		return 0;
-	fetching.payload = call->payload;
+	context.payload = call->payload;
 	if (probe.text)
-		fetching.text = call->text;
-	fetch(&fetching);
+		context.text = call->text;
+	fetch(&context);
 	call->since = bpf_ktime_get_ns();
 	if (bpf_map_update_elem(&probe_calls, &frame, call, BPF_ANY))
 		count_unpaired();
@@ -214,7 +215,7 @@ static __always_inline int leave(void *ctx, __u64 frame)
 		return 0;
 	}
 	hit(ctx, call);
-	/* Only now: what is deleted may be another's at once. */
+	/* Last: a deleted entry may be reused at once. */
 	bpf_map_delete_elem(&probe_calls, &frame);
 	return 0;
 }
@@ -237,7 +238,7 @@ int hit_tracepoint(void *ctx)
 	return hit(ctx, NULL);
 }
 
-/* One trampoline calls both and gives both the same context, which lies in its frame. */
+/* One trampoline calls both with the same context, which is in its frame. */
 SEC("fentry")
 int enter_fentry(void *ctx)
 {
@@ -250,7 +251,7 @@ int leave_fexit(void *ctx)
 	return leave(ctx, (__u64)ctx);
 }
 
-/* struct pt_regs of arch/x86/include/asm/ptrace.h: sp is its 20th word. */
+/* sp is the 20th word of struct pt_regs (arch/x86/include/asm/ptrace.h). */
 #define STACK_POINTER(ctx) (((const __u64 *)(ctx))[19])
 
 SEC("kprobe")
@@ -259,7 +260,7 @@ int enter_kprobe(void *ctx)
 	return enter(ctx, STACK_POINTER(ctx));
 }
 
-/* The return address has been taken from the stack. */
+/* The return has popped the return address. */
 SEC("kretprobe")
 int leave_kretprobe(void *ctx)
 {

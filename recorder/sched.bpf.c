@@ -3,28 +3,16 @@
  * Categories sched and signal: include/trace/events/{sched,task,signal}.h,
  * schedule() and kernel_thread().
  */
+#include "read_kernel.h"
+#include "record.h"
+
 #define TASK_PREEMPTED (1U << 31)
-
-static __always_inline __u32 cpu_of(const struct task_struct *p)
-{
-	return p->thread_info.cpu;
-}
-
-/*
- * The state in which @prev leaves its CPU. With a signal pending it stays runnable, but
- * kernels such as 6.1 tell the state in which it would have slept. The run queue's lock is
- * held, so that nobody but this CPU can have made it so.
- */
-static __always_inline __u32 state_left_in(const struct task_struct *prev, __u32 prev_state)
-{
-	return prev_state && !prev->__state && prev->on_rq ? 0 : prev_state;
-}
 
 SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch, bool preempt, struct task_struct *prev, struct task_struct *next,
 	     unsigned int prev_state)
 {
-	RECORD_OF(sched_switch, e, prev->pid);
+	RECORD_PID(sched_switch, e, prev->pid);
 	copy_comm(e->prev_comm, prev);
 	copy_comm(e->next_comm, next);
 	e->prev_state = state_left_in(prev, prev_state) | (preempt ? TASK_PREEMPTED : 0);
@@ -47,7 +35,7 @@ int BPF_PROG(schedule_exit)
 {
 	const struct task_struct *task = bpf_get_current_task_btf();
 
-	RECORD_OF(schedule_exit, e, task->pid);
+	RECORD_PID(schedule_exit, e, task->pid);
 	e->run_delay = 0;
 	/* CONFIG_SCHED_INFO */
 	if (bpf_core_field_exists(task->sched_info.run_delay))
@@ -56,7 +44,7 @@ int BPF_PROG(schedule_exit)
 	return 0;
 }
 
-/* The flags come last, whatever is before them. */
+/* The flags are the last argument on all kernels. */
 SEC("fexit/kernel_thread")
 int BPF_PROG(kernel_thread)
 {
@@ -108,7 +96,7 @@ int BPF_PROG(sched_migrate_task, struct task_struct *p, int dest_cpu)
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
-	RECORD_OF(sched_process_fork, e, parent->pid);
+	RECORD_PID(sched_process_fork, e, parent->pid);
 	copy_comm(e->comm, parent);
 	copy_comm(e->child_comm, child);
 	e->child_pid = child->pid;
@@ -134,7 +122,7 @@ int BPF_PROG(sched_process_exec, struct task_struct *p, int old_pid, struct linu
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(sched_process_exit, struct task_struct *p)
 {
-	RECORD_OF(sched_process_exit, e, p->pid);
+	RECORD_PID(sched_process_exit, e, p->pid);
 	copy_comm(e->comm, p);
 	e->exit_code = p->exit_code;
 	e->tgid = p->tgid;

@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Categories syscall and exception: include/trace/events/syscalls.h,
+/*
+ * Categories syscall and exception: include/trace/events/syscalls.h,
  * arch/x86/include/asm/trace/exceptions.h, handle_mm_fault() and force_sig_fault()
  */
-
-/* How the call was made; the values of the field "compat". */
-enum abi {
-	ABI_64,
-	ABI_IA32, /* int 0x80, SYSENTER or SYSCALL of 32-bit code */
-	ABI_X32,  /* SYSCALL of 64-bit code, with __X32_SYSCALL_BIT in the number */
-};
+#include "read_kernel.h"
+#include "record.h"
 
 /*
- * The instruction SYSCALL leaves the address behind it in RCX and the flags in R11 (AMD64
- * Architecture Programmer's Manual, volume 3), and 32-bit code cannot set R11. The kernel
- * is asked, which is a call, only if the registers do not have these values: after a
- * 32-bit entry, with FRED, or if a tracer or a signal changed them.
- */
-static __always_inline enum abi abi_of(const struct pt_regs *regs, __u32 nr)
-{
-	if ((regs->cx != regs->ip || regs->r11 != regs->flags) &&
-	    bpf_get_current_task_btf()->thread_info.status & TS_COMPAT)
-		return ABI_IA32;
-	/* -1, which a tracer sets, has all bits. */
-	return nr >> 30 == X32_SYSCALL_BIT >> 30 ? ABI_X32 : ABI_64;
-}
-
-/*
- * The kernel takes the lower half of the registers of a 32-bit call: SC_IA32_REGS_TO_ARGS
- * of arch/x86/include/asm/syscall_wrapper.h. The entries of SYSENTER and SYSCALL put the
- * second argument into the place of CX.
+ * Of a 32-bit call the kernel uses the lower halves of the registers: SC_IA32_REGS_TO_ARGS
+ * of arch/x86/include/asm/syscall_wrapper.h. The entries of SYSENTER and SYSCALL store the
+ * second argument as CX.
  */
 SEC("tp_btf/sys_enter")
 int BPF_PROG(sys_enter, struct pt_regs *regs, long id)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Category waitqueue: functions of kernel/sched/wait.c */
+#include "record.h"
+
 SEC("fentry/__init_waitqueue_head")
 int BPF_PROG(init_waitqueue_head, void *queue, const char *name)
 {

@@ -20,7 +20,7 @@ __all__ = ("column", "stack", "texts")
 I64 = NDArray[np.int64]
 
 #: Frames in a stack.
-_FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.MORE_OFFSET) // 8
+_FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.CONTINUATION_OFFSET) // 8
 
 
 def column(records: Records, field: Field, rows: I64) -> NDArray[np.generic]:
@@ -75,7 +75,7 @@ def texts(records: Records, field: Field, rows: I64) -> list[str]:
             slot = start + (first - start + part) % size
             if int(slots[slot, 0]) != word + part:
                 break
-            parts.append(data[slot, layout.MORE_OFFSET :].tobytes())
+            parts.append(data[slot, layout.CONTINUATION_OFFSET :].tobytes())
         found.append(b"".join(parts)[:length].decode("utf-8", "replace"))
     return found
 
@@ -96,7 +96,7 @@ def stack(records: Records, rows: I64) -> list[list[int]]:
     place = nr[there, None] - layout.STACK_SLOTS + np.arange(layout.STACK_SLOTS)
     slot = start[:, None] + (first[:, None] - start[:, None] + place) % size[:, None]
     whole = slots[slot, 0] == slots[first, 0][:, None] + place.astype(np.uint64)
-    frames = slots[slot, layout.MORE_OFFSET // 8 :] * whole[:, :, None]
+    frames = slots[slot, layout.CONTINUATION_OFFSET // 8 :] * whole[:, :, None]
     for row, addresses in zip(
         there.tolist(), frames.reshape(len(there), _FRAMES).tolist(), strict=True
     ):

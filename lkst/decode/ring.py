@@ -5,7 +5,7 @@ Rings
 
 From the bytes of one ring to the records in it: which slots hold one, in which
 order, and what is missing. See ``recorder/layout.h`` for the slots and
-``recorder/ring.h`` for how they are written.
+``recorder/slot.h`` for how they are written.
 
 A slot is trusted if its first word is the one that its place and the CPU's head
 call for. Everything else is classified, never guessed.

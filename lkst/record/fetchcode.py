@@ -6,7 +6,7 @@ Code that fetches fields
 Writes the instructions that stand at PLACE in ``recorder/probe.bpf.c``: they read the
 values of a probe's fields into the payload of its record, and check its condition.
 
-The registers: r6 points to struct fetching, r7 has the value on its way, r8 is for
+The registers: r6 points to struct fetch_context, r7 has the value on its way, r8 is for
 addresses of what r6 points to. Kernel memory is read by bpf_probe_read_kernel(), which
 does not fault, or, where the verifier knows the pointer's type, by an instruction for
 which the kernel has a fixup if it faults.
@@ -35,7 +35,7 @@ __all__ = (
 
 INSN = struct.Struct("<BBhi")
 
-# struct fetching
+# struct fetch_context
 _CTX, _PAYLOAD, _TEXT, _ELAPSED, _SCRATCH = 0, 8, 16, 24, 32
 _TEXT_SIZE = 256  # PROBE_TEXT
 

@@ -17,10 +17,10 @@ from lkst.record.pins import PINS, no_recorder
 
 __all__ = ("write_mark",)
 
-#: The most that a text can be, in bytes (``recorder/ring.h``).
+#: The most that a text can be, in bytes (``recorder/record.h``).
 _MAX = 1024
 
-#: What the program returns if it has preempted itself (``recorder/steer.bpf.c``).
+#: What the program returns if it has preempted itself (``recorder/control.bpf.c``).
 _BUSY = 2
 
 

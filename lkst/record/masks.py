@@ -211,7 +211,7 @@ def mark_closer(control: Control, catalogue: Catalogue) -> None:
         for event in catalogue.events:
             handler = row[event] & layout.HANDLER_MASK
             closer = event in judged or (filtered and handler)
-            value = handler | (layout.CLOSER if closer else 0)
+            value = handler | (layout.EVALUATE if closer else 0)
             if row[event] != value:
                 row[event] = value
 

@@ -212,7 +212,7 @@ class Synthetic:
         id_ = self.id(event)
         payload = _pack(self.events[id_ - 1], fields)
         room = layout.PAYLOAD_SIZE
-        more = layout.SLOT_SIZE - layout.MORE_OFFSET
+        more = layout.SLOT_SIZE - layout.CONTINUATION_OFFSET
         parts = [payload[:room].ljust(room, b"\0")]
         parts += [payload[at : at + more] for at in range(room, len(payload), more)]
         if stack:

@@ -1,29 +1,49 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A closer look at an event, for whatever is not simply recorded: filters,
- * handlers that count, handlers that users have loaded, triggers.
+ * What to do with an event that is not simply recorded: filters, counters, users'
+ * handlers, conditions of triggers.
  *
- * The event lies in a slot on the stack. lkst_consider() says what becomes of
- * it; then it is recorded, if it is; then lkst_fire() does what triggers ask for,
- * so that the record which fired one is there before a ring freezes.
+ * The event lies in a slot on the stack. lkst_evaluate() decides; then the event is
+ * recorded, or not; then lkst_run_triggers() runs the triggers' actions. So the record
+ * that fires a trigger is in the ring before the trigger freezes the ring.
  *
- * These are global functions: the verifier looks at each once for every program
- * and not once for every way that leads there.
+ * Both are global functions: the verifier checks each once for a program, and not once
+ * for each path that calls it.
  */
-#ifndef LKST_CLOSER_H
-#define LKST_CLOSER_H
+#ifndef LKST_EVALUATE_H
+#define LKST_EVALUATE_H
 
-#include "actions.h"
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_helpers.h>
+
 #include "catalogue.h"
+#include "kernel.h"
+#include "layout.h"
+#include "maps.h"
+#include "types.h"
 
-/* What lkst_consider() answers. */
+/* The result of lkst_evaluate(). */
 #define VERDICT_KEEP 1ULL
 #define VERDICT_STACK 2ULL
 #define VERDICT_FIRE_SHIFT 32 /* triggers, one bit for each */
 
-#define PAYLOAD_WORDS (PAYLOAD_SIZE / 8)
+/* Return what the active maskset says of @event: enum lkst_handler, with LKST_EVALUATE. */
+static __always_inline __u32 handler_of(__u32 event)
+{
+	return lkst_control.handler[lkst_control.active % LKST_MAX_MASKSETS][event];
+}
 
-/* A user's handler replaces one of these; see handler.h. It answers in slot->commit. */
+static __always_inline bool wanted(__u32 event)
+{
+	return handler_of(event) != LKST_OFF;
+}
+
+#define PAYLOAD_WORDS (LKST_PAYLOAD_SIZE / 8)
+
+/* A user's handler replaces one of these (handler.h). Its result is in slot->commit. */
 #define USER_HANDLER(n)                                                                            \
 	__noinline int lkst_user_##n(struct lkst_slot *slot)                                       \
 	{                                                                                          \
@@ -38,12 +58,12 @@ USER_HANDLER(3)
 
 static __always_inline __u64 payload_word(const struct lkst_slot *slot, __u32 word)
 {
-	/* clang would test the offset in bytes, which tells the verifier too little. */
+	/* clang would test the offset in bytes, from which the verifier cannot infer the bound. */
 	asm volatile("" : "+r"(word));
 	return word < PAYLOAD_WORDS ? ((const __u64 *)slot->payload)[word] : 0;
 }
 
-/* The @size bytes at @offset of the payload; they do not cross a word. */
+/* Return the @size bytes at @offset of the payload. They do not cross a word. */
 static __always_inline __u64 payload_value(const struct lkst_slot *slot, __u32 offset, __u32 size,
 					   bool is_signed)
 {
@@ -56,6 +76,7 @@ static __always_inline __u64 payload_value(const struct lkst_slot *slot, __u32 o
 	return is_signed ? (__u64)((__s64)value >> unused) : value >> unused;
 }
 
+/* Return whether the maskset follows the thread. */
 static __always_inline bool is_followed(__u32 pid, __u32 maskset)
 {
 	__u32 *masksets = bpf_map_lookup_elem(&lkst_followed, &pid);
@@ -63,17 +84,19 @@ static __always_inline bool is_followed(__u32 pid, __u32 maskset)
 	return masksets && *masksets & 1U << maskset;
 }
 
+/* Return whether the maskset follows the current thread, or the one that the event is about. */
 static __always_inline bool passes_pid(const struct lkst_slot *slot, __u32 maskset)
 {
 	__u32 offset = lkst_control.subject[lkst_event_of(slot)];
 
 	if (is_followed(lkst_pid_of(slot), maskset))
 		return true;
-	return offset < PAYLOAD_SIZE && is_followed(payload_value(slot, offset, 4, false), maskset);
+	return offset < LKST_PAYLOAD_SIZE &&
+	       is_followed(payload_value(slot, offset, 4, false), maskset);
 }
 
-/* The first @size bytes of a name as a mask of its two words. */
-static __always_inline __u64 head_mask(__u32 size, __u32 word)
+/* Return a mask for word @word (0 or 1) of a name, of which the first @size bytes count. */
+static __always_inline __u64 prefix_mask(__u32 size, __u32 word)
 {
 	__u32 bytes = size > 8 * word ? size - 8 * word : 0;
 
@@ -90,8 +113,8 @@ static __always_inline bool passes_comm(volatile struct lkst_filter *filter)
 		volatile __u64 *words = (volatile __u64 *)pattern->comm;
 		__u32 size = pattern->size;
 
-		if (size && !((comm[0] ^ words[0]) & head_mask(size, 0)) &&
-		    !((comm[1] ^ words[1]) & head_mask(size, 1)))
+		if (size && !((comm[0] ^ words[0]) & prefix_mask(size, 0)) &&
+		    !((comm[1] ^ words[1]) & prefix_mask(size, 1)))
 			return true;
 	}
 	return false;
@@ -110,6 +133,7 @@ static __always_inline bool passes_cgroup(volatile struct lkst_filter *filter)
 	return false;
 }
 
+/* Return whether the maskset's filter lets the event through. */
 static __always_inline bool passes(const struct lkst_slot *slot, __u32 maskset)
 {
 	volatile struct lkst_filter *filter = &lkst_control.filter[maskset];
@@ -136,6 +160,7 @@ static __always_inline struct lkst_counts *my_counts(void)
 	return bpf_map_lookup_elem(&lkst_counts, &cpu);
 }
 
+/* Count an event. */
 static __always_inline void count(__u32 event)
 {
 	struct lkst_counts *counts = my_counts();
@@ -145,10 +170,10 @@ static __always_inline void count(__u32 event)
 }
 
 /*
- * The number of bits that a value takes: all below the highest set bit are set,
- * then counted. Without a branch, each of which the verifier would walk both ways.
+ * Return the number of significant bits: set all bits below the highest one, then count
+ * the bits. There is no branch, since the verifier would check both ways of each.
  */
-static __always_inline __u32 bits_of(__u64 value)
+static __always_inline __u32 bit_length(__u64 value)
 {
 	value |= value >> 1;
 	value |= value >> 2;
@@ -162,6 +187,7 @@ static __always_inline __u32 bits_of(__u64 value)
 	return value * 0x0101010101010101 >> 56;
 }
 
+/* Count an event, and its field's value in histogram @which. */
 static __always_inline void count_value(const struct lkst_slot *slot, __u32 which)
 {
 	struct lkst_counts *counts = my_counts();
@@ -176,25 +202,26 @@ static __always_inline void count_value(const struct lkst_slot *slot, __u32 whic
 	if (hist->is_signed && (__s64)value < 0)
 		value = 0;
 	__sync_fetch_and_add(&counts->sum[which], value);
-	__sync_fetch_and_add(&counts->bucket[which][bits_of(value) % LKST_BUCKETS], 1);
+	__sync_fetch_and_add(&counts->bucket[which][bit_length(value) % LKST_BUCKETS], 1);
 	__sync_fetch_and_add(&counts->counted[lkst_event_of(slot)], 1);
 }
 
-/* How a value and a limit can lie to each other; which of it an operator accepts. */
+/* How a value and a limit can compare; what of it each operator accepts. */
 #define BELOW 1
 #define EQUAL 2
 #define ABOVE 4
-#define MEET 8 /* have a bit in common */
-#define PART 16
+#define COMMON 8 /* they have a set bit in common */
+#define DISJOINT 16
 
 #define ACCEPTS(op, how) ((__u64)(how) << 8 * (op))
 #define ACCEPTED                                                                                   \
 	(ACCEPTS(LKST_EQ, EQUAL) | ACCEPTS(LKST_NE, BELOW | ABOVE) | ACCEPTS(LKST_LT, BELOW) |     \
 	 ACCEPTS(LKST_LE, BELOW | EQUAL) | ACCEPTS(LKST_GT, ABOVE) |                               \
-	 ACCEPTS(LKST_GE, ABOVE | EQUAL) | ACCEPTS(LKST_AND, MEET) | ACCEPTS(LKST_NAND, PART))
+	 ACCEPTS(LKST_GE, ABOVE | EQUAL) | ACCEPTS(LKST_AND, COMMON) |                             \
+	 ACCEPTS(LKST_NAND, DISJOINT))
 
-/* Global as lkst_consider() is: a condition has many terms, and this is walked once. */
-__noinline int lkst_holds(struct lkst_slot *slot, struct lkst_term *term)
+/* Return whether a term holds. Global as lkst_evaluate() is: a condition has many terms. */
+__noinline int lkst_term_holds(struct lkst_slot *slot, struct lkst_term *term)
 {
 	__u64 value, limit;
 	__u32 op, how;
@@ -211,21 +238,21 @@ __noinline int lkst_holds(struct lkst_slot *slot, struct lkst_term *term)
 		return other ? op == LKST_NE : op == LKST_EQ;
 	}
 	value = payload_value(slot, term->offset, term->size, term->is_signed);
-	how = value & limit ? MEET : PART;
-	/* The order of signed values is that of unsigned ones with the sign turned round. */
+	how = value & limit ? COMMON : DISJOINT;
+	/* Signed values with their sign bit flipped are in the order of unsigned ones. */
 	value ^= (__u64)(term->is_signed & 1) << 63;
 	limit ^= (__u64)(term->is_signed & 1) << 63;
 	how |= value < limit ? BELOW : value > limit ? ABOVE : EQUAL;
 	return ACCEPTED >> 8 * op & how;
 }
 
-/* Rate-limit: a firing counts if it is the first for so long. */
+/* Return whether a trigger may fire: its interval since the last firing has passed. */
 static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
 				     const struct lkst_slot *slot)
 {
 	__u64 last = trigger->last;
 
-	/* A heart that stopped is told once, not as long as it stands still. */
+	/* A heartbeat that stopped fires once, not as long as it is missing. */
 	if (last && (slot->ts - last < trigger->interval ||
 		     (lkst_event_of(slot) == EV_heartbeat_age && last > lkst_control.beat))) {
 		__sync_fetch_and_add(&trigger->held, 1);
@@ -237,52 +264,53 @@ static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
 	return true;
 }
 
-struct judging {
+/* The event, the verdict so far, and where the event's clauses are. */
+struct clause_evaluation {
 	struct lkst_slot *slot;
 	__u64 verdict;
 	__u32 table;
 	__u32 first;
 };
 
-static long judge_clause(__u32 index, void *data)
+static long evaluate_clause(__u32 index, void *data)
 {
-	struct judging *judging = data;
+	struct clause_evaluation *evaluation = data;
 	volatile struct lkst_clause *clause;
 	volatile struct lkst_trigger *trigger;
 	__u32 i, which;
 
-	clause = &lkst_control.table[judging->table % 2]
-			  .clause[(judging->first + index) % LKST_MAX_CLAUSES];
+	clause = &lkst_control.table[evaluation->table % 2]
+			  .clause[(evaluation->first + index) % LKST_MAX_CLAUSES];
 	for (i = 0; i < LKST_MAX_TERMS; i++) {
 		if (i >= clause->nr_terms)
 			break;
-		if (!lkst_holds(judging->slot, (struct lkst_term *)&clause->term[i]))
+		if (!lkst_term_holds(evaluation->slot, (struct lkst_term *)&clause->term[i]))
 			return 0;
 	}
 	which = clause->trigger % LKST_MAX_TRIGGERS;
 	trigger = &lkst_control.trigger[which];
-	if (judging->verdict & 1ULL << (VERDICT_FIRE_SHIFT + which))
+	if (evaluation->verdict & 1ULL << (VERDICT_FIRE_SHIFT + which))
 		return 0;
-	if (trigger->used == LKST_ON && may_fire(trigger, judging->slot)) {
-		judging->verdict |= VERDICT_KEEP | 1ULL << (VERDICT_FIRE_SHIFT + which);
+	if (trigger->used == LKST_ON && may_fire(trigger, evaluation->slot)) {
+		evaluation->verdict |= VERDICT_KEEP | 1ULL << (VERDICT_FIRE_SHIFT + which);
 		if (trigger->actions & LKST_DO_STACK)
-			judging->verdict |= VERDICT_STACK;
+			evaluation->verdict |= VERDICT_STACK;
 	}
 	return 0;
 }
 
-/* Which triggers fire. */
-static __always_inline __u64 judge(struct lkst_slot *slot)
+/* Return the verdict of the triggers: which fire, and whether to keep the event for them. */
+static __always_inline __u64 evaluate_triggers(struct lkst_slot *slot)
 {
 	__u32 event = lkst_event_of(slot), table = lkst_control.rules % 2;
-	struct judging judging = {.slot = slot, .table = table};
+	struct clause_evaluation evaluation = {.slot = slot, .table = table};
 
-	judging.first = lkst_control.table[table].first[event];
-	bpf_loop(lkst_control.table[table].nr[event], judge_clause, &judging, 0);
-	return judging.verdict;
+	evaluation.first = lkst_control.table[table].first[event];
+	bpf_loop(lkst_control.table[table].nr[event], evaluate_clause, &evaluation, 0);
+	return evaluation.verdict;
 }
 
-static __always_inline __u64 ask_user(struct lkst_slot *slot, __u32 which)
+static __always_inline __u64 run_user_handler(struct lkst_slot *slot, __u32 which)
 {
 	slot->commit = LKST_KEEP;
 	switch (which) {
@@ -308,21 +336,22 @@ static __always_inline __u64 ask_user(struct lkst_slot *slot, __u32 which)
 	return 0;
 }
 
-__noinline __u64 lkst_consider(struct lkst_slot *slot)
+/* Decide about an event: return VERDICT_*, and the triggers that it fires. */
+__noinline __u64 lkst_evaluate(struct lkst_slot *slot)
 {
 	__u32 maskset = lkst_control.active % LKST_MAX_MASKSETS;
 	__u64 verdict = 0;
-	__u32 event, how;
+	__u32 event, handler;
 
 	if (!slot)
 		return 0;
 	event = lkst_event_of(slot);
-	how = lkst_control.handler[maskset][event];
-	if (how & LKST_CLOSER)
-		verdict = judge(slot);
-	if (!(how & LKST_HANDLER_MASK) || !passes(slot, maskset))
+	handler = lkst_control.handler[maskset][event];
+	if (handler & LKST_EVALUATE)
+		verdict = evaluate_triggers(slot);
+	if (!(handler & LKST_HANDLER_MASK) || !passes(slot, maskset))
 		return verdict;
-	switch (how & LKST_HANDLER_MASK) {
+	switch (handler & LKST_HANDLER_MASK) {
 	case LKST_RECORD:
 		return verdict | VERDICT_KEEP;
 	case LKST_STACK:
@@ -334,7 +363,7 @@ __noinline __u64 lkst_consider(struct lkst_slot *slot)
 		count_value(slot, lkst_control.argument[maskset][event]);
 		return verdict;
 	}
-	return verdict | ask_user(slot, (how & LKST_HANDLER_MASK) - LKST_USER);
+	return verdict | run_user_handler(slot, (handler & LKST_HANDLER_MASK) - LKST_USER);
 }
 
 #endif

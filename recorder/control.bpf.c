@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Programs that the control side runs itself, and what follows tasks. */
+/* Programs that the control side runs, the timers, and the programs that follow tasks. */
+#include "clock.h"
+#include "record.h"
 
 struct lkst_start_args {
 	__s64 real_offset;
-	__u64 tk_core; /* address of the kernel's variable; 0: not known */
+	__u64 tk_core; /* address of the kernel's variable tk_core; 0: not known */
 };
 
 SEC("raw_tp")
@@ -35,7 +37,7 @@ struct {
 } lkst_marks SEC(".maps");
 
 #define MARK_UNWANTED 1
-#define MARK_BUSY 2 /* one that this one has preempted is being written */
+#define MARK_BUSY 2 /* this one has preempted one that is being written */
 
 SEC("raw_tp")
 int lkst_mark(struct lkst_mark_args *ctx)
@@ -60,12 +62,12 @@ int lkst_mark(struct lkst_mark_args *ctx)
 	return error;
 }
 
-/* Make a maskset the active one, and say so in the rings. */
+/* Make a maskset the active one, and record that. */
 SEC("raw_tp")
 int lkst_use(__u64 *ctx)
 {
 	lkst_use_maskset(ctx[0] % LKST_MAX_MASKSETS, 0);
-	note_maskset();
+	record_maskset_use();
 	return 0;
 }
 
@@ -75,7 +77,7 @@ struct timer {
 	struct bpf_timer timer;
 };
 
-/* One for each CPU, so that one that hangs does not stop them all. */
+/* A timer for each CPU, so that a CPU that hangs does not stop them all. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -83,7 +85,7 @@ struct {
 	__type(value, struct timer);
 } lkst_timers SEC(".maps");
 
-static __always_inline int note_age(__u64 age)
+static __always_inline int record_heartbeat_age(__u64 age)
 {
 	struct lkst_slot scratch = {.ts = bpf_ktime_get_ns()};
 	struct lkst_heartbeat_age *e = (struct lkst_heartbeat_age *)scratch.payload;
@@ -92,15 +94,15 @@ static __always_inline int note_age(__u64 age)
 
 	if (!wanted(EV_heartbeat_age))
 		return 0;
-	scratch.what = what_of(EV_heartbeat_age, 1, bpf_get_current_task_btf()->pid);
+	scratch.what = what_of(EV_heartbeat_age, 1, current_pid());
 	e->delay = age;
-	verdict = lkst_consider(&scratch);
+	verdict = lkst_evaluate(&scratch);
 	if (verdict & VERDICT_KEEP && claim(&r, scratch.what, scratch.ts)) {
-		__builtin_memcpy(r.slot->payload, scratch.payload, PAYLOAD_SIZE);
+		__builtin_memcpy(r.slot->payload, scratch.payload, LKST_PAYLOAD_SIZE);
 		commit(&r);
 	}
 	if (verdict >> VERDICT_FIRE_SHIFT)
-		lkst_fire(&scratch, verdict >> VERDICT_FIRE_SHIFT);
+		lkst_run_triggers(&scratch, verdict >> VERDICT_FIRE_SHIFT);
 	return 0;
 }
 
@@ -112,16 +114,16 @@ static int tick(void *map, __u32 *cpu, struct timer *timer)
 	if (until && now >= until &&
 	    __sync_val_compare_and_swap(&lkst_control.until, until, 0) == until) {
 		lkst_control.active = lkst_control.base;
-		note_maskset();
+		record_maskset_use();
 	}
 	if (beat && now > beat)
-		note_age(now - beat);
+		record_heartbeat_age(now - beat);
 	if (lkst_control.period)
 		bpf_timer_start(&timer->timer, lkst_control.period, 0);
 	return 0;
 }
 
-/* Start the timer of the CPU that this runs on. */
+/* Start this CPU's timer. */
 SEC("syscall")
 int lkst_tick(void *ctx)
 {
@@ -130,14 +132,14 @@ int lkst_tick(void *ctx)
 
 	if (!timer)
 		return 1;
-	/* Refused if it was done before, which is as good. */
+	/* Fails if the timer is initialised already, which is as good. */
 	bpf_timer_init(&timer->timer, &lkst_timers, CLOCK_MONOTONIC);
 	if (bpf_timer_set_callback(&timer->timer, tick))
 		return 1;
 	return bpf_timer_start(&timer->timer, lkst_control.period, 0) != 0;
 }
 
-/* Whether those that follow the parent are to follow the child as well. */
+/* Masksets that follow the parent and its children follow the child as well. */
 SEC("tp_btf/sched_process_fork")
 int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task_struct *child)
 {
@@ -147,7 +149,7 @@ int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task
 	if (!followed)
 		return 0;
 	masksets = *followed;
-	/* A thread belongs to its process. */
+	/* A new thread is followed as its process is. */
 	if (parent->tgid != child->tgid)
 		masksets &= lkst_control.children;
 	if (masksets && bpf_map_update_elem(&lkst_followed, &child_pid, &masksets, BPF_ANY))
@@ -155,7 +157,7 @@ int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task
 	return 0;
 }
 
-/* Not when it exits: that event is still to be recorded. */
+/* Not when the task exits: the events of its exit are still to be recorded. */
 SEC("tp_btf/sched_process_free")
 int BPF_PROG(follow__sched_process_free, struct task_struct *p)
 {
