@@ -9,6 +9,7 @@ which task every CPU was running, who was waiting, and their stacks.
 
 from collections.abc import Callable
 import contextlib
+from dataclasses import replace
 import functools
 
 from drgn import FaultError, Object, Program
@@ -23,7 +24,7 @@ from drgn.helpers.linux.sched import cpu_curr
 
 from lkst.locate.names import Finder
 from lkst.locate.stacks import Stacks
-from lkst.tables import TASK_IDLE, TASK_UNINTERRUPTIBLE
+from lkst.tables import TASK_IDLE, TASK_RTLOCK_WAIT, TASK_UNINTERRUPTIBLE
 from lkst.trace.facts import End, EndTask
 
 __all__ = ("read_end",)
@@ -31,6 +32,8 @@ __all__ = ("read_end",)
 _NO_CPU = -1  # PANIC_CPU_INVALID of include/linux/panic.h
 
 _TICK_STOPPED = 1 << 1  # TS_FLAG_STOPPED of kernel/time/tick-sched.h
+
+_WAITING = TASK_UNINTERRUPTIBLE | TASK_RTLOCK_WAIT
 
 #: Tasks that are looked at, in a list that may be damaged.
 _MAX_TASKS = 1 << 20
@@ -49,10 +52,12 @@ def read_end(prog: Program, find_symbols: Finder) -> End | None:
     if not current:
         return None
     stacks = Stacks(prog, find_symbols)
+    waiting, runnable = _waiting(prog)
     return End(
         panic_cpu=_panic_cpu(prog),
         current={cpu: _task(task) for cpu, task in current.items()},
-        waiting=_waiting(prog),
+        waiting=waiting,
+        runnable=runnable,
         offline=_offline(prog),
         tickless=_which(prog, lambda cpu: _is_tickless(prog, cpu)),
         cpu_stack=functools.cache(lambda cpu: stacks.of_cpu(cpu, current.get(cpu))),
@@ -134,16 +139,38 @@ def _state(task: Object) -> int:
     return state
 
 
-def _waiting(prog: Program) -> list[EndTask]:
-    """Find the tasks in D state."""
-    found = []
+def _waiting(prog: Program) -> tuple[list[EndTask], list[EndTask] | None]:
+    """Find the tasks in D state, and those that could run; None: not all were seen."""
+    waiting: list[EndTask] = []
+    runnable: list[EndTask] = []
     try:
         for number, task in enumerate(for_each_task(prog)):
             state = _state(task)
-            if state & TASK_UNINTERRUPTIBLE and state & TASK_IDLE != TASK_IDLE:
-                found.append(_task(task))
+            if not state:
+                prio = task.prio.value_()
+                runnable.append(replace(_task(task), prio=prio, throttled=_is_throttled(task)))
+            elif state & _WAITING and state & TASK_IDLE != TASK_IDLE:
+                waiting.append(_task(task))
             if number > _MAX_TASKS:
-                break
+                return waiting, None
     except _FAULTS:
-        pass
-    return found
+        return waiting, None
+    return waiting, runnable
+
+
+def _is_throttled(task: Object) -> bool:
+    """
+    Check whether a task that could run is kept from it by a limit, not by who runs.
+
+    Which members there are depends on CONFIG_CFS_BANDWIDTH and the kernel.
+    """
+    limits: tuple[Callable[[], Object], ...] = (
+        lambda: task.se.cfs_rq.throttle_count,  # of the cgroup or one around it
+        lambda: task.throttled,  # since 6.18 a task is, when it returns to user space
+        lambda: task.dl.dl_throttled,
+    )
+    for limit in limits:
+        with contextlib.suppress(*_FAULTS):
+            if limit().value_():
+                return True
+    return False

@@ -28,6 +28,7 @@ def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
         "panic_cpu": end.panic_cpu,
         "current": {cpu: _describe(task) for cpu, task in end.current.items()},
         "waiting": [_describe(task) for task in end.waiting],
+        "runnable": None if end.runnable is None else [_ready(task) for task in end.runnable],
         "offline": None if end.offline is None else sorted(end.offline),
         "tickless": sorted(end.tickless),
         "cpu_stacks": {cpu: end.cpu_stack(cpu) for cpu in end.cpus},
@@ -37,6 +38,10 @@ def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
 
 def _describe(task: EndTask) -> list[Any]:
     return [task.pid, task.comm, task.state]
+
+
+def _ready(task: EndTask) -> list[Any]:
+    return [task.pid, task.comm, task.prio, task.throttled]
 
 
 def read_saved_end(told: dict[str, Any] | None) -> End | None:
@@ -50,12 +55,13 @@ def read_saved_end(told: dict[str, Any] | None) -> End | None:
     cpu_stacks = _stacks(told["cpu_stacks"])
     task_stacks = _stacks(told["task_stacks"])
     panic_cpu = told["panic_cpu"]
-    offline = told.get("offline")
+    offline, runnable = told.get("offline"), told.get("runnable")
     return End(
         panic_cpu=None if panic_cpu is None else int(panic_cpu),
         current={int(cpu): _task(task) for cpu, task in told["current"].items()},
         waiting=[_task(task) for task in told["waiting"]],
-        # Older files have neither.
+        # Older files have none of these.
+        runnable=None if runnable is None else [_read_ready(task) for task in runnable],
         offline=None if offline is None else frozenset(map(int, offline)),
         tickless=frozenset(map(int, told.get("tickless", ()))),
         cpu_stack=lambda cpu: cpu_stacks.get(cpu, ()),
@@ -66,6 +72,12 @@ def read_saved_end(told: dict[str, Any] | None) -> End | None:
 def _task(told: list[Any]) -> EndTask:
     pid, comm, state = told
     return EndTask(int(pid), str(comm), int(state))
+
+
+def _read_ready(told: list[Any]) -> EndTask:
+    pid, comm, prio, throttled = told
+    prio = None if prio is None else int(prio)
+    return EndTask(int(pid), str(comm), prio=prio, throttled=bool(throttled))
 
 
 def _stacks(told: dict[str, list[Any]]) -> dict[int, tuple[str, ...]]:

@@ -40,7 +40,7 @@ class Task:
     comm: str
     #: running, runnable, blocked, dead, unknown
     state: str
-    #: Of one that is blocked: S, D, ...; of one that was preempted: R+.
+    #: Of one that is blocked: S, D, ..., F if it is frozen; of one that was preempted: R+.
     letter: str = ""
     #: Since when it is in this state.
     since: int | None = None

@@ -12,7 +12,7 @@ import numpy as np
 from lkst.state.model import Context, Lock, Task
 from lkst.state.tables import Table, last_by, open_ones, table
 from lkst.state.words import Words
-from lkst.tables import TASK_DEAD, TASK_PREEMPTED
+from lkst.tables import TASK_DEAD, TASK_FROZEN, TASK_PREEMPTED, TASK_UNINTERRUPTIBLE
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
@@ -41,6 +41,8 @@ def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
     back = last_by(switches["next_pid"], switches.rows)
     wakeups = table(trace, ("sched_wakeup", "sched_wakeup_new"), "pid", "target_cpu")
     woken = last_by(wakeups["pid"], np.arange(len(wakeups)))
+    moves = table(trace, "sched_migrate_task", "pid", "dest_cpu")
+    moved = last_by(moves["pid"], np.arange(len(moves)))
     exits = table(trace, "sched_process_exit")
     gone = last_by(trace.pid[exits.rows], exits.rows)
     last = last_by(trace.pid, np.arange(len(trace)))
@@ -53,6 +55,8 @@ def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
         _tell_unseen(task, unseen.get(pid))
         if pid in woken:
             _tell_woken(task, trace, wakeups, woken[pid])
+        if pid in moved:
+            _tell_moved(task, moves, moved[pid])
         if pid in gone and task.state != "running":
             task.state, task.letter, task.row = "dead", "", gone[pid]
             task.since = int(trace.ts[gone[pid]])
@@ -74,7 +78,9 @@ def _tell(task: Task, words: Words, switches: Table, away: int | None, back: int
     elif away is not None:
         task.row = gone
         state = int(switches["prev_state"][away])
-        task.letter = words.named("task_state", state & 0xFFFFFFFF)
+        # The kernel's own letter for a frozen task is D.
+        frozen = state & TASK_FROZEN and not state & TASK_UNINTERRUPTIBLE
+        task.letter = "F" if frozen else words.named("task_state", state & 0xFFFFFFFF)
         if state & TASK_PREEMPTED or not state & _STATE_BITS:
             task.state = "runnable"
         elif state & (TASK_DEAD | _EXIT_BITS):
@@ -95,6 +101,11 @@ def _tell_woken(task: Task, trace: Trace, wakeups: Table, index: int) -> None:
         return
     task.state, task.letter, task.row = "runnable", "", row
     task.since, task.cpu = int(trace.ts[row]), int(wakeups["target_cpu"][index])
+
+
+def _tell_moved(task: Task, moves: Table, index: int) -> None:
+    if task.state != "running" and task.row is not None and moves.rows[index] > task.row:
+        task.cpu = int(moves["dest_cpu"][index])
 
 
 def _left_unseen(trace: Trace) -> dict[int, int]:

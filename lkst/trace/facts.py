@@ -59,6 +59,10 @@ class EndTask:
     comm: str
     #: ``__state`` of struct task_struct: bits of include/linux/sched.h.
     state: int = 0
+    #: ``prio`` of struct task_struct: below 100 real-time, below 0 deadline; None: not known.
+    prio: int | None = None
+    #: It may not run for now, whoever runs: its cgroup or its deadline has used up its time.
+    throttled: bool = False
 
 
 @dataclass
@@ -71,6 +75,8 @@ class End:
     current: dict[int, EndTask] = field(default_factory=dict)
     #: Tasks in D state.
     waiting: list[EndTask] = field(default_factory=list)
+    #: Tasks that could run, those that did among them. None: not known.
+    runnable: list[EndTask] | None = None
     #: CPUs that were not online; one that the panic itself stopped was. None: not known.
     offline: frozenset[int] | None = None
     #: CPUs whose tick the kernel had stopped: idle ones, and those of nohz_full.

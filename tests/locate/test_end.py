@@ -50,6 +50,14 @@ def test_every_cpu_has_a_task_and_a_stack(story: Dump) -> None:
     assert functions(end.cpu_stack(other))
 
 
+def test_the_task_that_panicked_could_run_and_has_a_priority(story: Dump) -> None:
+    _, end = end_of(story)
+    assert end.panic_cpu is not None
+    assert end.runnable
+    (own,) = (t for t in end.runnable if t.pid == end.current[end.panic_cpu].pid)
+    assert (own.comm, own.prio, own.throttled) == ("sh", 120, False)
+
+
 def test_tasks_that_sleep_have_stacks_that_end_where_they_entered(story: Dump) -> None:
     prog, end = end_of(story)
     stacks = {

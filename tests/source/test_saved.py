@@ -59,6 +59,7 @@ def test_what_the_dump_said_of_its_end_comes_back(tmp_path: Path) -> None:
         panic_cpu=1,
         current={0: EndTask(0, "swapper/0"), 1: EndTask(7, "seven", 2)},
         waiting=[EndTask(99, "stuck", 2)],
+        runnable=[EndTask(7, "seven", prio=120), EndTask(8, "eight", throttled=True)],
         offline=frozenset({3}),
         tickless=frozenset({0, 2}),
         cpu_stack=lambda cpu: (f"on_{cpu}+0x1",),
@@ -69,6 +70,7 @@ def test_what_the_dump_said_of_its_end_comes_back(tmp_path: Path) -> None:
     told = found.facts.end()
     assert told
     assert (told.panic_cpu, told.current, told.waiting) == (1, end.current, end.waiting)
+    assert told.runnable == end.runnable
     assert (told.offline, told.tickless) == (frozenset({3}), frozenset({0, 2}))
     assert [told.cpu_stack(cpu) for cpu in (0, 1, 2)] == [("on_0+0x1",), ("on_1+0x1",), ()]
     assert told.task_stack(7) == ("in_7+0x2", "schedule+0x3")

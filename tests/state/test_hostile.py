@@ -23,7 +23,14 @@ nasty = st.text(st.sampled_from("ab=:+ \x1b\n\0\x7f\u202e") | st.characters(), m
 #: Small, so that they meet again.
 small = st.integers(0, 3)
 stacks = st.lists(nasty, max_size=3).map(tuple)
-tasks = st.builds(EndTask, small, nasty, st.integers(0, 2**32))
+tasks = st.builds(
+    EndTask,
+    small,
+    nasty,
+    st.integers(0, 2**32),
+    prio=st.none() | st.integers(-5, 200),
+    throttled=st.booleans(),
+)
 
 #: Lines that rules look into.
 LINES = st.sampled_from(
@@ -71,6 +78,7 @@ def traces(draw: st.DrawFn) -> Trace:
         panic_cpu=draw(st.none() | st.integers(-5, 2**40)),
         current=draw(st.dictionaries(small, tasks, max_size=2)),
         waiting=draw(st.lists(tasks, max_size=2)),
+        runnable=draw(st.none() | st.lists(tasks, max_size=2)),
         offline=draw(st.none() | st.frozensets(small, max_size=2)),
         tickless=draw(st.frozensets(small, max_size=2)),
         cpu_stack=lambda cpu: stack,

@@ -395,14 +395,87 @@ def test_tasks_in_d_state_at_one_place_are_told_together() -> None:
     assert "nap" not in found.text
 
 
-def test_who_starves_others() -> None:
+def test_who_waits_for_the_program_of_its_child_is_not_blocked() -> None:
     story = Story()
-    story.record(1, 1, 0, "sched_wakeup", comm="poor", pid=8, target_cpu=0)
-    story.switch(1.1, 0, IDLE, ("greedy", 7))
+    story.record(1, 0, 7, "sys_enter", nr=58)
+    story.record(
+        1.1, 0, 7, "sched_process_fork", comm="sh", child_comm="sh", child_pid=8, child_tgid=8
+    )
+    story.switch(1.2, 0, ("sh", 7), IDLE, D)
+    story.record(4, 1, 0, "softirq_raise", vec=1)
+    assert story.suspicions() == []
+    # A child that it made before is no reason to wait.
+    story.switch(4.1, 0, IDLE, ("sh", 7))
+    story.record(4.2, 0, 7, "sys_exit", nr=58)
+    story.record(4.3, 0, 7, "sys_enter", nr=1)
+    story.switch(4.4, 0, ("sh", 7), IDLE, D)
+    story.record(6, 1, 0, "softirq_raise", vec=1)
+    assert one(story, "blocked").culprit == "sh:7"
+
+
+def starving(prio: int) -> Story:
+    """Let a task with some priority have a CPU that another one waits for."""
+    story = Story()
+    story.record(0.9, 1, 0, "sched_wakeup", comm="greedy", pid=7, prio=prio, target_cpu=0)
+    story.switch(0.95, 0, IDLE, ("greedy", 7))
+    story.record(1, 1, 0, "sched_wakeup", comm="poor", pid=8, prio=120, target_cpu=0)
     lively(story, 0, 1.2, 4, pid=7)
-    found = one(story, "starved")
+    return story
+
+
+def test_who_starves_others() -> None:
+    found = one(starving(prio=49), "starved")
     assert found.culprit == "greedy:7"
     assert "poor:8" in found.text
+    assert "of real-time priority 50, had 100% of it" in found.text
+
+
+def test_who_is_only_nicer_than_others_is_not_starved() -> None:
+    assert starving(prio=100).suspicions() == []
+
+
+def test_who_is_left_a_part_of_each_second_is_not_starved() -> None:
+    story = starving(prio=49)
+    for second in (1, 2, 3):
+        story.switch(second + 0.95, 0, ("greedy", 7), ("lucky", 9))
+        story.switch(second + 0.995, 0, ("lucky", 9), ("greedy", 7))
+    assert story.suspicions() == []
+
+
+def test_who_starved_others_until_a_moment_ago_is_named() -> None:
+    story = starving(prio=49)
+    story.switch(3.99, 0, ("greedy", 7), ("migration/0", 12))
+    assert one(story, "starved").culprit == "greedy:7"
+
+
+@pytest.mark.parametrize(
+    "runnable",
+    [
+        [EndTask(7, "greedy", prio=49), EndTask(8, "poor", prio=120, throttled=True)],
+        [EndTask(7, "greedy", prio=49)],
+        [EndTask(7, "greedy", prio=120), EndTask(8, "poor", prio=120)],
+    ],
+    ids=["throttled", "not waiting", "no longer real-time"],
+)
+def test_the_dump_knows_who_could_run_and_how(runnable: list[EndTask]) -> None:
+    story = starving(prio=49)
+    story.end = End(runnable=runnable)
+    assert story.suspicions() == []
+
+
+def test_a_task_that_was_moved_is_starved_elsewhere() -> None:
+    story = starving(prio=49)
+    story.record(1.5, 1, 0, "sched_migrate_task", comm="poor", pid=8, orig_cpu=0, dest_cpu=1)
+    assert story.suspicions() == []
+    assert story.state().tasks[8].cpu == 1
+
+
+def test_a_frozen_task_is_not_blocked() -> None:
+    story = Story()
+    story.switch(1, 1, ("cold", 7), ("swapper/1", 0), 0x8000)
+    story.record(4, 0, 0, "softirq_raise", vec=1)
+    assert story.suspicions() == []
+    assert story.state().tasks[7].letter == "F"
 
 
 def test_a_work_item_that_never_ends() -> None:

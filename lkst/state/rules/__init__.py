@@ -15,6 +15,7 @@ from lkst.state.rules import (  # noqa: F401  (each registers its rules)
     locks,
     memory,
     signals,
+    starved,
     storms,
     waits,
 )

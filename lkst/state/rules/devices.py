@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from lkst.state.model import Pending, State
 from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.waits import blocked_tasks
 from lkst.state.tables import table
 from lkst.state.words import seconds, who
 from lkst.trace.trace import Trace
@@ -26,11 +27,7 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
         old = pending.certain and state.when - pending.since >= LONG
         if pending.kind in ("request", "bio") and old:
             devices.setdefault(pending.name, []).append(pending)
-    waiting = [
-        who(task.comm, task.pid)
-        for task in state.tasks.values()
-        if task.state == "blocked" and task.letter == "D"
-    ]
+    waiting = [who(task.comm, task.pid) for task in blocked_tasks(state)]
     for name, requests in devices.items():
         age = state.when - requests[0].since
         last = _last_completion(trace, name)

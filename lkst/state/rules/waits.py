@@ -3,8 +3,7 @@
 Waits
 -----
 
-Tasks in D state for long, tasks that could run and do not get to, work items that do
-not end.
+Tasks in D state for long, work items that do not end.
 """
 
 from collections.abc import Iterator
@@ -12,20 +11,50 @@ from collections.abc import Iterator
 from lkst.state.model import State, Task
 from lkst.state.rules.base import LONG, Suspicion, rule
 from lkst.state.rules.places import waiting_function
+from lkst.state.tables import last_by, table
 from lkst.state.words import function_of, seconds, who
 
-__all__ = ()
+__all__ = ("blocked_tasks",)
 
 _MAX_NAMES = 3
+
+
+def blocked_tasks(state: State) -> list[Task]:
+    """Give the tasks that are in D state for long, without those that wait for programs."""
+    forks = table(state.trace, "sched_process_fork").rows
+    forked = last_by(state.trace.pid[forks], forks)
+    return [
+        task
+        for task in state.tasks.values()
+        if task.state == "blocked"
+        and task.letter == "D"
+        and _age(state, task) >= LONG
+        and not _waits_for_child(state, task, forked.get(task.pid, -1))
+    ]
+
+
+def _waits_for_child(state: State, task: Task, forked: int) -> bool:
+    """
+    Check whether a task waits until its child has executed a program, as vfork() does.
+
+    :param forked: row in which it made its last child
+    """
+    calls = [context for context in task.contexts if context.kind == "syscall"]
+    if calls and forked > calls[-1].row:
+        return True
+    return waiting_function(state, task.pid) in ("kernel_clone", "wait_for_vfork_done")
+
+
+def _age(state: State, task: Task) -> int:
+    return 0 if task.since is None or not task.certain else state.when - task.since
 
 
 @rule("blocked")
 def find_blocked(state: State) -> Iterator[Suspicion]:
     """Name tasks that are in D state for long, those at the same place together."""
     places: dict[str, list[Task]] = {}
-    for task in state.tasks.values():
-        if task.state == "blocked" and task.letter == "D" and _age(state, task) >= LONG:
-            places.setdefault(waiting_function(state, task.pid), []).append(task)
+    for task in blocked_tasks(state):
+        places.setdefault(waiting_function(state, task.pid), []).append(task)
     for place, tasks in places.items():
         tasks.sort(key=lambda task: task.since or 0)
         first = tasks[0]
@@ -48,46 +77,10 @@ def find_blocked(state: State) -> Iterator[Suspicion]:
         )
 
 
-def _age(state: State, task: Task) -> int:
-    return 0 if task.since is None or not task.certain else state.when - task.since
-
-
-@rule("starved")
-def find_starved(state: State) -> Iterator[Suspicion]:
-    """Name who keeps a CPU that others wait for."""
-    for cpu in state.cpus:
-        starved = [
-            task
-            for task in state.tasks.values()
-            if task.state == "runnable" and task.cpu == cpu.cpu and _age(state, task) >= LONG
-        ]
-        if not starved or not cpu.task or not cpu.task.pid:
-            continue
-        starved.sort(key=lambda task: task.since or 0)
-        names = ", ".join(who(task.comm, task.pid) for task in starved[:_MAX_NAMES])
-        more = f" and {len(starved) - _MAX_NAMES} more" if len(starved) > _MAX_NAMES else ""
-        age = _age(state, starved[0])
-        name = who(cpu.task.comm, cpu.task.pid)
-        yield Suspicion(
-            "starved",
-            "waiter",
-            name,
-            f"{names}{more} could run on CPU {cpu.cpu} for up to {seconds(age)} and did not get"
-            f" to; it runs {name}",
-            starved[0].since or 0,
-            tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
-            float(age),
-        )
-
-
 @rule("endless-work")
 def find_work(state: State) -> Iterator[Suspicion]:
     """Name work items that have begun long ago and not ended."""
-    blocked = {
-        task.pid
-        for task in state.tasks.values()
-        if task.state == "blocked" and task.letter == "D" and _age(state, task) >= LONG
-    }
+    blocked = {task.pid for task in blocked_tasks(state)}
     for task in state.tasks.values():
         for context in task.contexts:
             age = state.when - context.since

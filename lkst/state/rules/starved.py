@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Starved tasks
+-------------
+
+Tasks that could run and do not get to, since a real-time task keeps their CPU. Among
+others the kernel shares a CPU: who waits there for seconds is nice, in a cgroup of
+small weight or one that has used up its time, and nobody is to blame.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from lkst.state.model import CPU, State, Task
+from lkst.state.rules.base import Suspicion, rule
+from lkst.state.tables import last_by, table
+from lkst.state.words import seconds, who
+
+__all__ = ()
+
+_MAX_NAMES = 3
+
+#: MAX_RT_PRIO of include/linux/sched/prio.h: below it are real-time tasks.
+_REAL_TIME = 100
+
+#: Real-time tasks leave others 5 % of each second, unless somebody has set it otherwise
+#: (Documentation/scheduler/sched-rt-group.rst): who gets that is not starved.
+_LONG = 2_000_000_000
+_SHARE = 0.98
+
+Priority = Callable[[int], int | None]
+
+
+@rule("starved")
+def find_starved(state: State) -> Iterator[Suspicion]:
+    """Name the real-time task that keeps a CPU for which others wait."""
+    priority = _priorities(state)
+    for cpu in state.cpus:
+        starved = [task for task in state.tasks.values() if _could_run(state, task, cpu)]
+        starved.sort(key=lambda task: task.since or 0)
+        # Who waits longest has been kept by whoever had the CPU in all that time.
+        found = _keeper(state, cpu, starved[0], priority) if starved else None
+        if found is None:
+            continue
+        keeper, share = found
+        names = ", ".join(who(task.comm, task.pid) for task in starved[:_MAX_NAMES])
+        more = f" and {len(starved) - _MAX_NAMES} more" if len(starved) > _MAX_NAMES else ""
+        age = _age(state, starved[0])
+        name = who(state.task(keeper).comm, keeper)
+        yield Suspicion(
+            "starved",
+            "waiter",
+            name,
+            f"{names}{more} could run on CPU {cpu.cpu} for up to {seconds(age)} and did not get"
+            f" to; {name}, of real-time priority {_REAL_TIME - 1 - (priority(keeper) or 0)}, had"
+            f" {100 * share:.0f}% of it",
+            starved[0].since or 0,
+            tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
+            float(age),
+        )
+
+
+def _age(state: State, task: Task) -> int:
+    return 0 if task.since is None or not task.certain else state.when - task.since
+
+
+def _could_run(state: State, task: Task, cpu: CPU) -> bool:
+    """Check whether a task has waited for a CPU for long, by the dump too if there is one."""
+    if task.state != "runnable" or task.cpu != cpu.cpu or _age(state, task) < _LONG:
+        return False
+    if state.end is None or state.end.runnable is None:
+        return True
+    return any(own.pid == task.pid and not own.throttled for own in state.end.runnable)
+
+
+def _priorities(state: State) -> Priority:
+    """Give a function from a pid to what the kernel calls prio; None: it is not known."""
+    if state.end and state.end.runnable is not None:
+        dumped = {task.pid: task.prio for task in state.end.runnable}
+    else:
+        dumped = {}
+    names = ("sched_wakeup", "sched_wakeup_new", "sched_waking")
+    wakeups = table(state.trace, names, "pid", "prio")
+    last = last_by(wakeups["pid"], np.arange(len(wakeups)))
+
+    def priority(pid: int) -> int | None:
+        index = last.get(pid)
+        return dumped.get(pid, None if index is None else int(wakeups["prio"][index]))
+
+    return priority
+
+
+def _keeper(state: State, cpu: CPU, task: Task, priority: Priority) -> tuple[int, float] | None:
+    """
+    Find the real-time task that had a CPU for most of the time that another one waited.
+
+    :return: its pid, and the part of that time that such tasks had; None if they left some
+    """
+    times = _times(state, cpu, task.since or 0)
+    own = priority(task.pid)
+    mine = {
+        pid: time
+        for pid, time in times.items()
+        if (prio := priority(pid)) is not None
+        and prio < _REAL_TIME
+        and (own is None or prio <= own)
+    }
+    share = sum(mine.values()) / max(sum(times.values()), 1)
+    return (max(mine, key=lambda pid: mine[pid]), share) if share >= _SHARE else None
+
+
+def _times(state: State, cpu: CPU, since: int) -> dict[int, int]:
+    """Sum up how long each task ran on a CPU since then, by pid."""
+    trace = state.trace
+    switches = table(trace, "sched_switch", "next_pid")
+    switches = switches.select(trace.cpu[switches.rows] == cpu.cpu)
+    times: dict[int, int] = {}
+    begins = trace.ts[switches.rows].tolist()
+    ends = [*begins, state.when][1:]
+    for pid, begin, end in zip(switches["next_pid"].tolist(), begins, ends, strict=True):
+        if end > since:
+            times[pid] = times.get(pid, 0) + end - max(begin, since)
+    first = begins[0] if begins else state.when
+    if first > since:
+        before = int(trace.pid[switches.rows[0]]) if begins else cpu.task.pid if cpu.task else 0
+        times[before] = times.get(before, 0) + first - since
+    return times
