@@ -12,7 +12,7 @@ import numpy as np
 from lkst.decode.catalogue import Event
 from lkst.state.model import CPU, Context, Task
 from lkst.state.online import find_offline
-from lkst.state.tables import I64, last_by, table
+from lkst.state.tables import I64, ends_are_recorded, last_by, table
 from lkst.state.words import Words
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
@@ -34,6 +34,7 @@ _ENDS = {
     "timer_expire_exit": ("timer", "timer"),
     "hrtimer_expire_exit": ("hrtimer", "hrtimer"),
 }
+_END_OF = {kind: name for name, (kind, _) in _ENDS.items()}
 #: What happens in a task only: no interrupt goes on.
 _IN_TASK = {
     "sched_switch",
@@ -142,7 +143,9 @@ class _Finder:
         for event in trace.catalogue.events.values():
             name = event.name
             needed = _BEGINS.get(name, ())[1:] + _ENDS.get(name, ())[1:]
-            known = name in _BEGINS or name in _ENDS or name in _IN_TASK
+            known = name in _IN_TASK or name in _ENDS
+            # What seems not to have ended is told only where ends are recorded.
+            known |= name in _BEGINS and ends_are_recorded(trace, _END_OF[_BEGINS[name][0]])
             if (known or name == "cpu_idle") and all(
                 (field := event.field(part)) and field.is_number for part in needed
             ):

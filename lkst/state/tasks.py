@@ -10,7 +10,7 @@ wakeup of each task, and from what it has begun and not ended.
 import numpy as np
 
 from lkst.state.model import Context, Lock, Task
-from lkst.state.tables import Table, last_by, open_ones, table
+from lkst.state.tables import Table, ends_are_recorded, last_by, open_ones, table
 from lkst.state.words import Words
 from lkst.tables import TASK_DEAD, TASK_FROZEN, TASK_PREEMPTED, TASK_UNINTERRUPTIBLE
 from lkst.trace.gaps import unrecorded_switches
@@ -136,6 +136,8 @@ def task_contexts(trace: Trace, words: Words) -> dict[int, list[Context]]:
     found: dict[int, list[Context]] = {}
     exits = table(trace, "sched_process_exit").rows
     for kind, begins, field, ends in _SPANS:
+        if not ends_are_recorded(trace, ends):
+            continue
         begin = table(trace, begins, field)
         end = np.sort(np.concatenate((table(trace, ends).rows, exits)))
         keys = (trace.pid[begin.rows],), begin.rows, (trace.pid[end],), end
@@ -176,8 +178,10 @@ def _of(kind: str, value: int, row: int, words: Words) -> str:
 
 
 def _waits(trace: Trace) -> Table:
-    """Find the waits for locks that have not ended."""
+    """Find the waits for locks that have not ended; none if ends are not recorded."""
     begin = table(trace, "contention_begin", "lock", "flags")
+    if not ends_are_recorded(trace, "contention_end"):
+        begin = begin.select(np.zeros(len(begin), bool))
     end = table(trace, "contention_end", "lock")
     open_ = open_ones(
         (trace.pid[begin.rows], begin["lock"]),
@@ -207,6 +211,7 @@ def find_locks(trace: Trace, words: Words) -> list[Lock]:
     named = table(trace, "contention_begin", "lock", "owner")
     named = named.select(named["owner"] > 0)
     owners = last_by(named["lock"], np.arange(len(named)))
+    free = _free_of_locks(trace)
     locks = []
     for address in np.unique(waits["lock"]).tolist():
         own = waits.select(waits["lock"] == address)
@@ -217,8 +222,33 @@ def find_locks(trace: Trace, words: Words) -> list[Lock]:
             {int(trace.pid[row]): row for row in own.rows.tolist()},
         )
         _find_owner(lock, trace, takers.get(address), named, owners.get(address))
+        if lock.owner is not None and not _may_have(lock, free):
+            lock.owner, lock.row, lock.named = None, None, False
         locks.append(lock)
     return sorted(locks, key=lambda lock: (-len(lock.waiters), min(lock.waiters.values())))
+
+
+def _free_of_locks(trace: Trace) -> dict[int, int]:
+    """Find where each task was last seen to have no lock of the kernel: rows by pid."""
+    ends = (
+        "sys_enter",
+        "sys_exit",
+        "page_fault_user",
+        "workqueue_execute_start",
+        "workqueue_execute_end",
+        "sched_process_exit",
+    )
+    rows = table(trace, ends).rows
+    return last_by(trace.pid[rows], rows)
+
+
+def _may_have(lock: Lock, free: dict[int, int]) -> bool:
+    """Check that nothing speaks against the owner of a lock."""
+    assert lock.owner is not None and lock.row is not None
+    if free.get(lock.owner, -1) > lock.row:
+        return False
+    # Who took it once and waits for it now gave it back meanwhile; only the kernel knows better.
+    return lock.named or lock.owner not in lock.waiters
 
 
 def _find_owner(

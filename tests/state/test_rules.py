@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What looks wrong, in traces made by hand: each rule, and that it does not cry wolf."""
 
-from ends import D, S, Story
+from ends import D, S, Story, lively
 import pytest
 
 from lkst.state.rules import KINDS, Suspicion, rules
@@ -25,13 +25,6 @@ def one(story: Story, rule: str) -> Suspicion:
 def times(story: Story, suspicion: Suspicion) -> list[float]:
     trace = story.state().trace
     return [round(int(trace.ts[row]) / 1e9, 3) for row in suspicion.rows]
-
-
-def lively(story: Story, cpu: int, start: float, end: float, pid: int = 0) -> None:
-    """Let a CPU record a tick every 10 ms."""
-    for tick in range(round((end - start) * 100)):
-        story.record(start + tick / 100, cpu, pid, "hrtimer_expire_entry", hrtimer=0x99)
-        story.record(start + tick / 100 + 0.0001, cpu, pid, "hrtimer_expire_exit", hrtimer=0x99)
 
 
 def test_nothing_stands_out_on_a_machine_that_is_well() -> None:
@@ -125,6 +118,24 @@ def test_a_circle_of_three() -> None:
     assert times(story, found) == [1, 2, 3]
     assert named(story, "lock-holder") == []
     assert story.suspicions()[0] == found
+
+
+def test_a_circle_of_a_moment_may_be_none() -> None:
+    story = Story()
+    locked(story, 1, ("a", 11), "one", owner=12)
+    locked(story, 2, ("b", 12), "two", owner=11)
+    lively(story, 1, 2, 2.3)
+    assert named(story, "deadlock") == []
+
+
+@pytest.mark.parametrize("dumped", [False, True])
+def test_a_wait_whose_end_may_be_lost_needs_the_dump(dumped: bool) -> None:
+    story = Story(nr_slots=64)
+    locked(story, 1, ("b", 12), "door", owner=9)
+    lively(story, 1, 2, 5)
+    if dumped:
+        story.end = End(waiting=[EndTask(12, "b", D)])
+    assert [s.culprit for s in named(story, "lock-holder")] == ["?:9"] * dumped
 
 
 def test_who_holds_all_up_is_followed_from_lock_to_lock() -> None:

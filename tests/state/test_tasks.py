@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What tasks waited for, in traces made by hand."""
 
-from ends import PREEMPTED, D, S, Story
+from ends import PREEMPTED, D, S, Story, lively
 import pytest
 
 from lkst.layout import HANDLERS
@@ -119,6 +119,42 @@ def test_who_took_it_last() -> None:
     assert (lock.owner, lock.named, list(lock.waiters)) == (8, False, [7])
 
 
+@pytest.mark.parametrize("event", ["sys_exit", "page_fault_user", "workqueue_execute_end"])
+@pytest.mark.parametrize("named", [False, True])
+def test_who_has_left_the_kernel_since_has_no_lock(event: str, named: bool) -> None:
+    story = Story()
+    fields = {"owner": 8, "owner_comm": "b"} if named else {}
+    story.record(1, 1, 8, "contention_end", lock=story.at("door"), ret=0)
+    waiting(story, 1.5, "a", 7, "door", **fields)
+    (lock,) = story.state().locks
+    assert (lock.owner, lock.named) == (8, named)
+    story.record(2, 1, 8, event)
+    (lock,) = story.state().locks
+    assert (lock.owner, lock.named) == (None, False)
+
+
+def test_who_took_a_lock_once_and_waits_for_it_again_does_not_have_it() -> None:
+    story = Story()
+    story.record(1, 0, 7, "contention_end", lock=story.at("door"), ret=0)
+    story.record(1.5, 0, 7, "contention_begin", lock=story.at("door"), flags=SPIN)
+    lively(story, 1, 1.5, 4)
+    (lock,) = story.state().locks
+    assert (lock.owner, list(lock.waiters)) == (None, [7])
+    assert "deadlock" not in {suspicion.rule for suspicion in story.suspicions()}
+
+
+def test_what_has_begun_is_told_only_if_ends_are_recorded() -> None:
+    story = Story(unrecorded={"contention_end", "sys_exit", "softirq_exit"})
+    story.record(1, 0, 7, "sys_enter", nr=1)
+    story.record(2, 0, 7, "softirq_entry", vec=1)
+    waiting(story, 1, "a", 7, "door")
+    story.switch(3, 0, IDLE, ("a", 7))
+    story.record(4, 0, 7, "softirq_entry", vec=1)
+    state = story.state()
+    assert (state.locks, state.tasks[7].contexts) == ([], [])
+    assert [context.kind for context in state.cpus[0].contexts] == ["task"]
+
+
 def test_a_wait_that_failed_takes_nothing() -> None:
     story = Story()
     waiting(story, 1, "a", 7, "door")
@@ -175,7 +211,7 @@ def test_the_dump_is_compared() -> None:
 
 
 def test_in_flight() -> None:
-    story = Story()
+    story = Story(unrecorded={"workqueue_execute_start"})
     dev = 8 << 20 | 1
     story.record(1, 0, 7, "block_rq_issue", rq=0x10, dev=dev, bytes=512)
     story.record(2, 0, 7, "block_rq_issue", rq=0x20, dev=dev, bytes=1024)

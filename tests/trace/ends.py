@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Made-up ends: records by hand, with times in seconds and symbols by name."""
 
+from collections.abc import Collection
 from typing import Any
 
 from synthetic import Synthetic
 
+from lkst.layout import HANDLERS
 from lkst.state.build import build_state
 from lkst.state.model import State
 from lkst.state.rules import Suspicion, find_suspicions
 from lkst.trace.facts import End, Facts, Names
 
-__all__ = ("PREEMPTED", "D", "S", "Story")
+__all__ = ("PREEMPTED", "D", "S", "Story", "lively")
 
 SECOND = 10**9
 S, D, PREEMPTED = 1, 2, 1 << 31
@@ -20,7 +22,15 @@ _BASE = 0xFFFF_FFFF_8100_0000
 class Story:
     """A recorder in the making whose state is asked for at the end."""
 
-    def __init__(self, nr_cpus: int = 2, nr_slots: int = 4096) -> None:
+    def __init__(
+        self, nr_cpus: int = 2, nr_slots: int = 4096, unrecorded: Collection[str] = ()
+    ) -> None:
+        """
+        Begin.
+
+        :param unrecorded: events that are switched off; all others are recorded
+        """
+        self._unrecorded = unrecorded
         self.made = Synthetic(nr_cpus=nr_cpus, nr_slots=nr_slots, start=0)
         self.end: End | None = None
         self.syscalls = {0: "read", 1: "write", 101: "ptrace"}
@@ -73,7 +83,18 @@ class Story:
             end=lambda: end,
         )
         trace = self.made.trace(facts)
+        assert trace.control
+        for event in trace.catalogue.events.values():
+            if event.name not in self._unrecorded:
+                trace.control.handler[0][event.id] = HANDLERS.index("record")
         return build_state(trace, trace.facts.end())
 
     def suspicions(self) -> list[Suspicion]:
         return find_suspicions(self.state())
+
+
+def lively(story: Story, cpu: int, start: float, end: float, pid: int = 0) -> None:
+    """Let a CPU record a tick every 10 ms."""
+    for tick in range(round((end - start) * 100)):
+        story.record(start + tick / 100, cpu, pid, "hrtimer_expire_entry", hrtimer=0x99)
+        story.record(start + tick / 100 + 0.0001, cpu, pid, "hrtimer_expire_exit", hrtimer=0x99)

@@ -26,6 +26,21 @@ def _age(state: State, row: int) -> int:
     return state.when - int(state.trace.ts[row])
 
 
+def _waiters(state: State, lock: Lock) -> dict[int, int]:
+    """
+    Give those that certainly wait for a lock, with the rows where it began.
+
+    The end of a wait that began before all CPUs have records may be lost, unless the dump
+    has the task in D state.
+    """
+    waiting = {task.pid for task in state.end.waiting} if state.end else set()
+    return {
+        pid: row
+        for pid, row in lock.waiters.items()
+        if pid in waiting or int(state.trace.ts[row]) >= state.begin
+    }
+
+
 def _follow(state: State, pid: int) -> list[tuple[int, Lock]]:
     """Go from a waiter to who has its lock, and on: (waiter, lock), each task once."""
     chain: list[tuple[int, Lock]] = []
@@ -55,11 +70,16 @@ def find_deadlocks(state: State) -> Iterator[Suspicion]:
             if members in told:
                 continue
             told.add(members)
+            # Who has a lock is known as of the last wait for it: a moment may be none.
+            if any(pid not in _waiters(state, lock) for pid, lock in circle):
+                continue
             rows = [lock.waiters[pid] for pid, lock in circle]
+            if min(_age(state, row) for row in rows) < LONG:
+                continue
             since = min(int(state.trace.ts[row]) for row in rows)
             text = "; ".join(
                 f"{_name(state, pid)} waits for {lock.name}, which"
-                f" {_name(state, lock.owner or 0)} has"
+                f" {_name(state, lock.owner or 0)} {'has' if lock.named else 'took last'}"
                 for pid, lock in circle
             )
             yield Suspicion(
@@ -77,18 +97,19 @@ def find_deadlocks(state: State) -> Iterator[Suspicion]:
 def find_holders(state: State) -> Iterator[Suspicion]:
     """Name who has a lock that others wait for, and does not wait for one itself."""
     for lock in state.locks:
-        waited = max(_age(state, row) for row in lock.waiters.values())
+        waiters = _waiters(state, lock)
+        waited = max((_age(state, row) for row in waiters.values()), default=0)
         if waited < LONG:
             continue
-        rows = tuple(sorted(lock.waiters.values()))
-        names = ", ".join(_name(state, pid) for pid in list(lock.waiters)[:3])
-        more = f" and {len(lock.waiters) - 3} more" if len(lock.waiters) > 3 else ""
+        rows = tuple(sorted(waiters.values()))
+        names = ", ".join(_name(state, pid) for pid in list(waiters)[:3])
+        more = f" and {len(waiters) - 3} more" if len(waiters) > 3 else ""
         waiting = (
-            f"{names}{more} wait{'s' * (len(lock.waiters) == 1)} for {lock.kind} {lock.name}"
+            f"{names}{more} wait{'s' * (len(waiters) == 1)} for {lock.kind} {lock.name}"
             f" for up to {seconds(waited)}"
         )
         since = int(state.trace.ts[rows[0]])
-        weight = float(waited) * len(lock.waiters)
+        weight = float(waited) * len(waiters)
         if lock.owner is None:
             yield Suspicion(
                 "lock-holder",
