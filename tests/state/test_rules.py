@@ -209,8 +209,85 @@ def test_a_task_that_does_not_let_go_of_its_cpu() -> None:
     story = Story()
     stuck(story)
     lively(story, 0, 1.2, 4, pid=7)
+    # It may copy much memory.
+    assert story.suspicions() == []
+    lively(story, 1, 4, 12)
+    lively(story, 0, 4, 12, pid=7)
     found = one(story, "stuck-cpu")
     assert (found.culprit, found.kind) == ("looper:7", "holder")
+
+
+def test_a_task_that_does_not_let_others_have_its_cpu() -> None:
+    story = Story()
+    stuck(story)
+    story.record(2, 1, 0, "sched_wakeup", comm="poor", pid=8, prio=120, target_cpu=0)
+    lively(story, 0, 1.2, 4, pid=7)
+    found = one(story, "stuck-cpu")
+    assert (found.culprit, found.kind) == ("looper:7", "holder")
+    assert "1 tasks wait for the CPU" in found.text
+
+
+def test_a_silence_that_is_long_over_is_nobody_s_fault() -> None:
+    story = Story()
+    stuck(story)
+    story.record(4, 0, 7, "console", text="it prints for long")
+    story.record(5, 0, 7, "console", text="and goes on")
+    lively(story, 1, 4, 5)
+    assert one(story, "stuck-cpu").culprit == "looper:7"
+    lively(story, 0, 5, 6, pid=7)
+    lively(story, 1, 5, 6)
+    assert story.suspicions() == []
+
+
+def test_silence_says_nothing_if_no_tick_is_recorded() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("looper", 7))
+    story.record(1.1, 0, 7, "sys_enter", nr=1)
+    for number in range(80):
+        story.record(1.2 + number / 20, 1, 8, "sys_exit", nr=0)
+    assert story.suspicions() == []
+
+
+def complaint(story: Story, time: float) -> None:
+    text = "watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [looper:7]"
+    story.record(time, 0, 7, "soft_lockup", message=text)
+
+
+def test_the_kernel_s_complaint_names_who_runs_then() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("looper", 7))
+    lively(story, 1, 1, 2)
+    complaint(story, 2)
+    assert one(story, "stuck-cpu").culprit == "looper:7"
+
+
+@pytest.mark.parametrize("after", ["sys_exit", "switch"])
+def test_a_complaint_is_over_when_its_task_goes_on(after: str) -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("looper", 7))
+    complaint(story, 2)
+    if after == "switch":
+        story.switch(3, 0, ("looper", 7), ("innocent", 9))
+    else:
+        story.record(3, 0, 7, "sys_exit", nr=1)
+    lively(story, 1, 3, 3.2)
+    assert story.suspicions() == []
+
+
+def test_a_handler_whose_end_may_be_missing_needs_the_dump() -> None:
+    story = Story()
+    story.switch(1, 0, IDLE, ("cat", 7))
+    story.record(1.1, 0, 7, "irq_handler_entry", irq=4, handler=story.at("card_irq"))
+    seq = story.made.record(0, 1_300_000_000, 7, "softirq_raise", vec=1)
+    lively(story, 0, 1.4, 3, pid=7)
+    assert one(story, "handler").culprit == "card_irq"
+    # A slot of another sequence number than its place can have.
+    story.made.slot(0, seq, b"\xff" * 56)
+    start = seq % story.made.nr_slots * 64
+    story.made.rings[start : start + 6] = (seq + 1).to_bytes(6, "little")
+    assert named(story, "handler") == []
+    story.end = End(current={0: EndTask(7, "cat")}, cpu_stack=lambda cpu: ("card_irq+0x2",))
+    assert one(story, "handler").culprit == "card_irq"
 
 
 def test_a_program_that_only_computes_is_not_stuck() -> None:
@@ -577,6 +654,9 @@ def test_a_cpu_without_a_tick_may_be_silent() -> None:
     lively(story, 0, 1.2, 4)
     lively(story, 1, 1.2, 1.5, pid=7)
     lively(story, 0, 4, 5)
+    # Only the dump tells whether there was one.
+    assert story.suspicions() == []
+    story.end = End(current={1: EndTask(7, "looper")})
     assert "not even a tick" in one(story, "stuck-cpu").text
     story.end = End(current={1: EndTask(7, "looper")}, tickless=frozenset({1}))
     assert story.suspicions() == []

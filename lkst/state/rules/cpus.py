@@ -17,7 +17,8 @@ from lkst.state.model import CPU, Context, State
 from lkst.state.reports import message, read_report, troubles
 from lkst.state.rules.base import LONG, Suspicion, rule
 from lkst.state.rules.places import cpu_stack, running_function
-from lkst.state.tables import I64
+from lkst.state.rules.ready import waiting_for
+from lkst.state.tables import I64, table
 from lkst.state.words import function_of, seconds, who
 
 __all__ = ()
@@ -29,6 +30,19 @@ _SPINNING = re.compile(r"(?:native_|__pv_|kvm_)?queued_.*_slowpath|.*osq_lock|.*
 
 #: A tick comes at least this often to a CPU that is busy, in ns.
 _SILENCE = 400_000_000
+
+#: What a tick leaves.
+_TICKS = ("hrtimer_expire_entry", "local_timer_entry", "softirq_entry", "softirq_raise")
+
+#: What a CPU may record although it still stands where it stood.
+_ASIDE = {"console", "trouble"}
+
+#: So long a system call may take if it keeps nobody waiting: clearing or copying much memory
+#: does. It is half of what the kernel's own watchdog of soft lockups waits for.
+_HARMLESS = 10_000_000_000
+
+#: What only a task does that is not stuck in the kernel.
+_GOES_ON = ("sys_enter", "sys_exit", "page_fault_user", "workqueue_execute_end")
 
 _CPU = re.compile(r"CPU#(\d+) stuck|on cpu (\d+)|on CPU (\d+)")
 _STALLED = re.compile(r"^rcu:\s+(\d+)-")
@@ -57,7 +71,7 @@ def find_handlers(state: State) -> Iterator[Suspicion]:
     for cpu in state.cpus:
         handlers = [context for context in cpu.contexts if context.kind in _HANDLERS]
         old = [c for c in handlers if state.when - c.since >= LONG]
-        if not old:
+        if not old or not _can_be_told(state, cpu, old[-1]):
             continue
         inner = old[-1]
         age = state.when - inner.since
@@ -72,6 +86,14 @@ def find_handlers(state: State) -> Iterator[Suspicion]:
         )
 
 
+def _can_be_told(state: State, cpu: CPU, handler: Context) -> bool:
+    """Check that a handler goes on: its end may be among the records that are missing."""
+    if not any(loss.cpu == cpu.cpu and loss.torn for loss in state.trace.records.losses):
+        return True
+    name = function_of(handler.name)
+    return name in {function_of(frame) for frame in cpu_stack(state, cpu)}
+
+
 @rule("stuck-cpu")
 def find_stuck(state: State) -> Iterator[Suspicion]:
     """Name a task that a CPU runs in the kernel without ever going to another one."""
@@ -82,9 +104,9 @@ def find_stuck(state: State) -> Iterator[Suspicion]:
         begin = int(state.trace.ts[rows[0]]) if cpu.since is None else cpu.since
         age = state.when - begin
         inside = _kernel(cpu)
-        lasting = inside is not None and min(age, state.when - inside.since) >= LONG
+        lasting = inside is not None and _keeps_on(state, cpu, min(age, state.when - inside.since))
         silence = None if _needs_no_tick(state, cpu) else _silence(state, rows, begin)
-        reports = _reports(state, cpu)
+        reports = _reports(state, cpu, rows, begin)
         if not (silence or lasting or reports):
             continue
         spinning = _is_spinning(state, cpu)
@@ -124,15 +146,37 @@ def _tell(
         )
     if spinning:
         yield "it waits for a lock that another one has"
-    if waiting := _waiting(state, cpu):
+    if waiting := len(waiting_for(state, cpu)):
         yield f"{waiting} tasks wait for the CPU"
     if reports:
         yield clean(message(state.trace, reports[0]))
 
 
+def _keeps_on(state: State, cpu: CPU, age: int) -> bool:
+    """Check whether a task has been in the kernel for so long that others suffer."""
+    if age < LONG:
+        return False
+    return (
+        age >= _HARMLESS
+        or bool(waiting_for(state, cpu, LONG))
+        or any(_spins_on(state, other) for other in state.cpus)
+    )
+
+
+def _spins_on(state: State, cpu: CPU) -> bool:
+    inside = _kernel(cpu)
+    return inside is not None and state.when - inside.since >= LONG and _is_spinning(state, cpu)
+
+
 def _needs_no_tick(state: State, cpu: CPU) -> bool:
-    """Check whether the kernel had stopped the tick of a CPU that runs a task (nohz_full)."""
-    return bool(state.end and cpu.task and cpu.task.pid and cpu.cpu in state.end.tickless)
+    """
+    Check whether the kernel may have stopped the tick of a CPU that runs a task (nohz_full).
+
+    Without a dump that is not known, but a task that is in the kernel gets one.
+    """
+    if state.end is None:
+        return all(context.kind == "task" for context in cpu.contexts)
+    return bool(cpu.task and cpu.task.pid and cpu.cpu in state.end.tickless)
 
 
 def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
@@ -142,13 +186,18 @@ def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
     :param rows: of that CPU
     :return: the record before it, and ns
     """
-    ts = state.trace.ts
+    trace = state.trace
+    ts = trace.ts
     own = rows[ts[rows] >= begin]
-    if not len(own):
+    if not len(own) or not any(len(table(trace, name)) for name in _TICKS):
         return None
     gaps = np.diff(np.append(ts[own], state.when))
     place = int(np.argmax(gaps))
     length = int(gaps[place])
+    aside = [e.id for e in trace.catalogue.events.values() if e.category in _ASIDE]
+    lively = own[place + 1 :][~np.isin(trace.event[own[place + 1 :]], aside)]
+    if len(lively) and int(ts[lively[-1]]) - int(ts[own[place]]) - length >= LONG:
+        return None  # It is long over.
     low, high = int(own[place]) + 1, int(np.searchsorted(ts, int(ts[own[place]]) + length))
     others = ts[low:high]
     if length < _SILENCE or not len(others):
@@ -164,14 +213,17 @@ def _kernel(cpu: CPU) -> Context | None:
     return inside[-1] if inside else None
 
 
-def _waiting(state: State, cpu: CPU) -> int:
-    return sum(t.state == "runnable" and t.cpu == cpu.cpu for t in state.tasks.values())
+def _reports(state: State, cpu: CPU, rows: I64, begin: int) -> list[int]:
+    """
+    Give the rows of the kernel's own complaints about a CPU and the task that it runs.
 
-
-def _reports(state: State, cpu: CPU) -> list[int]:
-    """Give the rows of the kernel's own complaints about a CPU."""
+    :param rows: of that CPU
+    :param begin: since when it has run that task
+    """
     found = []
     trace = state.trace
+    on = rows[np.isin(rows, table(trace, _GOES_ON).rows)]
+    over = int(on[-1]) if len(on) else -1
     for row in troubles(trace, "soft_lockup", "hard_lockup", "rcu_stall"):
         text = message(trace, row)
         numbers = {int(n) for match in _CPU.findall(text) for n in match if n}
@@ -184,6 +236,8 @@ def _reports(state: State, cpu: CPU) -> list[int]:
                 numbers.add(int(trace.cpu[row]))
             blocked = {int(pid) for line in lines for pid in _BLOCKED.findall(line)}
         current = cpu.task.pid if cpu.task else None
-        if cpu.cpu in numbers or current in blocked:
+        # Of the CPU they speak only for as long as it does what it did then.
+        still = row > over and int(trace.ts[row]) >= begin
+        if (cpu.cpu in numbers and still) or current in blocked:
             found.append(row)
     return found

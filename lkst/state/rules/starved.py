@@ -14,6 +14,7 @@ import numpy as np
 
 from lkst.state.model import CPU, State, Task
 from lkst.state.rules.base import Suspicion, rule
+from lkst.state.rules.ready import waiting_for
 from lkst.state.tables import last_by, table
 from lkst.state.words import seconds, who
 
@@ -37,8 +38,7 @@ def find_starved(state: State) -> Iterator[Suspicion]:
     """Name the real-time task that keeps a CPU for which others wait."""
     priority = _priorities(state)
     for cpu in state.cpus:
-        starved = [task for task in state.tasks.values() if _could_run(state, task, cpu)]
-        starved.sort(key=lambda task: task.since or 0)
+        starved = waiting_for(state, cpu, _LONG)
         # Who waits longest has been kept by whoever had the CPU in all that time.
         found = _keeper(state, cpu, starved[0], priority) if starved else None
         if found is None:
@@ -46,7 +46,7 @@ def find_starved(state: State) -> Iterator[Suspicion]:
         keeper, share = found
         names = ", ".join(who(task.comm, task.pid) for task in starved[:_MAX_NAMES])
         more = f" and {len(starved) - _MAX_NAMES} more" if len(starved) > _MAX_NAMES else ""
-        age = _age(state, starved[0])
+        age = state.when - (starved[0].since or 0)
         name = who(state.task(keeper).comm, keeper)
         yield Suspicion(
             "starved",
@@ -59,19 +59,6 @@ def find_starved(state: State) -> Iterator[Suspicion]:
             tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
             float(age),
         )
-
-
-def _age(state: State, task: Task) -> int:
-    return 0 if task.since is None or not task.certain else state.when - task.since
-
-
-def _could_run(state: State, task: Task, cpu: CPU) -> bool:
-    """Check whether a task has waited for a CPU for long, by the dump too if there is one."""
-    if task.state != "runnable" or task.cpu != cpu.cpu or _age(state, task) < _LONG:
-        return False
-    if state.end is None or state.end.runnable is None:
-        return True
-    return any(own.pid == task.pid and not own.throttled for own in state.end.runnable)
 
 
 def _priorities(state: State) -> Priority:
