@@ -336,6 +336,36 @@ def test_a_device_that_answers_no_more() -> None:
     assert times(story, found) == [1.5, 2, 3]
 
 
+def asked(story: Story, last: float) -> None:
+    """Ask a device for something, and let it complete other things until then."""
+    story.record(1, 0, 7, "block_rq_issue", rq=0x10, dev=8 << 20, sector=8, bytes=4096)
+    for number in range(int(last)):
+        story.record(1.5 + number, 0, 7, "block_rq_issue", rq=0x20, dev=8 << 20)
+        story.record(2 + number, 1, 0, "block_rq_complete", rq=0x20, dev=8 << 20)
+
+
+@pytest.mark.parametrize(("last", "end"), [(4, 5.2), (4, 6), (12, 13.2)])
+def test_a_device_that_is_slow(last: float, end: float) -> None:
+    story = Story()
+    asked(story, last)
+    story.record(end, 1, 0, "softirq_raise", vec=1)
+    # It is dead once nothing comes back, or if a request is never looked at.
+    assert len(named(story, "dead-device")) == (end != 5.2)
+
+
+def test_a_request_that_was_merged_into_another_one() -> None:
+    story = Story()
+    place = {"dev": 8 << 20, "bytes": 4096}
+    story.record(1, 0, 7, "block_rq_insert", rq=0x10, sector=8, **place)
+    story.record(1.1, 0, 7, "block_rq_insert", rq=0x20, sector=16, **place)
+    story.record(1.2, 0, 7, "block_rq_insert", rq=0x30, sector=32, **place)
+    both = {"dev": 8 << 20, "bytes": 8192}
+    story.record(1.3, 0, 7, "block_rq_issue", rq=0x10, sector=8, **both)
+    story.record(1.4, 1, 0, "block_rq_complete", rq=0x10, sector=8, **both)
+    story.record(4, 1, 0, "softirq_raise", vec=1)
+    assert [p.since for p in story.state().pending] == [1_200_000_000]
+
+
 def table_of_tasks(story: Story, *rows: str) -> None:
     story.record(8, 0, 5, "console", text="[  pid  ]   uid  tgid total_vm      rss name")
     for row in rows:
@@ -371,17 +401,55 @@ def test_many_small_tasks_of_one_name_together() -> None:
     assert "39 more of that name have 312 MiB" in found.text
 
 
-def test_who_took_it_when_the_kernel_does_not_say() -> None:
+def faulting() -> Story:
+    """Let a task ask for many pages."""
     story = Story()
     for number in range(50):
         story.record(1 + number / 10, 1, 7 if number % 5 else 8, "page_fault_user", error=6)
+    return story
+
+
+def test_who_took_it_when_the_kernel_does_not_say() -> None:
+    story = faulting()
     story.record(7, 0, 3, "mark_victim", comm="x", pid=9)
-    assert one(story, "memory-hog").culprit.endswith(":7")
+    found = one(story, "memory-hog")
+    assert found.culprit.endswith(":7")
+    assert found.text.startswith("memory ran out")
+
+
+def test_memory_that_ran_out_long_ago() -> None:
+    story = faulting()
+    story.record(7, 0, 3, "mark_victim", comm="x", pid=9)
+    story.record(18, 0, 3, "sys_exit", nr=1)
+    assert story.suspicions() == []
+
+
+def test_memory_that_ran_out_in_a_cgroup_only() -> None:
+    story = faulting()
+    story.record(7, 0, 3, "mark_victim", comm="x", pid=9)
+    text = "Memory cgroup out of memory: Killed process 9 (x) total-vm:1kB, anon-rss:1kB"
+    story.record(7.1, 0, 3, "console", text=text)
+    assert story.suspicions() == []
+
+
+@pytest.mark.parametrize(("freed", "when"), [(0, 7), (32, 7), (0, 5)])
+def test_memory_is_short_if_nothing_can_be_freed(freed: int, when: float) -> None:
+    story = faulting()
+    for number in range(20):
+        end = {"nr_reclaimed": freed}
+        story.record(when + number / 100, 0, 3, "mm_vmscan_direct_reclaim_end", **end)
+    story.record(7.3, 0, 3, "sys_exit", nr=1)
+    found = named(story, "memory-hog")
+    if freed or when < 7:
+        # It is freed, or was short once.
+        assert found == []
+    else:
+        assert [s.text.split(",")[0] for s in found] == ["memory is short"]
 
 
 def test_forks_whose_children_stay() -> None:
     story = Story()
-    for number in range(40):
+    for number in range(120):
         time = 1 + number / 100
         child = {"child_comm": "kid", "child_pid": 100 + number, "child_tgid": 100 + number}
         story.record(time, 0, 7, "sched_process_fork", comm="bomb", **child)
@@ -394,6 +462,9 @@ def test_forks_whose_children_stay() -> None:
             time, 0, 9, "sched_process_fork", comm="pool", child_pid=900 + number, child_tgid=9
         )
     assert [s.culprit for s in named(story, "fork-storm")] == ["bomb:7"]
+    # It has made all that it wants.
+    story.record(5.2, 1, 0, "softirq_raise", vec=1)
+    assert named(story, "fork-storm") == []
 
 
 def test_interrupts_without_end() -> None:
@@ -418,14 +489,41 @@ def test_one_slow_interrupt_is_no_storm() -> None:
     assert story.suspicions() == []
 
 
-def test_softirqs_without_end() -> None:
+def softirqs(length: float, cpus: int = 1, preempted: float = 1) -> Story:
+    """Let a softirq come 200 times in a second."""
     story = Story()
     for number in range(200):
-        story.record(1 + number / 200, 0, 0, "softirq_entry", vec=3)
-        story.record(1 + number / 200 + 0.0045, 0, 0, "softirq_exit", vec=3)
-    found = one(story, "irq-storm")
+        time, cpu = 1 + number / 200, number % cpus
+        story.record(time, cpu, 0, "softirq_entry", vec=3)
+        if preempted < length:
+            story.switch(time + preempted, cpu, ("ksoftirqd", 17), ("fast", 7))
+        story.record(time + length, cpu, 0, "softirq_exit", vec=3)
+    return story
+
+
+def test_softirqs_without_end() -> None:
+    found = one(softirqs(0.0045), "irq-storm")
     assert found.culprit == "NET_RX"
-    assert "took 90% of" in found.text
+    assert "took 90% of CPU 0" in found.text
+
+
+@pytest.mark.parametrize(
+    "story",
+    [softirqs(0.003), softirqs(0.0045, cpus=2), softirqs(0.0045, preempted=0.001)],
+    ids=["much to do", "shared", "preempted"],
+)
+def test_softirqs_that_do_their_work(story: Story) -> None:
+    assert story.suspicions() == []
+
+
+@pytest.mark.parametrize("handled", [0, 1])
+def test_interrupts_that_are_nobody_s(handled: int) -> None:
+    story = Story(nr_slots=1 << 16)
+    for number in range(11_000):
+        time = 1 + number / 22_000
+        story.record(time, 0, 0, "irq_handler_entry", irq=4, handler=story.at("card_irq"))
+        story.record(time + 0.00001, 0, 0, "irq_handler_exit", irq=4, handled=handled)
+    assert [s.culprit for s in named(story, "irq-storm")] == ["card_irq"] * (not handled)
 
 
 def test_a_module_that_panics_itself() -> None:
@@ -450,6 +548,10 @@ def test_signals_without_end() -> None:
     for number in range(2500):
         story.record(1 + number / 5000, 0, 7, "signal_generate", comm="x", pid=9, sig=10)
     story.record(1.4, 1, 8, "signal_generate", comm="x", pid=9, sig=10)
+    for number in range(2500):
+        # A timer's, and one that a program sends itself.
+        own = {"pid": 5, "sig": 27, "code": -2}, {"pid": 4, "sig": 23, "code": -6}
+        story.record(1 + number / 5000, 1, 4, "signal_generate", comm="x", **own[number % 2])
     assert [s.culprit for s in named(story, "signal-storm")] == ["?:7"]
 
 
@@ -467,6 +569,11 @@ def test_who_had_a_hand_in_the_end_of_init() -> None:
 
 def test_init_that_ends_by_itself() -> None:
     story = Story()
+    story.syscalls |= {62: "kill", 434: "pidfd_open"}
+    # It is told that a child has ended, and asked whether it is there.
+    story.record(1, 0, 7, "signal_generate", comm="init", pid=1, sig=17)
+    story.record(1, 0, 8, "sys_enter", nr=62, arg0=1, arg1=0)
+    story.record(1, 0, 9, "sys_enter", nr=434, arg0=1, arg1=0)
     story.panic(3, 0, 1, "Attempted to kill init! exitcode=0x00000100")
     assert one(story, "init-killed").culprit.endswith(":1")
 
@@ -575,6 +682,26 @@ def test_a_work_item_that_never_ends() -> None:
     found = one(story, "endless-work")
     assert (found.culprit, found.kind) == ("flush_all", "holder")
     assert "1 work items have been queued since" in found.text
+
+
+def working(queued: float) -> Story:
+    story = Story()
+    story.record(1, 0, 7, "workqueue_execute_start", work=1, function=story.at("write_back"))
+    story.record(queued, 1, 3, "workqueue_queue_work", work=2, function=story.at("other"))
+    story.record(3, 1, 3, "softirq_raise", vec=1)
+    return story
+
+
+def test_a_work_item_that_keeps_nobody_waiting() -> None:
+    story = working(queued=2.9)
+    assert story.suspicions() == []
+    story.switch(1.5, 1, ("sync", 8), ("swapper/1", 0), D)
+    assert one(story, "endless-work").kind == "holder"
+    # It waits for a disk.
+    story.end = End(waiting=[EndTask(8, "sync", D)], task_stack=lambda pid: ("io_schedule+0x1",))
+    assert named(story, "endless-work") == []
+    story.end.task_stack = lambda pid: ("__schedule+0x1", "__flush_work.isra.0+0x2")
+    assert one(story, "endless-work").kind == "holder"
 
 
 def test_every_suspicion_is_of_a_rule_and_a_kind_that_is_known() -> None:

@@ -17,6 +17,10 @@ from lkst.trace.trace import Trace
 
 __all__ = ()
 
+#: So long others may overtake a request, in ns: an I/O scheduler lets a write wait for 5 s
+#: (Documentation/block/deadline-iosched.rst).
+_OVERTAKEN = 10_000_000_000
+
 
 @rule("dead-device")
 def find_dead_devices(state: State) -> Iterator[Suspicion]:
@@ -31,6 +35,9 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
     for name, requests in devices.items():
         age = state.when - requests[0].since
         last = _last_completion(trace, name)
+        goes_on = last is not None and state.when - int(trace.ts[last]) < LONG
+        if goes_on and age < _OVERTAKEN:
+            continue  # It is slow, not dead.
         text = f"{len(requests)} of device {name} not completed, the oldest for {seconds(age)}"
         if last is None:
             text += "; none was completed in all of the trace"

@@ -16,7 +16,7 @@ from lkst.state.model import State
 from lkst.state.reports import console_lines, message, troubles
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.tables import table
-from lkst.state.words import seconds, who
+from lkst.state.words import Words, seconds, who
 
 __all__ = ()
 
@@ -28,8 +28,17 @@ _PAGE = 4096
 #: Of one name, so that they are looked at together.
 _MANY_TASKS = 20
 
-#: Reclaims by tasks themselves that tell that memory is short.
+#: Reclaims by tasks themselves that free nothing, within the last second, tell that memory is
+#: short. Those that free something are what a page cache costs.
 _MANY_RECLAIMS = 20
+_SECOND = 10**9
+
+#: What the OOM killer did before has helped.
+_RECENT = 10 * _SECOND
+
+_OOM = re.compile("(?i)out of memory|deadlocked on memory")
+#: mm/oom_kill.c: __oom_kill_process()
+_CGROUP = re.compile(r"Memory cgroup out of memory: Killed process (\d+)")
 
 
 @rule("memory-hog")
@@ -39,6 +48,8 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
     signs = _signs(state)
     if not signs:
         return
+    out = any(e in ("panic", "mark_victim") for e in map(Words(trace).event, signs))
+    what = "memory ran out" if out else "memory is short"
     faults = _faults(state)
     sizes = _sizes(state)
     if sizes:
@@ -46,14 +57,14 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
         total = sum(size for size, _ in sizes.values())
         culprit = who(sizes[pid][1], pid)
         text = (
-            f"memory ran out, and {culprit}{about} {size >> 20} MiB of it,"
+            f"{what}, and {culprit}{about} {size >> 20} MiB of it,"
             f" {100 * size // max(total, 1)}% of what {len(sizes)} tasks have"
         )
         weight = size / max(total, 1)
     elif faults:
         pid = max(faults, key=lambda pid: len(faults[pid]))
         culprit = who(state.task(pid).comm, pid)
-        text = f"memory ran out, and {culprit} took the most of it"
+        text = f"{what}, and {culprit} took the most of it"
         weight = 0.5
     else:
         return
@@ -69,12 +80,27 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
 def _signs(state: State) -> list[int]:
     """Give the rows that say that memory is short."""
     trace = state.trace
-    rows = table(trace, "mark_victim").rows.tolist()
-    rows += [row for row in troubles(trace, "panic") if "ut of memory" in message(trace, row)]
-    reclaims = table(trace, "mm_vmscan_direct_reclaim_begin").rows.tolist()
-    if len(reclaims) >= _MANY_RECLAIMS:
-        rows += reclaims
+    rows = _victims(state)
+    rows += [row for row in troubles(trace, "panic") if _OOM.search(message(trace, row))]
+    reclaims = table(trace, "mm_vmscan_direct_reclaim_end", "nr_reclaimed")
+    recent = trace.ts[reclaims.rows] > state.when - _SECOND
+    fruitless = reclaims.rows[recent & (reclaims["nr_reclaimed"] == 0)].tolist()
+    if len(fruitless) >= _MANY_RECLAIMS:
+        rows += fruitless
     return sorted(rows)
+
+
+def _victims(state: State) -> list[int]:
+    """Give the rows in which the OOM killer chose a task lately, not for a cgroup's limit."""
+    whole = state.trace.whole
+    victims = table(state.trace, "mark_victim", "pid")
+    victims = victims.select(state.trace.ts[victims.rows] > state.when - _RECENT)
+    if not len(victims):
+        return []
+    found = map(_CGROUP.search, console_lines(whole, np.arange(len(whole))))
+    limited = [int(match[1]) for match in found if match]
+    rows: list[int] = victims.rows[~np.isin(victims["pid"], limited)].tolist()
+    return rows
 
 
 def _sizes(state: State) -> dict[int, tuple[int, str]]:

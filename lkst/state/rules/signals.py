@@ -8,6 +8,7 @@ sent what it died of, and who has had a hand in it before.
 """
 
 from collections.abc import Iterator
+import signal
 
 import numpy as np
 
@@ -22,6 +23,9 @@ __all__ = ()
 
 _INIT = 1
 
+#: What processes are told all the time: that a child has ended or changed, a window has.
+_HARMLESS = [signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH]
+
 #: System calls with which a task takes hold of another one: the argument that is its pid.
 _GRIPS = {
     "ptrace": "arg1",
@@ -29,8 +33,8 @@ _GRIPS = {
     "kill": "arg0",
     "tkill": "arg0",
     "tgkill": "arg0",
-    "pidfd_open": "arg0",
 }
+_SIGNAL_OF = {"kill": "arg1", "tkill": "arg1", "tgkill": "arg2"}
 
 
 @rule("init-killed")
@@ -45,7 +49,8 @@ def find_killers(state: State) -> Iterator[Suspicion]:
     text = clean(message(trace, panic))
     grips = _grips(state, words)
     signals = table(trace, "signal_generate", "pid", "sig")
-    to_init = signals.rows[signals["pid"] == _INIT].tolist()
+    deadly = ~np.isin(signals["sig"], _HARMLESS)
+    to_init = signals.rows[(signals["pid"] == _INIT) & deadly].tolist()
     last = next((row for row in reversed(to_init) if row < panic), None)
     own = [row for row in (last, panic) if row is not None]
     if last is not None:
@@ -82,13 +87,18 @@ def find_killers(state: State) -> Iterator[Suspicion]:
 
 def _grips(state: State, words: Words) -> list[int]:
     """Give the rows of system calls that took hold of process 1."""
-    calls = table(state.trace, "sys_enter", "nr", "arg0", "arg1")
+    calls = table(state.trace, "sys_enter", "nr", "arg0", "arg1", "arg2")
     rows = []
     for nr in np.unique(calls["nr"]).tolist():
-        argument = _GRIPS.get(words.named("syscall", nr))
+        name = words.named("syscall", nr)
+        argument = _GRIPS.get(name)
         if argument:
             own = calls.select(calls["nr"] == nr)
-            rows += own.rows[own[argument] == _INIT].tolist()
+            taken = own[argument] == _INIT
+            if (number := _SIGNAL_OF.get(name)) is not None:
+                # Of no signal at all kill() only tells whether there is such a process.
+                taken &= ~np.isin(own[number], [0, *_HARMLESS])
+            rows += own.rows[taken].tolist()
     return sorted(rows)
 
 

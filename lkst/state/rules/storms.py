@@ -15,19 +15,30 @@ from lkst.state.model import State
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.tables import I64, last_by, table
 from lkst.state.words import Words, function_of, seconds, who
+from lkst.trace.trace import Trace
 
 __all__ = ()
 
-#: Forks of one name of tasks in a trace, and the part of their children that lives on.
-_MANY_FORKS = 20
+#: Children that tasks of one name have made and that live on, their part of all, and how
+#: many of them came lately: a server or a build starts many, and then stops.
+_MANY_FORKS = 100
 _ALIVE = 0.8
+_FAST_FORKS = 20
+_LATELY = 3_000_000_000
 
-#: A second.
+#: A second, of which most are nobody's.
 _INTERRUPTS = 20_000
+_UNHANDLED = 0.5
+#: A second.
 _SIGNALS = 2_000
 
-#: Part of a CPU's time that handlers of one interrupt take.
-_SHARE = 0.5
+#: Part of one CPU's time that handlers of one interrupt take. Softirqs and timers do the
+#: work of networks and disks, which may be much.
+_SHARE = {"irq": 0.5}
+_MUCH = 0.85
+
+#: include/uapi/asm-generic/siginfo.h: si_code of signals that the kernel makes of timers.
+_BY_KERNEL = (0x80, -2)
 
 _SECOND = 10**9
 
@@ -60,7 +71,8 @@ def find_forks(state: State) -> Iterator[Suspicion]:
         alive = sum(
             gone.get(child, -1) < row for child, row in zip(children, rows.tolist(), strict=True)
         )
-        if len(rows) < _MANY_FORKS or alive < _ALIVE * len(rows):
+        fast = int((trace.ts[rows] > state.when - _LATELY).sum())
+        if alive < max(_MANY_FORKS, _ALIVE * len(rows)) or fast < _FAST_FORKS:
             continue
         pids, counts = np.unique(trace.pid[rows], return_counts=True)
         top = int(pids[np.argmax(counts)])
@@ -83,7 +95,7 @@ def find_forks(state: State) -> Iterator[Suspicion]:
 
 @rule("irq-storm")
 def find_interrupts(state: State) -> Iterator[Suspicion]:
-    """Name interrupts, softirqs and timers that come too often, or take most of a CPU's time."""
+    """Name interrupts that come too often for nobody, and what takes most of a CPU's time."""
     for kind, begin, end, key, name, type_ in _HANDLERS:
         yield from _find_storms(state, kind, (begin, key, name), (end, key), type_)
 
@@ -95,6 +107,8 @@ def _find_storms(
     words = Words(trace)
     _, key, naming = begins
     entries, exits = table(trace, *begins), table(trace, *ends)
+    # With PREEMPT_RT softirqs and their timers are preempted.
+    switches = table(trace, "sched_switch").rows
     recent = entries.select(trace.ts[entries.rows] > state.when - _SECOND)
     # A trace of less than this is too short to tell.
     span = min(_SECOND, max(state.when - int(trace.ts[0]), _SECOND // 2)) if len(trace) else 1
@@ -102,9 +116,12 @@ def _find_storms(
         own = recent.select(recent[key] == which)
         rows = own.rows
         first = int(trace.ts[rows[0]])
-        busy = _time_between(trace.ts, trace.cpu, rows, exits.rows[exits[key] == which])
+        stops = np.sort(np.concatenate((exits.rows[exits[key] == which], switches)))
+        cpu, busy = _busiest(trace.ts, trace.cpu, rows, stops)
         rate, share = len(rows) * _SECOND / span, busy / span
-        if rate < _INTERRUPTS and share < _SHARE:
+        if share < _SHARE.get(kind, _MUCH) and not (
+            rate >= _INTERRUPTS and kind == "irq" and _is_nobodys(trace, which)
+        ):
             continue
         value = int(own[naming][-1])
         name = words.named(type_, value) if type_ != "ksym" else function_of(words.address(value))
@@ -112,22 +129,35 @@ def _find_storms(
             "irq-storm",
             "hog",
             name,
-            f"{kind} {name} came {rate:.0f} times a second, and took {100 * share:.0f}% of a CPU",
+            f"{kind} {name} came {rate:.0f} times a second, and took {100 * share:.0f}% of CPU"
+            f" {cpu}",
             first,
             (int(rows[0]), int(rows[-1])),
             share,
         )
 
 
-def _time_between(ts: I64, cpu: I64, begins: I64, ends: I64) -> int:
-    """Sum up the time from each beginning to the next end on the same CPU."""
-    total = 0
+def _is_nobodys(trace: Trace, irq: int) -> bool:
+    """Check whether most of an interrupt's handlers said that it was not theirs."""
+    exits = table(trace, "irq_handler_exit", "irq", "handled")
+    handled = exits["handled"][exits["irq"] == irq]
+    return len(handled) > 0 and float((handled == 0).mean()) > _UNHANDLED
+
+
+def _busiest(ts: I64, cpu: I64, begins: I64, stops: I64) -> tuple[int, int]:
+    """
+    Sum up the time from each beginning to the next stop on the same CPU.
+
+    :return: the CPU with the most of it, and that
+    """
+    times = []
     for number in np.unique(cpu[begins]).tolist():
-        own, stop = begins[cpu[begins] == number], ends[cpu[ends] == number]
+        own, stop = begins[cpu[begins] == number], stops[cpu[stops] == number]
         place = np.searchsorted(stop, own)
         there = place < len(stop)
-        total += int((ts[stop[place[there]]] - ts[own[there]]).sum())
-    return total
+        times.append((int((ts[stop[place[there]]] - ts[own[there]]).sum()), number))
+    busy, number = max(times)
+    return number, busy
 
 
 @rule("signal-storm")
@@ -135,8 +165,11 @@ def find_signals(state: State) -> Iterator[Suspicion]:
     """Name tasks that send signals without end."""
     trace = state.trace
     words = Words(trace)
-    sent = table(trace, "signal_generate", "sig", "pid")
+    sent = table(trace, "signal_generate", "pid", "code")
     sent = sent.select(trace.ts[sent.rows] > state.when - _SECOND)
+    # Those of timers and profilers come in the name of whoever runs.
+    others = sent["pid"] != trace.pid[sent.rows]
+    sent = sent.select(others & ~np.isin(sent["code"], _BY_KERNEL))
     for pid in np.unique(trace.pid[sent.rows]).tolist():
         rows = sent.rows[trace.pid[sent.rows] == pid]
         if len(rows) < _SIGNALS:

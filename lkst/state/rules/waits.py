@@ -7,6 +7,7 @@ Tasks in D state for long, work items that do not end.
 """
 
 from collections.abc import Iterator
+import re
 
 from lkst.state.model import State, Task
 from lkst.state.rules.base import LONG, Suspicion, rule
@@ -17,6 +18,12 @@ from lkst.state.words import function_of, seconds, who
 __all__ = ("blocked_tasks",)
 
 _MAX_NAMES = 3
+
+#: So long a work item may go on if nobody waits for it, in ns: writeback does.
+_HARMLESS = 10_000_000_000
+
+#: kernel/workqueue.c: functions that wait for work items to end.
+_FLUSH = re.compile(r"_*(?:flush|cancel|drain)_.*work")
 
 
 def blocked_tasks(state: State) -> list[Task]:
@@ -77,19 +84,30 @@ def find_blocked(state: State) -> Iterator[Suspicion]:
         )
 
 
+def _may_wait_for_work(state: State, task: Task) -> bool:
+    stack = state.end.task_stack(task.pid) if state.end else ()
+    return not stack or any(_FLUSH.match(frame) for frame in stack)
+
+
 @rule("endless-work")
 def find_work(state: State) -> Iterator[Suspicion]:
     """Name work items that have begun long ago and not ended."""
-    blocked = {task.pid for task in blocked_tasks(state)}
+    flushing = {task.pid for task in blocked_tasks(state) if _may_wait_for_work(state, task)}
     for task in state.tasks.values():
         for context in task.contexts:
             age = state.when - context.since
             if context.kind != "work" or age < LONG or not context.certain:
                 continue
             behind = sum(
-                p.kind == "work" and p.certain and p.since > context.since for p in state.pending
+                p.kind == "work"
+                and p.certain
+                and p.since > context.since
+                and state.when - p.since >= LONG
+                for p in state.pending
             )
-            others = blocked - {task.pid}
+            others = flushing - {task.pid}
+            if not behind and not others and age < _HARMLESS:
+                continue
             text = (
                 f"work item {context.name} has gone on for {seconds(age)} in"
                 f" {who(task.comm, task.pid)}, which is {task.state}"
