@@ -19,7 +19,9 @@ from lkst.trace.build import build_trace
 from lkst.trace.facts import End, EndTask, Facts, Names
 from lkst.trace.trace import Trace
 
-nasty = st.text(st.sampled_from("ab=:+ \x1b\n\0\x7f\u202e") | st.characters(), max_size=8)
+nasty = st.text(
+    st.sampled_from("ab=:+ \x1b\n\0\x7f\u202e") | st.characters(codec="utf-8"), max_size=8
+)
 #: Small, so that they meet again.
 small = st.integers(0, 3)
 stacks = st.lists(nasty, max_size=3).map(tuple)
