@@ -389,6 +389,23 @@ def test_who_has_the_memory_when_it_runs_out() -> None:
     assert "50 pages" in found.text
 
 
+@pytest.mark.parametrize(("unreclaimable", "ram"), [(50000, 65394), (50000, 3000), (100, 65394)])
+def test_memory_that_no_task_has(unreclaimable: int, ram: int) -> None:
+    story = Story()
+    text = f"active_anon:38\n slab_reclaimable:507 slab_unreclaimable:{unreclaimable}\n shmem:94\n"
+    story.record(8, 0, 5, "console", text=text)
+    story.record(8, 0, 5, "console", text=f"{ram} pages RAM")
+    row = "[     12]     0    12    16000     900     0  131072        0             0 innocent"
+    table_of_tasks(story, row)
+    story.panic(9, 0, 12, "Out of memory: compulsory panic_on_oom is enabled")
+    found = one(story, "memory-hog")
+    if unreclaimable == 50000 and ram > 50000:
+        assert found.culprit == "slab_unreclaimable"
+        assert "tasks have 3 of 255 MiB: slab_unreclaimable has 195 MiB" in found.text
+    else:
+        assert found.culprit == "innocent:12"
+
+
 def test_many_small_tasks_of_one_name_together() -> None:
     story = Story()
     row = "[{:>7}]     0 {:>5}    40000 {:>8}    26  389120        0             0 {}"

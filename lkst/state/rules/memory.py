@@ -41,6 +41,14 @@ _OOM = re.compile("(?i)out of memory|deadlocked on memory")
 _CGROUP = re.compile(r"Memory cgroup out of memory: Killed process (\d+)")
 
 
+#: mm/show_mem.c: what the kernel has, in pages, and all that there is.
+_KERNELS = re.compile(r"(slab_unreclaimable|shmem|pagetables):(\d+)")
+_RAM = re.compile(r"^(\d+) pages RAM")
+
+#: Part of all memory below which tasks together are not what fills it.
+_LITTLE = 0.2
+
+
 @rule("memory-hog")
 def find_hogs(state: State) -> Iterator[Suspicion]:
     """Name who has the most memory, or has taken the most lately, when it has run out."""
@@ -55,6 +63,19 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
     if sizes:
         pid, size, about = _biggest(sizes)
         total = sum(size for size, _ in sizes.values())
+        if kernels := _kernels(state, total):
+            name, pages, ram = kernels
+            yield Suspicion(
+                "memory-hog",
+                "hog",
+                name,
+                f"{what}, and tasks have {total >> 20} of {ram * _PAGE >> 20} MiB:"
+                f" {name} has {pages * _PAGE >> 20} MiB",
+                int(trace.ts[signs[0]]),
+                tuple(sorted({signs[0], signs[-1]})),
+                pages / ram,
+            )
+            return
         culprit = who(sizes[pid][1], pid)
         text = (
             f"{what}, and {culprit}{about} {size >> 20} MiB of it,"
@@ -113,6 +134,26 @@ def _sizes(state: State) -> dict[int, tuple[int, str]]:
         elif found := _TASK.match(line.rstrip("\n")):
             sizes[int(found[1])] = int(found[2]) * _PAGE, found[3]
     return sizes
+
+
+def _kernels(state: State, total: int) -> tuple[str, int, int] | None:
+    """
+    Tell what the kernel itself has most of, if that is what fills the memory.
+
+    :param total: what tasks have, in bytes
+    :return: its name in the kernel's table, pages, and the pages of all RAM
+    """
+    whole = state.trace.whole
+    ram, parts = 0, dict[str, int]()
+    for line in console_lines(whole, np.arange(len(whole))):
+        if found := _RAM.match(line):
+            ram = int(found[1])
+        elif "slab_unreclaimable:" in line and "Node" not in line:
+            parts = {name: int(pages) for name, pages in _KERNELS.findall(line)}
+    if not parts or total >= _LITTLE * ram * _PAGE:
+        return None
+    name = max(parts, key=lambda name: parts[name])
+    return (name, parts[name], ram) if parts[name] * _PAGE > total else None
 
 
 def _biggest(sizes: dict[int, tuple[int, str]]) -> tuple[int, int, str]:
