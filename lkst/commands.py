@@ -17,9 +17,6 @@ import click
 from lkst.completion import complete_event
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import Damaged, LkstError, NotFound, Usage
-from lkst.lists import split_list
-from lkst.output import paged, write
-from lkst.replay.clean import clean
 from lkst.replay.colour import use_colour
 from lkst.replay.options import filter_options
 from lkst.replay.text import replay_text
@@ -30,6 +27,9 @@ from lkst.source.source import Source, is_source, take_source
 from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.others import KINDS
 from lkst.trace.trace import Trace
+from lkst.util.lists import split_list
+from lkst.util.pager import paged, write
+from lkst.util.printable import clean
 
 __all__ = (
     "counts_command",
@@ -357,11 +357,11 @@ def events_command(
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
-    from lkst.progress import told
     from lkst.record.cost import measure_cost, temporary_recorder
     from lkst.record.cost_text import cost_json, cost_text
     from lkst.record.mask_commands import open_store
     from lkst.record.pins import PINS
+    from lkst.util.progress import told
 
     if os.geteuid() != 0:
         raise LkstError("only root may measure what recording costs")

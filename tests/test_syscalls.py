@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from lkst.syscalls import X32_BIT, i386_names, x32_name
+from lkst.abi.syscalls import X32_BIT, i386_names, x32_name
 
 HEADERS = Path("/usr/include/x86_64-linux-gnu/asm")
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 import uuid
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.errors import Damaged
 
 __all__ = (

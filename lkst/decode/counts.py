@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
-from lkst.control import read_control
+from lkst.abi import layout
+from lkst.abi.control import read_control
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.image import Image
 

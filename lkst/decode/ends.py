@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.image import Image
 from lkst.decode.records import Found, Records, find_rings

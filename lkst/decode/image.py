@@ -9,7 +9,7 @@ with and decoding starts from.
 
 from dataclasses import dataclass, field
 
-from lkst.layout import Place
+from lkst.abi.layout import Place
 
 __all__ = ("Buffer", "Image")
 
@@ -20,7 +20,7 @@ class Buffer:
 
     number: int
     name: str
-    #: One of ``lkst.layout.BUFFER_STATES``.
+    #: One of ``lkst.abi.layout.BUFFER_STATES``.
     state: str
     #: In one ring, a power of two.
     nr_slots: int

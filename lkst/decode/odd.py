@@ -11,7 +11,7 @@ of them, so they are looked at apart from the rest.
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.scan import Scan
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "OddSlots")

@@ -9,11 +9,11 @@ What records hold beside what every record says of itself: fields, texts, stacks
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.kernel_constants import SIGNED
 from lkst.decode.catalogue import Field
 from lkst.decode.records import Records
 from lkst.decode.ring import STACK
-from lkst.tables import SIGNED
 
 __all__ = ("column", "stack", "texts")
 

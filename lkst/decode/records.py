@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue, Header, is_ring_size
 from lkst.decode.image import Buffer, Image
 from lkst.decode.merge import Columns, merge

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.layout import Place
 from lkst.decode.image import Buffer
 from lkst.decode.merge import Columns, put_in_order
 from lkst.decode.odd import IN_FLIGHT, STACK, TORN, TRUNCATED, OddSlots
 from lkst.decode.scan import BLOCK, NO_TIME, Scan, scan_slots
 from lkst.decode.sieve import Sieve, taking
-from lkst.layout import Place
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
 

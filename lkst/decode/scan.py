@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.sieve import Sieve, taking
 
 __all__ = ("BLOCK", "KNOWN", "NO_TIME", "SAMPLE", "Overview", "Scan", "scan_slots")

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.layout import Place
 from lkst.decode.image import Buffer
-from lkst.layout import Place
 
 __all__ = ("cut_stretch",)
 

@@ -9,10 +9,9 @@ import time
 
 import click
 
-from lkst.record import machine
 from lkst.record.actions import parse_actions
 from lkst.record.config import CONFIG, Heartbeat, load_config
-from lkst.record.units import parse_duration
+from lkst.util.units import parse_duration, parse_size
 
 __all__ = ("heartbeat_command", "log_command", "watch_command")
 
@@ -63,7 +62,7 @@ def log_command(output: Path, rotate: str, keep: int) -> None:
     from lkst.follow.logs import keep_log
 
     stop = _until_told()
-    size = machine.parse_size(rotate)
+    size = parse_size(rotate)
     log = keep_log(
         output, size, keep, lambda: not stop.is_set(), lambda text: click.echo(text, err=True)
     )

@@ -13,7 +13,7 @@ from lkst.record.config import Heartbeat
 from lkst.record.pins import Recorder
 from lkst.record.steering import steer
 from lkst.record.triggers import beat, check_timers, keep_time, list_triggers, remove_trigger
-from lkst.record.units import format_duration
+from lkst.util.units import format_duration
 
 __all__ = ("NAME", "Beating")
 

@@ -10,11 +10,11 @@ buffer; the kernel does not wait for whoever reads it.
 import struct
 from typing import NamedTuple
 
-from lkst import layout
-from lkst.control import Control, name_of
+from lkst.abi import layout
+from lkst.abi.control import Control, name_of
+from lkst.abi.layout import Place
 from lkst.decode.catalogue import Header
 from lkst.decode.image import Buffer, Image
-from lkst.layout import Place
 from lkst.record import libbpf
 from lkst.record.pins import Recorder
 from lkst.trace.build import build_trace

@@ -17,7 +17,7 @@ import stat
 from typing import Any
 
 from lkst.errors import LkstError
-from lkst.files import replacing
+from lkst.util.files import replacing
 
 __all__ = ("Change", "apply_changes", "read_about", "undo_changes")
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import contextlib
 from pathlib import Path
 
-from lkst.files import replacing
+from lkst.util.files import replacing
 
 __all__ = (
     "DONE",

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lkst import layout
-from lkst.control import Control, name_of
+from lkst.abi import layout
+from lkst.abi.control import Control, name_of
 from lkst.decode.catalogue import Header, is_ring_size
 from lkst.errors import Damaged
 
@@ -27,7 +27,7 @@ class Told(NamedTuple):
 
     number: int
     name: str
-    #: One of ``lkst.layout.BUFFER_STATES``.
+    #: One of ``lkst.abi.layout.BUFFER_STATES``.
     state: str
     map_id: int
     nr_slots: int

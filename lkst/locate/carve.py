@@ -20,7 +20,7 @@ from drgn import FaultError, MemorySearchIterator, Program
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged

@@ -22,9 +22,9 @@ from drgn.helpers.linux.percpu import per_cpu
 from drgn.helpers.linux.pid import find_task, for_each_task
 from drgn.helpers.linux.sched import cpu_curr
 
+from lkst.abi.kernel_constants import TASK_IDLE, TASK_RTLOCK_WAIT, TASK_UNINTERRUPTIBLE
 from lkst.locate.names import Finder
 from lkst.locate.stacks import Stacks
-from lkst.tables import TASK_IDLE, TASK_RTLOCK_WAIT, TASK_UNINTERRUPTIBLE
 from lkst.trace.facts import End, EndTask
 
 __all__ = ("read_end",)

@@ -13,8 +13,8 @@ import re
 
 from drgn import Program
 
-from lkst import layout
-from lkst.control import read_control
+from lkst.abi import layout
+from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.dump import Dump

@@ -17,8 +17,8 @@ from drgn.helpers.linux.cpumask import for_each_possible_cpu
 from drgn.helpers.linux.idr import idr_find
 from drgn.helpers.linux.percpu import per_cpu_ptr
 
-from lkst import layout
-from lkst.control import Control, prog_ids, read_control
+from lkst.abi import layout
+from lkst.abi.control import Control, prog_ids, read_control
 from lkst.decode.catalogue import Header, is_ring_size, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged

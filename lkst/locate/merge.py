@@ -13,8 +13,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
-from lkst.control import read_control
+from lkst.abi import layout
+from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged

@@ -15,7 +15,7 @@ import struct
 
 from drgn import Architecture, FaultError, Program, Symbol
 
-from lkst.syscalls import i386_names
+from lkst.abi.syscalls import i386_names
 from lkst.trace.facts import Enums, Names
 
 __all__ = ("read_names",)

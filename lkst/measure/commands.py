@@ -8,7 +8,6 @@ import click
 
 from lkst.commands import newest, told_status
 from lkst.errors import NotFound, Usage
-from lkst.files import replacing
 from lkst.measure.find import find_measure, find_measures
 from lkst.measure.machine import bins_rows, buckets_rows, result_json, statistics_rows
 from lkst.measure.missing import find_missing
@@ -24,13 +23,14 @@ from lkst.measure.text import (
     overlay_text,
     result_text,
 )
-from lkst.output import paged
-from lkst.progress import told
 from lkst.replay.options import MEASURED, filter_options_of
 from lkst.source.host import Host
 from lkst.source.source import Source, is_source, take_source
 from lkst.sql.write import FORMATS, check_output, put
 from lkst.trace.filters import Filters
+from lkst.util.files import replacing
+from lkst.util.pager import paged
+from lkst.util.progress import told
 
 __all__ = ("measure_command",)
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from lkst.measure.result import Result
-from lkst.replay.clean import as_json
+from lkst.util.printable import as_json
 
 __all__ = ("bins_rows", "buckets_rows", "result_json", "statistics_rows")
 

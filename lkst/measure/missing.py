@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which events a measure lacks, and which maskset would have them."""
 
-from lkst import layout
-from lkst.control import name_of
+from lkst.abi import layout
+from lkst.abi.control import name_of
 from lkst.decode.catalogue import Event
 from lkst.measure.find import Measure
 from lkst.measure.result import Missing

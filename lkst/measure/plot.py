@@ -11,12 +11,12 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lkst.files import replacing
 from lkst.measure.result import Result
 from lkst.measure.text import bin_value
 from lkst.replay.bars import amount, bucket_text
-from lkst.replay.clean import clean
 from lkst.sql.connect import need
+from lkst.util.files import replacing
+from lkst.util.printable import clean
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,8 +10,8 @@ from tabulate import tabulate
 from lkst.measure.find import Measure
 from lkst.measure.result import Bin, Case, Missing, Result, Statistics
 from lkst.replay.bars import amount, bars, bucket_text
-from lkst.replay.clean import clean
 from lkst.trace.filters import Filters
+from lkst.util.printable import clean
 
 __all__ = (
     "bin_value",

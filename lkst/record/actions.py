@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import re
 
 from lkst.errors import Usage
-from lkst.lists import split_list
 from lkst.record.names import check_name, nearest
-from lkst.record.units import format_duration, parse_duration
+from lkst.util.lists import split_list
+from lkst.util.units import format_duration, parse_duration
 
 __all__ = ("MIN_DURATION", "Actions", "format_actions", "parse_actions")
 

@@ -27,9 +27,9 @@ from lkst.record.probes import add_probe, register_probes, said_by
 from lkst.record.recorder import Started, start
 from lkst.record.steering import locked, steer
 from lkst.record.triggers import add_trigger
-from lkst.record.units import Rate
 from lkst.record.userhandlers import load_handler, loaded_handlers, register_handlers
 from lkst.record.valuenames import LiveNames
+from lkst.util.units import Rate
 
 __all__ = ("add_from_text", "apply_config", "outdated", "start_recorder")
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 
-from lkst import layout
-from lkst.control import Buffer, Control
+from lkst.abi import layout
+from lkst.abi.control import Buffer, Control
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.record import libbpf, machine
 from lkst.record.names import check_name, nearest

@@ -13,7 +13,7 @@ import secrets
 import struct
 
 import lkst
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue, parse_catalogue
 from lkst.errors import LkstError
 from lkst.record import libbpf, machine

@@ -6,7 +6,6 @@ from pathlib import Path
 import click
 
 from lkst.errors import Damaged, NotFound
-from lkst.record import machine
 from lkst.record.apply import apply_config, outdated, start_recorder
 from lkst.record.buffers import USUAL_RING
 from lkst.record.config import CONFIG, Config, load_config
@@ -16,6 +15,7 @@ from lkst.record.pins import Recorder
 from lkst.record.recorder import stop
 from lkst.record.status import read_status
 from lkst.record.status_text import status_json, status_text
+from lkst.util.units import parse_size
 
 __all__ = ("start_command", "status_command", "stop_command")
 
@@ -49,7 +49,7 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
         click.echo(text, err=True)
 
     started = start_recorder(
-        machine.parse_size(size) if size else wanted.size,
+        parse_size(size) if size else wanted.size,
         open_store().load(maskset or wanted.maskset),
         replace=replace or outdated(),
         save_old=wanted.save_old,

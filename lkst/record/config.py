@@ -13,12 +13,11 @@ import tomllib
 from typing import Any, TypeVar
 
 from lkst.errors import LkstError, Usage
-from lkst.record import machine
 from lkst.record.actions import MIN_DURATION, Actions, parse_actions
 from lkst.record.names import check_name, nearest
 from lkst.record.probedef import DEFAULT_LIMIT, Probe, check_event_name, from_table
 from lkst.record.syntax import normalised, parse
-from lkst.record.units import Rate, parse_duration, parse_rate
+from lkst.util.units import Rate, parse_duration, parse_rate, parse_size
 
 __all__ = (
     "CONFIG",
@@ -393,7 +392,7 @@ def _name(kind: str) -> Callable[[str], str]:
 def _size(text: str) -> int:
     if len(text) > _MAX_SIZE:
         raise Usage("this is no size: say 512K, 1M, 1G")
-    size = machine.parse_size(text)
+    size = parse_size(text)
     if not size:
         raise Usage("0 bytes hold nothing")
     return size

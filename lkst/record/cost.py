@@ -18,8 +18,8 @@ import struct
 import sys
 import time
 
-from lkst import layout
-from lkst.control import Control, active_maskset, event_state
+from lkst.abi import layout
+from lkst.abi.control import Control, active_maskset, event_state
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 from lkst.record import libbpf

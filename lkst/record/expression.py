@@ -13,14 +13,13 @@ from dataclasses import dataclass, replace
 import itertools
 import re
 
+from lkst.abi.kernel_constants import SIGNED
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.decode.matching import nearest, old_names
 from lkst.errors import Usage
-from lkst.record import machine
 from lkst.record.syntax import And, Comparison, Node, Not, Token, normalised, parse, wrong
-from lkst.record.units import parse_duration
 from lkst.record.wordtests import NamesLike, Test, word_tests, words_for
-from lkst.tables import SIGNED
+from lkst.util.units import parse_duration, parse_size
 
 __all__ = (
     "MAX_CLAUSES",
@@ -293,7 +292,7 @@ def _number(field: Field, word: str) -> int | None:
         if field.unit == "ns" and _TIME.fullmatch(word):
             return parse_duration(word)
         if field.unit != "ns" and _COUNTS.fullmatch(field.type) and _SIZE.fullmatch(word):
-            return machine.parse_size(word)
+            return parse_size(word)
     return None
 
 

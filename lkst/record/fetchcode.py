@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import struct
 from typing import NamedTuple
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.errors import Usage
 from lkst.record.expression import Clause, Term
 from lkst.record.fieldway import TEXT, Argument, Current, Load, Offset, Result, Source, Typed

@@ -10,8 +10,8 @@ import stat
 import time
 
 import lkst
-from lkst import layout
-from lkst.control import Control, event_state, name_of
+from lkst.abi import layout
+from lkst.abi.control import Control, event_state, name_of
 from lkst.errors import LkstError
 from lkst.record import libbpf
 from lkst.record.config import CONFIG, load_config

@@ -16,10 +16,10 @@ import sys
 from typing import NamedTuple
 
 from lkst.errors import LkstError
-from lkst.files import replacing
 from lkst.record.config import DEFAULT_CONFIG_TEXT
 from lkst.record.pins import PINS
 from lkst.record.recorder import stop
+from lkst.util.files import replacing
 
 __all__ = ("UNITS", "Unit", "install", "uninstall", "unit_text")
 

@@ -15,8 +15,6 @@ import time
 from typing import NamedTuple
 import uuid
 
-from lkst.errors import Usage
-
 __all__ = (
     "Clock",
     "boot_id",
@@ -24,13 +22,10 @@ __all__ = (
     "memory",
     "mount_bpffs",
     "on_each_cpu",
-    "parse_size",
     "possible_cpus",
     "read_clock",
     "symbol_address",
 )
-
-_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 
 class Clock(NamedTuple):
@@ -85,19 +80,6 @@ def possible_cpus() -> int:
     """Give the highest CPU number that there can be, plus one."""
     text = Path("/sys/devices/system/cpu/possible").read_text()
     return max(int(number) for number in re.findall(r"\d+", text)) + 1
-
-
-def parse_size(text: str) -> int:
-    """
-    Read a size such as ``512K`` or ``1M``.
-
-    :return: bytes
-    :raises Usage: if it is none
-    """
-    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
-    if not match:
-        raise Usage(f"{text!r} is no size: say 512K, 1M, 1G")
-    return int(match[1]) * _SUFFIXES[match[2].upper()]
 
 
 def exchange(one: Path, other: Path) -> None:

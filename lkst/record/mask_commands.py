@@ -12,12 +12,10 @@ import tempfile
 import click
 from tabulate import tabulate
 
+from lkst.abi.control import Control
 from lkst.completion import complete_event
-from lkst.control import Control
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.files import replacing
-from lkst.output import paged
 from lkst.record.built import known_catalogue
 from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
 from lkst.record.masksets import FOLDER, MasksetStore
@@ -35,6 +33,8 @@ from lkst.record.steering import (
 )
 from lkst.record.taskfilter import Filter, merge_filters, parse_filter
 from lkst.record.userhandlers import kept_handlers
+from lkst.util.files import replacing
+from lkst.util.pager import paged
 
 __all__ = ("mask_command", "open_store", "tell")
 

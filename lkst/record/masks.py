@@ -11,8 +11,9 @@ never changed: a new one is written beside it and takes its place at once.
 from collections.abc import Iterable
 from pathlib import Path
 
-from lkst import layout
-from lkst.control import Control, Filter
+from lkst.abi import layout
+from lkst.abi.control import Control, Filter
+from lkst.abi.kernel_constants import SIGNED
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError, Usage
 from lkst.record import libbpf
@@ -20,7 +21,6 @@ from lkst.record.masktext import Filter as FilterText
 from lkst.record.masktext import Handler, Maskset
 from lkst.record.pins import Recorder
 from lkst.record.taskfilter import comm_bytes
-from lkst.tables import SIGNED
 
 __all__ = (
     "clean_up",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.files import replacing
 from lkst.record.masktext import (
     Maskset,
     built_in,
@@ -20,6 +19,7 @@ from lkst.record.masktext import (
     parse_masksets,
 )
 from lkst.record.names import check_name, nearest
+from lkst.util.files import replacing
 
 __all__ = ("FOLDER", "MasksetStore")
 

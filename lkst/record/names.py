@@ -11,7 +11,7 @@ import re
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.decode.matching import match_events, nearest
 from lkst.errors import Usage
-from lkst.lists import split_list
+from lkst.util.lists import split_list
 
 __all__ = ("HANDLERS", "check_name", "find_events", "nearest")
 

@@ -32,9 +32,9 @@ import re
 import struct
 
 from lkst.errors import LkstError
-from lkst.files import replacing
 from lkst.hook.settings import page_list, read_settings
 from lkst.record.pins import Recorder
+from lkst.util.files import replacing
 
 __all__ = ("list_pages", "refresh_list", "remove_list")
 

@@ -25,8 +25,8 @@ import struct
 from types import TracebackType
 from typing import NamedTuple
 
-from lkst import layout
-from lkst.control import Control, prog_ids, read_control
+from lkst.abi import layout
+from lkst.abi.control import Control, prog_ids, read_control
 from lkst.decode.catalogue import Catalogue, Event, Header, parse_catalogue, parse_event
 from lkst.errors import Damaged, LkstError, NotFound
 from lkst.record import libbpf

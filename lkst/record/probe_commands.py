@@ -9,7 +9,6 @@ from tabulate import tabulate
 
 from lkst.completion import complete_field, complete_probe, complete_target
 from lkst.errors import NotFound
-from lkst.output import paged
 from lkst.record import libbpf
 from lkst.record.mask_commands import open_store
 from lkst.record.pins import Recorder
@@ -18,6 +17,7 @@ from lkst.record.probes import ProbeStatus, add_probe, list_probes, remove_probe
 from lkst.record.probeshow import show_target
 from lkst.record.steering import steer
 from lkst.record.target import is_target, parse_target
+from lkst.util.pager import paged
 
 __all__ = ("probe_command",)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import struct
 from typing import NamedTuple
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import PROBE, Catalogue, Event, Field
 from lkst.errors import LkstError, Usage
 from lkst.record import libbpf

@@ -16,10 +16,10 @@ import shlex
 from typing import Any
 
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.files import replacing
 from lkst.record.fieldsyntax import parse_field
 from lkst.record.names import nearest
 from lkst.record.syntax import normalised, parse
+from lkst.util.files import replacing
 
 __all__ = (
     "DEFAULT_LIMIT",

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 import time
 
-from lkst import layout
-from lkst.control import event_state
+from lkst.abi import layout
+from lkst.abi.control import event_state
 from lkst.decode.catalogue import Event
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.record import libbpf
@@ -49,7 +49,7 @@ class ProbeStatus:
     event: Event
     #: ``fentry``, ``fexit``, ``kprobe``, ``kretprobe``, ``tracepoint``
     mechanism: str
-    #: One of ``lkst.layout.STATES``.
+    #: One of ``lkst.abi.layout.STATES``.
     state: str
     #: What the user has said of it; None: its file is gone.
     probe: Probe | None

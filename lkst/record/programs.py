@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 
-from lkst import layout
-from lkst.control import Control
+from lkst.abi import layout
+from lkst.abi.control import Control
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 from lkst.record import libbpf

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lkst.decode.catalogue import Header
 from lkst.errors import LkstError
-from lkst.files import replacing
+from lkst.util.files import replacing
 
 __all__ = ("TIMERS", "note_reasons", "read_reasons")
 

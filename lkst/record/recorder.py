@@ -13,8 +13,8 @@ from pathlib import Path
 import struct
 from typing import NamedTuple
 
-from lkst import layout
-from lkst.control import Control
+from lkst.abi import layout
+from lkst.abi.control import Control
 from lkst.errors import LkstError
 from lkst.record import libbpf, machine
 from lkst.record.buffers import first_buffer, nr_slots_of

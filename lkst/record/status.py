@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import struct
 import time
 
-from lkst import layout
-from lkst.control import active_maskset, event_state, name_of
+from lkst.abi import layout
+from lkst.abi.control import active_maskset, event_state, name_of
 from lkst.decode.catalogue import Event, Header
 from lkst.record.buffers import BufferStatus, list_buffers
 from lkst.record.masks import loaded_masksets
@@ -27,7 +27,7 @@ class EventStatus:
     """One event."""
 
     event: Event
-    #: One of ``lkst.layout.STATES``.
+    #: One of ``lkst.abi.layout.STATES``.
     state: str
     #: Records ever claimed, on all CPUs.
     count: int

@@ -7,7 +7,7 @@ import math
 
 from tabulate import tabulate
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.record.status import Status
 from lkst.record.triggers import TriggerStatus
 

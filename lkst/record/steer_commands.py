@@ -8,9 +8,8 @@ import time
 import click
 from tabulate import tabulate
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.errors import NotFound, Usage
-from lkst.record import machine
 from lkst.record.actions import parse_actions
 from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
@@ -29,13 +28,13 @@ from lkst.record.masktext import parse_assignments
 from lkst.record.pins import Recorder
 from lkst.record.steering import change_maskset, steer, use_maskset
 from lkst.record.triggers import TriggerStatus, list_triggers, remove_trigger
-from lkst.record.units import format_duration, parse_rate
 from lkst.record.userhandlers import (
     events_of,
     load_handler,
     loaded_handlers,
     unload_handler,
 )
+from lkst.util.units import format_duration, parse_rate, parse_size
 
 __all__ = ("buffer_command", "handler_command", "mark_command", "trigger_command")
 
@@ -232,7 +231,7 @@ def buffer_new(name: str, size: str | None) -> None:
 
 def _size(recorder: Recorder, size: str | None) -> int:
     if size is not None:
-        return machine.parse_size(size)
+        return parse_size(size)
     control = recorder.live
     return int(control.buffer[control.into].nr_slots) * layout.SLOT_SIZE
 
@@ -251,7 +250,7 @@ def buffer_use(name: str) -> None:
 def buffer_resize(name: str | None, size: str) -> None:
     """Change the size of a buffer's rings. Its records move to a buffer beside it."""
     with steer() as recorder:
-        kept = resize_buffer(recorder, name, machine.parse_size(size))
+        kept = resize_buffer(recorder, name, parse_size(size))
     if kept:
         click.echo(f"what was recorded so far is in the buffer {kept!r}, until you delete it")
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import struct
 import time
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.errors import LkstError
 from lkst.record import libbpf
 from lkst.record.buffers import forget_leftovers

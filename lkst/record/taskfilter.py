@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import re
 
 from lkst.errors import Usage
-from lkst.lists import parse_cpus, parse_pids
-from lkst.quoting import escape_pattern, quote, unescape_pattern, unescape_quoted
 from lkst.record.names import nearest
+from lkst.util.lists import parse_cpus, parse_pids
+from lkst.util.quoting import escape_pattern, quote, unescape_pattern, unescape_quoted
 
 __all__ = (
     "MAX_CGROUPS",
@@ -49,7 +49,7 @@ class Filter:
     #: Thread ids, and whether what they start from now on counts as well.
     pids: tuple[int, ...] = ()
     children: bool = False
-    #: Tasks' names, or the beginning of names and ``*``, as patterns of :mod:`lkst.quoting`.
+    #: Tasks' names, or the beginning of names and ``*``, as patterns of :mod:`lkst.util.quoting`.
     comms: tuple[str, ...] = ()
     #: Paths below the root of the cgroups.
     cgroups: tuple[str, ...] = ()

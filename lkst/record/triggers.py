@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 import time
 
-from lkst import layout
-from lkst.control import Clause as RawClause
-from lkst.control import Control, Rules, Trigger
+from lkst.abi import layout
+from lkst.abi.control import Clause as RawClause
+from lkst.abi.control import Control, Rules, Trigger
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.record import libbpf, machine
 from lkst.record.actions import Actions, format_actions

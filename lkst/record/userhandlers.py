@@ -17,15 +17,15 @@ import struct
 import subprocess
 import tempfile
 
-from lkst import layout
-from lkst.control import Control
+from lkst.abi import layout
+from lkst.abi.control import Control
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.files import replacing
 from lkst.record import libbpf
 from lkst.record.masks import loaded_masksets
 from lkst.record.names import check_name, nearest
 from lkst.record.pins import Recorder
 from lkst.record.programs import object_path, pin_name, programs_of, sections
+from lkst.util.files import replacing
 
 __all__ = (
     "FOLDER",

@@ -14,9 +14,7 @@ import functools
 from pathlib import Path
 import re
 
-from lkst.record.btf import read_enums
-from lkst.signals import code_name, signal_name
-from lkst.tables import (
+from lkst.abi.kernel_constants import (
     BLK_STATUS,
     ERRNOS,
     ETHERTYPES,
@@ -26,6 +24,8 @@ from lkst.tables import (
     SIG_RESULTS,
     SOFTIRQS,
 )
+from lkst.abi.signals import code_name, signal_name
+from lkst.record.btf import read_enums
 
 __all__ = ("LiveNames", "read_symbols", "read_syscalls")
 

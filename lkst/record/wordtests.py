@@ -10,8 +10,7 @@ Some stand for several, or mean something only together with another field.
 from dataclasses import dataclass
 from typing import Protocol
 
-from lkst.decode.catalogue import Event, Field
-from lkst.tables import (
+from lkst.abi.kernel_constants import (
     STATE_LETTERS,
     TASK_DEAD,
     TASK_FROZEN,
@@ -20,6 +19,7 @@ from lkst.tables import (
     TASK_RTLOCK_WAIT,
     TASK_UNINTERRUPTIBLE,
 )
+from lkst.decode.catalogue import Event, Field
 
 __all__ = ("NamesLike", "Test", "word_tests", "words_for")
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import Counts, Histogram
 from lkst.replay.bars import STEPS, amount, bars, bucket_text
-from lkst.replay.clean import as_json, clean
 from lkst.trace.filters import match_events
+from lkst.util.printable import as_json, clean
 
 __all__ = ("chosen_counts", "counts_json", "counts_text")
 

@@ -9,8 +9,8 @@ The catalogue of a recorder as a table.
 from tabulate import tabulate
 
 from lkst.decode.catalogue import Catalogue, Event
-from lkst.replay.clean import as_json
 from lkst.trace.filters import match_events, parse_patterns
+from lkst.util.printable import as_json
 
 __all__ = ("events_json", "events_text")
 

@@ -10,13 +10,13 @@ of, what was recorded and what was lost. And after the last one: what it died of
 from itertools import pairwise
 import textwrap
 
-from lkst import layout
-from lkst.control import active_maskset, event_state
-from lkst.replay.clean import clean
+from lkst.abi import layout
+from lkst.abi.control import active_maskset, event_state
 from lkst.replay.colour import RESET, TROUBLE
 from lkst.replay.summary import CPUSummary, find_panic, sum_buffers, sum_cpus
 from lkst.replay.times import relative, wall
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = (
     "event_lines",

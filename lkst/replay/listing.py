@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 from tabulate import tabulate
 
-from lkst.replay.clean import as_json, clean
 from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.summary import EventSummary, find_panic, sum_buffers, sum_cpus, sum_events
 from lkst.replay.times import relative
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
+from lkst.util.printable import as_json, clean
 
 __all__ = ("list_json", "list_text")
 

@@ -22,12 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.replay.cells import Cells, Part, decimal, distinct, matrix, pick
-from lkst.replay.clean import clean
 from lkst.replay.lines import Lines
 from lkst.replay.rows import FLAG_VALUES, FLAGS, Rows, chunks
 from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.values import JSON, TEXT
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("COLUMNS", "replay_csv", "replay_jsonl")
 

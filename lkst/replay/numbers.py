@@ -13,9 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 import socket
 
-from lkst.signals import code_name, signal_name
-from lkst.syscalls import X32_BIT, x32_name
-from lkst.tables import (
+from lkst.abi.kernel_constants import (
     ADDRESS_FAMILIES,
     BLK_STATUS,
     ERRNOS,
@@ -35,6 +33,8 @@ from lkst.tables import (
     TASK_UNINTERRUPTIBLE,
     TCP_STATES,
 )
+from lkst.abi.signals import code_name, signal_name
+from lkst.abi.syscalls import X32_BIT, x32_name
 from lkst.trace.facts import Names
 
 __all__ = ("COMPANIONS", "NAMERS", "Value", "namer_of")

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.decode.ring import STACK
-from lkst.replay.clean import clean
 from lkst.trace.addresses import call_address
 from lkst.trace.facts import Names
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("Stacks", "has_stacks")
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lkst import layout
-from lkst.control import event_state
+from lkst.abi import layout
+from lkst.abi.control import event_state
 from lkst.decode.catalogue import Event, is_ring_size
 from lkst.decode.image import Buffer
 from lkst.decode.ring import CPULoss
-from lkst.replay.clean import clean, comm_word
 from lkst.trace.spans import NO_SPAN
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean, comm_word
 
 __all__ = (
     "BufferSummary",
@@ -77,7 +77,7 @@ class EventSummary:
     ever: int | None
     #: How often its program could not run; None if that is not known.
     suppressed: int | None
-    #: One of ``lkst.layout.STATES``, or "unknown".
+    #: One of ``lkst.abi.layout.STATES``, or "unknown".
     state: str
 
     @property

@@ -17,7 +17,6 @@ import dataclasses
 import numpy as np
 
 from lkst.replay.cells import Part, decimal, distinct, matrix, pick
-from lkst.replay.clean import clean, comm_word
 from lkst.replay.colour import RESET, TROUBLE, category_colour
 from lkst.replay.header import footer, header
 from lkst.replay.lines import Lines
@@ -26,6 +25,7 @@ from lkst.replay.stacks import Stacks
 from lkst.replay.times import stamps
 from lkst.replay.values import TEXT
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean, comm_word
 
 __all__ = ("EVENT_WIDTH", "TASK_WIDTH", "record_lines", "replay_text", "text_lines")
 

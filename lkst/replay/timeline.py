@@ -13,7 +13,6 @@ with its origin before its event::
 from collections.abc import Callable, Iterator
 from itertools import chain
 
-from lkst.replay.clean import as_json, clean, comm_word, word
 from lkst.replay.header import footer, header, wrap
 from lkst.replay.machine import replay_jsonl
 from lkst.replay.rows import chunks
@@ -22,6 +21,7 @@ from lkst.replay.times import moment
 from lkst.trace.others import Value
 from lkst.trace.timeline import Placed, Timeline
 from lkst.trace.trace import Trace
+from lkst.util.printable import as_json, clean, comm_word, word
 
 __all__ = ("timeline_jsonl", "timeline_text")
 

@@ -17,7 +17,6 @@ import zlib
 
 import lkst
 from lkst.errors import LkstError
-from lkst.files import replacing
 from lkst.replay.rows import FLAGS
 from lkst.report.columns import Columns
 from lkst.report.lanes import find_lanes, find_tasks, find_wakeups, states_left
@@ -33,6 +32,7 @@ from lkst.report.stretches import Lane
 from lkst.state.build import build_state
 from lkst.state.rules import Suspicion, find_suspicions
 from lkst.trace.trace import Trace
+from lkst.util.files import replacing
 
 __all__ = ("build_report", "write_report")
 

@@ -8,11 +8,11 @@ import click
 
 from lkst.commands import newest, output_option, source_argument, told_status
 from lkst.errors import NotFound
-from lkst.progress import told
 from lkst.replay.options import filter_options_of
 from lkst.report.build import write_report
 from lkst.source.source import Source
 from lkst.trace.filters import Filters, apply
+from lkst.util.progress import told
 
 __all__ = ("report_command",)
 

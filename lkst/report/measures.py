@@ -16,10 +16,10 @@ from lkst.measure.result import Bucket, Case, Result, Statistics
 from lkst.measure.run import run_measure
 from lkst.measure.text import bin_value, missing_text
 from lkst.replay.bars import amount, bucket_text
-from lkst.replay.clean import clean
 from lkst.replay.times import relative
 from lkst.sql.connect import connect
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("STATISTICS", "Measured", "measure_all")
 

@@ -9,7 +9,6 @@ are looked at.
 
 import numpy as np
 
-from lkst.replay.clean import clean
 from lkst.replay.rows import FLAGS
 from lkst.replay.stacks import Stacks
 from lkst.report.columns import Columns
@@ -17,6 +16,7 @@ from lkst.report.lanes import Tasks
 from lkst.state.tables import I64
 from lkst.state.words import Words
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("CHUNK", "add_records", "describe_events", "describe_tasks")
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from lkst.replay.clean import clean
 from lkst.replay.header import event_lines, identity_lines, loss_text, remark_lines
 from lkst.replay.summary import find_panic, sum_cpus
 from lkst.replay.times import relative
@@ -24,6 +23,7 @@ from lkst.state.words import who
 from lkst.trace.filters import Filters
 from lkst.trace.timeline import build_timeline
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("Log", "describe_machine", "describe_state", "describe_suspicions", "read_log")
 

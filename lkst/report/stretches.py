@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.replay.clean import clean
 from lkst.state.tables import I64
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean
 
 __all__ = ("BEGAN_BEFORE", "GOES_ON", "NONE", "ByCPU", "Lane", "named", "no_lane", "stretches")
 

@@ -16,9 +16,7 @@ from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 
 from lkst.dump.notes import ByteOrder
 from lkst.errors import Damaged, LkstError, NotFound, Usage
-from lkst.files import replacing
 from lkst.locate.ranges import dump_of, dump_path, program_ranges
-from lkst.progress import told
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import Dump, Uts, write_dump
 from lkst.slice.memory import carving_view, watched_program
@@ -28,6 +26,8 @@ from lkst.slice.reading import attempt
 from lkst.source.program import grab_list_of, open_program, read_traces
 from lkst.source.source import Source, name_of_source
 from lkst.trace.trace import Trace
+from lkst.util.files import replacing
+from lkst.util.progress import told
 
 __all__ = ("SliceResult", "cut_slice")
 

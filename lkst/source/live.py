@@ -12,8 +12,8 @@ import functools
 import os
 from pathlib import Path
 
-from lkst import layout
-from lkst.control import read_control
+from lkst.abi import layout
+from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import LkstError

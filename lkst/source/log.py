@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lkst import layout
-from lkst.control import read_control
+from lkst.abi import layout
+from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.errors import Damaged
 from lkst.source.saved import Saved, read_saved

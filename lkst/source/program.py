@@ -23,11 +23,11 @@ from lkst.locate.grab import grab_list
 from lkst.locate.maps import find_recorders
 from lkst.locate.merge import is_whole, merge_images
 from lkst.locate.ranges import dump_of, memory_size, program_ranges
-from lkst.progress import told
 from lkst.source.dumped import dump_program
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
+from lkst.util.progress import told
 
 __all__ = ("grab_list_of", "open_program", "read_traces", "without_plugins")
 

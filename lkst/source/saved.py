@@ -27,17 +27,17 @@ import zlib
 
 import numpy as np
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.layout import Place
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Buffer, Image
 from lkst.errors import Damaged
-from lkst.files import replacing
-from lkst.layout import Place
 from lkst.source.saved_end import describe_end, read_saved_end
 from lkst.trace.addresses import addresses
 from lkst.trace.build import build_trace
 from lkst.trace.facts import ClockReading, Enums, Facts, Names
 from lkst.trace.trace import Trace
+from lkst.util.files import replacing
 
 __all__ = (
     "Saved",

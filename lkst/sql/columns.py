@@ -15,15 +15,15 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Event
-from lkst.quoting import well_formed
 from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
 from lkst.sql.holes import Holes, find_holes, find_unseen_switches
 from lkst.state.tables import I64, Table, table
 from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
+from lkst.util.quoting import well_formed
 
 __all__ = ("Column", "Columns", "Maybe", "Names", "named_by")
 

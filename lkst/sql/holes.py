@@ -15,7 +15,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.records import Records, first_words
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace

@@ -190,7 +190,7 @@ def _event_view(event: Event) -> View:
 
 
 def _unsigned(field: Field) -> bool:
-    from lkst.tables import SIGNED
+    from lkst.abi.kernel_constants import SIGNED
 
     return field.type not in SIGNED
 

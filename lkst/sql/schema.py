@@ -5,8 +5,8 @@ from collections.abc import Iterable
 
 from tabulate import tabulate
 
-from lkst.replay.clean import as_json, clean
 from lkst.sql.view import View
+from lkst.util.printable import as_json, clean
 
 __all__ = ("schema_json", "schema_text")
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lkst.abi.kernel_constants import TASK_DEAD, TASK_PREEMPTED
 from lkst.sql.columns import Columns
 from lkst.sql.pairs import Pairs
 from lkst.sql.spans import sure
 from lkst.state.tables import I64, Table
-from lkst.tables import TASK_DEAD, TASK_PREEMPTED
 
 __all__ = (
     "ASLEEP",

@@ -3,12 +3,12 @@
 
 import numpy as np
 
-from lkst.quoting import well_formed
 from lkst.sql.columns import Column, Columns, Maybe, Names
 from lkst.sql.pairs import Pairs, pair
 from lkst.sql.spans import either, maybe, span_columns, sure
 from lkst.sql.view import INTEGER, SPAN, TEXT, ColumnInfo, View
 from lkst.state.tables import I64
+from lkst.util.quoting import well_formed
 
 __all__ = ("VIEWS",)
 

@@ -17,9 +17,9 @@ from typing import Any
 from tabulate import tabulate
 
 from lkst.errors import Usage
-from lkst.files import replacing
-from lkst.output import paged
-from lkst.replay.clean import as_json, clean
+from lkst.util.files import replacing
+from lkst.util.pager import paged
+from lkst.util.printable import as_json, clean
 
 __all__ = ("FORMATS", "check_output", "put", "rows_text")
 

@@ -5,12 +5,12 @@ import click
 
 from lkst.commands import newest, source_argument, told_status
 from lkst.errors import NotFound
-from lkst.output import paged, write
 from lkst.source.source import Source
 from lkst.state.build import build_state
 from lkst.state.machine import state_json
 from lkst.state.rules import find_suspicions
 from lkst.state.text import state_text
+from lkst.util.pager import paged, write
 
 __all__ = ("state_command",)
 

@@ -11,11 +11,11 @@ the order of rank, of ``rule``, ``kind``, ``culprit``, ``text``, ``since`` and
 
 from typing import Any
 
-from lkst.replay.clean import as_json
 from lkst.replay.summary import find_panic
 from lkst.state.model import CPU, Context, Lock, Pending, State, Task
 from lkst.state.rules import Suspicion
 from lkst.trace.facts import End, EndTask
+from lkst.util.printable import as_json
 
 __all__ = ("state_json",)
 

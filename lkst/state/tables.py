@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
-from lkst.control import event_state
+from lkst.abi import layout
+from lkst.abi.control import event_state
 from lkst.decode.catalogue import Event
 from lkst.trace.trace import Trace
 

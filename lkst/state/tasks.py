@@ -9,10 +9,10 @@ wakeup of each task, and from what it has begun and not ended.
 
 import numpy as np
 
+from lkst.abi.kernel_constants import TASK_DEAD, TASK_FROZEN, TASK_PREEMPTED, TASK_UNINTERRUPTIBLE
 from lkst.state.model import Context, Lock, Task
 from lkst.state.tables import Table, ends_are_recorded, last_by, open_ones, table
 from lkst.state.words import Words
-from lkst.tables import TASK_DEAD, TASK_FROZEN, TASK_PREEMPTED, TASK_UNINTERRUPTIBLE
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from tabulate import tabulate
 
-from lkst.replay.clean import clean
 from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.text import text_lines
 from lkst.replay.times import relative
 from lkst.state.model import CPU, Lock, State, Task
 from lkst.state.rules import Suspicion
 from lkst.state.words import seconds, who
+from lkst.util.printable import clean
 
 __all__ = ("LOCK_COLUMNS", "lock_cells", "state_text", "waiting_tasks")
 

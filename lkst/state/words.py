@@ -13,11 +13,11 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.replay.clean import clean, comm_word
 from lkst.replay.numbers import NAMERS
 from lkst.replay.rows import Rows
 from lkst.replay.values import TEXT
 from lkst.trace.trace import Trace
+from lkst.util.printable import clean, comm_word
 
 __all__ = ("Words", "function_of", "seconds", "who")
 

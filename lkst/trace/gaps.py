@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Event
 from lkst.decode.ring import IN_FLIGHT, TORN
 from lkst.trace.trace import Trace

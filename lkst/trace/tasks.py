@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import COMM_SIZE
 
 if TYPE_CHECKING:

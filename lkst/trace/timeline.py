@@ -13,11 +13,11 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from lkst.errors import NotFound, Usage
-from lkst.quoting import matches
 from lkst.trace.clocks import Tie, tie_local
 from lkst.trace.filters import AROUND, Filters, apply, match_events
 from lkst.trace.others import Entry, Other
 from lkst.trace.trace import Trace
+from lkst.util.quoting import matches
 
 __all__ = ("Placed", "Source", "Timeline", "build_timeline")
 

@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
-from lkst.control import Control, read_control
+from lkst.abi import layout
+from lkst.abi.control import Control, read_control
 from lkst.decode import payload
 from lkst.decode.catalogue import Catalogue, Event, Field, Header
 from lkst.decode.ends import Ends, few_pass, find_ends

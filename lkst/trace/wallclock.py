@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst import layout
-from lkst.control import Control
+from lkst.abi import layout
+from lkst.abi.control import Control
 from lkst.decode.catalogue import Header
 from lkst.trace.facts import Facts
 

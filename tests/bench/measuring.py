@@ -18,7 +18,7 @@ from bench.result import Result
 import numpy as np
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.image import Image
 from lkst.measure.find import find_measures
 from lkst.measure.run import run_measure

@@ -14,7 +14,7 @@ from bench.result import Result
 import numpy as np
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.image import Image
 from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.text import replay_text

@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.image import Image
 from lkst.decode.ring import IN_FLIGHT
 from lkst.replay.summary import sum_buffers, sum_cpus

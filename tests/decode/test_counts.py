@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import COUNTS_SIZE, EventSpec, FieldSpec, Synthetic
 
-from lkst import layout
-from lkst.control import Control
+from lkst.abi import layout
+from lkst.abi.control import Control
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.counts import Counts, read_counts
 from lkst.decode.image import Image

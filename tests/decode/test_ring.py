@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.layout import Place
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Image
 from lkst.decode.records import Records, find_records
 from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
 from lkst.errors import Damaged
-from lkst.layout import Place
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 

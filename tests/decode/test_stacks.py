@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.ring import IN_FLIGHT, STACK, TORN
 from lkst.trace.trace import Trace
 

@@ -15,7 +15,7 @@ from grabs import GRAB, run_grab
 import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
-from lkst import layout
+from lkst.abi import layout
 from lkst.dump.content import Plain
 from lkst.dump.elf import PT_LOAD, elf_segments
 from lkst.locate.ranges import dumped_ranges

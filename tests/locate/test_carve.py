@@ -7,7 +7,7 @@ import drgn
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.image import Image
 from lkst.decode.records import find_records

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
+from lkst.abi.kernel_constants import TASK_PREEMPTED
 from lkst.measure.find import find_measures
 from lkst.measure.result import Result
 from lkst.measure.run import run_measure
 from lkst.sql.connect import connect
-from lkst.tables import TASK_PREEMPTED
 
 MEASURES = find_measures()
 PROBE = EventSpec(

@@ -16,8 +16,8 @@ import sys
 from types import FrameType
 from typing import Any
 
-from lkst import layout
-from lkst.control import active_maskset, name_of
+from lkst.abi import layout
+from lkst.abi.control import active_maskset, name_of
 from lkst.record import libbpf
 from lkst.record.actions import parse_actions
 from lkst.record.apply import add_from_text
@@ -35,7 +35,7 @@ from lkst.record.masktext import Handler, Maskset
 from lkst.record.pins import PINS, Recorder
 from lkst.record.steering import steer, use_maskset
 from lkst.record.triggers import list_triggers, remove_trigger
-from lkst.record.units import parse_rate
+from lkst.util.units import parse_rate
 
 KILLS = 8
 #: Where the lines are counted at which a command dies.

@@ -23,8 +23,8 @@ from lkst.record.config import (
     parse_config,
 )
 from lkst.record.expression import compile_expression
-from lkst.record.units import Rate
 from lkst.record.valuenames import LiveNames
+from lkst.util.units import Rate
 
 SECOND = 10**9
 

@@ -12,7 +12,7 @@ import subprocess
 
 import pytest
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.errors import Usage
 from lkst.record import btf as kinds

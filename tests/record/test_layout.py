@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""lkst.layout says the same as recorder/layout.h, as the compiled programs have it."""
+"""lkst.abi.layout says the same as recorder/layout.h, as the compiled programs have it."""
 
 import ctypes
 from importlib import resources
@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from drgn_plugins.lkst_btf import BTF
-from lkst import control, layout
+from lkst.abi import control, layout
 from lkst.record import libbpf
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import built_in

@@ -21,8 +21,8 @@ from lkst.record.masktext import (
     parse_masksets,
 )
 from lkst.record.taskfilter import comm_bytes, format_filter, merge_filters, parse_filter
-from lkst.replay.clean import comm_word
 from lkst.trace.tasks import decode_comm
+from lkst.util.printable import comm_word
 
 MINE = ("mine", "count-bytes")
 RECORD, OFF = Handler("record"), Handler("off")

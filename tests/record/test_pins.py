@@ -7,7 +7,7 @@ import mmap
 
 import pytest
 
-from lkst.control import Control
+from lkst.abi.control import Control
 from lkst.errors import LkstError
 from lkst.record.built import built_catalogue
 from lkst.record.pins import Recorder

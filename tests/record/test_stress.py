@@ -25,7 +25,7 @@ import socket
 import sys
 import time
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.record.masktext import Handler, Maskset
 from lkst.record.pins import Recorder
 from lkst.record.recorder import start

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from lkst.replay.clean import as_json, clean, quoted, word
+from lkst.util.printable import as_json, clean, quoted, word
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 
 from synthetic import Synthetic
 
-from lkst.layout import ABI_MAJOR, ABI_MINOR
+from lkst.abi.layout import ABI_MAJOR, ABI_MINOR
 from lkst.replay.header import footer, header, ranges
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts

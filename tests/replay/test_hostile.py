@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from synthetic import EventSpec, FieldSpec, Synthetic
 
-from lkst import layout
+from lkst.abi import layout
+from lkst.abi.layout import Place
 from lkst.decode.counts import read_counts
 from lkst.errors import Damaged
-from lkst.layout import Place
 from lkst.replay.counts import counts_json, counts_text
 from lkst.replay.events import events_json, events_text
 from lkst.replay.listing import list_json, list_text

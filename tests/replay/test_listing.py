@@ -6,7 +6,7 @@ import json
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import parse_catalogue
 from lkst.errors import Usage
 from lkst.replay.events import events_json, events_text

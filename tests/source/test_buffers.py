@@ -12,8 +12,8 @@ from typing import Any
 from dumps import Dump, Lab, Run
 import pytest
 
-from lkst import layout
-from lkst.control import Buffer, Control
+from lkst.abi import layout
+from lkst.abi.control import Buffer, Control
 
 SCRIPT = r"""
 mkdir -p /out/log

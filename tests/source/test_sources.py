@@ -13,8 +13,8 @@ import zipfile
 from dumps import Dump, Lab, Result, Run
 import pytest
 
-from lkst import layout
-from lkst.control import Buffer, Control
+from lkst.abi import layout
+from lkst.abi.control import Buffer, Control
 
 
 def body(result: Result) -> list[str]:

@@ -4,7 +4,7 @@
 from ends import PREEMPTED, D, S, Story, lively
 import pytest
 
-from lkst.layout import HANDLERS
+from lkst.abi.layout import HANDLERS
 from lkst.state.tables import ends_are_recorded
 from lkst.trace.facts import End, EndTask
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from synthetic import Synthetic
 
-from lkst.layout import HANDLERS
+from lkst.abi.layout import HANDLERS
 from lkst.state.build import build_state
 from lkst.state.model import State
 from lkst.state.rules import Suspicion, find_suspicions

@@ -4,7 +4,7 @@
 import numpy as np
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace

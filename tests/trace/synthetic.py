@@ -16,8 +16,8 @@ from pathlib import Path
 import re
 import struct
 
-from lkst import layout
-from lkst.control import Clock, Control, Hist, Step
+from lkst.abi import layout
+from lkst.abi.control import Clock, Control, Hist, Step
 from lkst.decode.image import Buffer, Image
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
@@ -144,7 +144,7 @@ class Synthetic:
     #: Index of the active maskset, and names.
     active: int = 0
     masksets: Sequence[str] = ("default", "off")
-    #: By event name, of ``lkst.layout.STATES``; others are attached.
+    #: By event name, of ``lkst.abi.layout.STATES``; others are attached.
     states: dict[str, str] = field(default_factory=dict)
     buffers: list[Rings] = field(init=False)
     counts: list[list[int]] = field(init=False)

@@ -8,7 +8,7 @@ from plenty import plenty
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.commands import told_status
 from lkst.decode import ends, scan
 from lkst.decode.image import Image

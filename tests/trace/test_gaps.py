@@ -6,7 +6,7 @@ import json
 import pytest
 from synthetic import Synthetic
 
-from lkst.control import read_control
+from lkst.abi.control import read_control
 from lkst.replay.listing import list_json, list_text
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts

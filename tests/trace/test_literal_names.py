@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst.replay.clean import comm_word
 from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.text import text_lines
 from lkst.sql.columns import Columns
 from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.tasks import decode_comm
 from lkst.trace.trace import Trace
+from lkst.util.printable import comm_word
 
 #: What prctl(PR_SET_NAME) takes, and how it is printed.
 ODD = {

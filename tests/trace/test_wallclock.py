@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst import layout
+from lkst.abi import layout
 from lkst.decode.catalogue import parse_header
 from lkst.locate.merge import merge_images
 from lkst.replay.header import header

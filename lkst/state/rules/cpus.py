@@ -12,7 +12,6 @@ import re
 
 import numpy as np
 
-from lkst.replay.clean import clean
 from lkst.state.model import CPU, Context, State
 from lkst.state.reports import message, read_report, troubles
 from lkst.state.rules.base import LONG, Suspicion, rule
@@ -20,6 +19,7 @@ from lkst.state.rules.places import cpu_stack, running_function
 from lkst.state.rules.ready import waiting_for
 from lkst.state.tables import I64, table
 from lkst.state.words import function_of, seconds, who
+from lkst.util.printable import clean
 
 __all__ = ()
 

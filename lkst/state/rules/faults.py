@@ -9,12 +9,12 @@ report of KASAN or KFENCE.
 
 from collections.abc import Iterator
 
-from lkst.replay.clean import clean
 from lkst.state.cpus import contexts_at
 from lkst.state.model import State
 from lkst.state.reports import is_helper, message, read_report, troubles
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.words import Words, function_of, who
+from lkst.util.printable import clean
 
 __all__ = ()
 

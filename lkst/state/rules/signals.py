@@ -12,12 +12,12 @@ import signal
 
 import numpy as np
 
-from lkst.replay.clean import clean
 from lkst.state.model import State
 from lkst.state.reports import message, troubles
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.tables import table
 from lkst.state.words import Words, who
+from lkst.util.printable import clean
 
 __all__ = ()
 

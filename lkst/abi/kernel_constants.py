@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Tables
-------
+Constants of the kernel
+-----------------------
 
 Names of numbers that are part of the kernel's interface to programs, or the same
 in all kernels that the recorder runs on. Both sides share them, the one that

@@ -3,8 +3,7 @@
 Units
 -----
 
-Times and rates as a user writes them. Sizes are read by
-:func:`lkst.record.machine.parse_size`.
+Sizes, times and rates as a user writes them.
 """
 
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ import re
 
 from lkst.errors import Usage
 
-__all__ = ("Rate", "format_duration", "format_rate", "parse_duration", "parse_rate")
+__all__ = ("Rate", "format_duration", "format_rate", "parse_duration", "parse_rate", "parse_size")
 
 #: In ns, the longest first.
 _UNITS = {
@@ -26,6 +25,8 @@ _UNITS = {
 }
 _DURATION = re.compile(rf"([0-9]{{1,19}}(?:\.[0-9]{{1,19}})?)\s*({'|'.join(_UNITS)})")
 _RATE = re.compile(r"([0-9]{1,9})\s*/\s*(h|min|s)")
+
+_SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 #: The recorder counts in 64 bits, of which one is the sign.
 _MOST = (1 << 63) - 1
@@ -86,3 +87,16 @@ def parse_rate(text: str) -> Rate:
 def format_rate(rate: Rate) -> str:
     """Write a rate as :func:`parse_rate` reads it."""
     return f"{rate.count}/{format_duration(rate.period).removeprefix('1')}"
+
+
+def parse_size(text: str) -> int:
+    """
+    Read a size such as ``512K`` or ``1M``.
+
+    :return: bytes
+    :raises Usage: if it is none
+    """
+    match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise Usage(f"{text!r} is no size: say 512K, 1M, 1G")
+    return int(match[1]) * _SUFFIXES[match[2].upper()]

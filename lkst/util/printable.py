@@ -10,7 +10,7 @@ that a terminal can show.
 
 import json
 
-from lkst.quoting import quote, well_formed
+from lkst.util.quoting import quote, well_formed
 
 __all__ = ("as_json", "clean", "comm_word", "quoted", "word")
 
@@ -44,7 +44,7 @@ def word(text: str) -> str:
 
 def comm_word(text: str) -> str:
     r"""
-    Show the name of a task as one word, which ``lkst.quoting`` reads as this name alone.
+    Show the name of a task as one word, which ``lkst.util.quoting`` reads as this name alone.
 
     ``\xNN`` above 7f is a byte that is not part of UTF-8; characters are ``\uNNNN``.
     """

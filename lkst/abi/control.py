@@ -11,7 +11,7 @@ writes it, the reading side takes it from a dump.
 import ctypes
 from ctypes import c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 
-from lkst import layout
+from lkst.abi import layout
 
 __all__ = (
     "Buffer",
