@@ -357,10 +357,10 @@ def events_command(
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
+    from lkst.live.recorder import PINS
     from lkst.record.cost import measure_cost, temporary_recorder
     from lkst.record.cost_text import cost_json, cost_text
     from lkst.record.mask_commands import open_store
-    from lkst.record.pins import PINS
     from lkst.util.progress import told
 
     if os.geteuid() != 0:

@@ -95,7 +95,7 @@ int BPF_PROG(console, const char *text, __u64 size)
 
 /*
  * Until 6.3 the kernel calls the tracepoint in a way that is a WARN in an NMI (see
- * lkst/record/tracepoints.py). On these kernels the calling function is hooked instead: when
+ * lkst/bpf/tracepoints.py). On these kernels the calling function is hooked instead: when
  * it returns, @text is the tracepoint's argument, and the return value is the length.
  */
 SEC("fexit/printk_sprint")

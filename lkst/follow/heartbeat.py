@@ -8,9 +8,9 @@ the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
 """
 
 from lkst.errors import LkstError, Usage
+from lkst.live.recorder import Recorder
 from lkst.record.apply import add_from_text
 from lkst.record.config import Heartbeat
-from lkst.record.pins import Recorder
 from lkst.record.steering import steer
 from lkst.record.triggers import beat, check_timers, keep_time, list_triggers, remove_trigger
 from lkst.util.units import format_duration

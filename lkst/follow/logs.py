@@ -16,7 +16,7 @@ import time
 
 from lkst.decode.stretch import cut_stretch
 from lkst.errors import Damaged
-from lkst.record.pins import Recorder
+from lkst.live.recorder import Recorder
 from lkst.source.live import live_clock, live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, read_saved, save_image
 from lkst.trace.build import build_trace

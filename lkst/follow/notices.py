@@ -13,10 +13,10 @@ from typing import NamedTuple
 from lkst.abi import layout
 from lkst.abi.control import Control, name_of
 from lkst.abi.layout import Place
+from lkst.bpf.ringbuf import RingBuffer
 from lkst.decode.catalogue import Header
 from lkst.decode.image import Buffer, Image
-from lkst.record import libbpf
-from lkst.record.pins import Recorder
+from lkst.live.recorder import Recorder
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
@@ -40,7 +40,7 @@ class Notices:
         """Open it; what nobody has read so far is still there."""
         self._recorder = recorder
         self._raw: list[bytes] = []
-        self._ring = libbpf.RingBuffer(recorder.pins / "notices", self._raw.append)
+        self._ring = RingBuffer(recorder.pins / "notices", self._raw.append)
 
     def __enter__(self) -> "Notices":
         return self

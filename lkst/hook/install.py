@@ -91,8 +91,8 @@ def _reload() -> None:
 
 def _list_pages() -> Iterator[str]:
     """Write the list of pages if the recorder runs."""
+    from lkst.live.recorder import Recorder
     from lkst.record.pages import refresh_list
-    from lkst.record.pins import Recorder
     from lkst.record.steering import locked
 
     try:

@@ -89,8 +89,8 @@ def _hook() -> Iterator[Check]:
 
 
 def _pages(settings: Settings) -> Check:
+    from lkst.live.recorder import Recorder
     from lkst.record.pages import list_pages
-    from lkst.record.pins import Recorder
 
     path = page_list(settings)
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 import time
 
 from lkst.errors import LkstError
+from lkst.live.recorder import PINS, Recorder
 from lkst.record.actions import Actions
 from lkst.record.buffers import new_buffer
 from lkst.record.built import built_catalogue
@@ -21,7 +22,6 @@ from lkst.record.expression import compile_expression
 from lkst.record.mask_commands import open_store
 from lkst.record.masktext import Maskset
 from lkst.record.pages import refresh_list
-from lkst.record.pins import PINS, Recorder
 from lkst.record.probedef import Probe
 from lkst.record.probes import add_probe, register_probes, said_by
 from lkst.record.recorder import Started, start

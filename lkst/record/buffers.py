@@ -13,10 +13,12 @@ from pathlib import Path
 
 from lkst.abi import layout
 from lkst.abi.control import Buffer, Control
+from lkst.bpf.libbpf import pin_fd, pinned
+from lkst.bpf.maps import create_array_map, map_id, update_map
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record import libbpf, machine
+from lkst.live import machine
+from lkst.live.recorder import Recorder
 from lkst.record.names import check_name, nearest
-from lkst.record.pins import Recorder
 
 __all__ = (
     "MAIN",
@@ -125,9 +127,9 @@ def first_buffer(recorder: Recorder) -> None:
     """Write to the buffer whose rings are the map ``lkst_ring``."""
     control = recorder.live
     number = control.home = _free_number(control)
-    with libbpf.pinned(recorder.pins / "ring") as fd:
-        libbpf.pin_fd(fd, _pin(recorder, number))
-        _enter(recorder, number, MAIN, recorder.header.nr_slots, libbpf.map_id(fd))
+    with pinned(recorder.pins / "ring") as fd:
+        pin_fd(fd, _pin(recorder, number))
+        _enter(recorder, number, MAIN, recorder.header.nr_slots, map_id(fd))
     _use(recorder, number)
 
 
@@ -145,22 +147,22 @@ def _make(recorder: Recorder, name: str, size: int) -> int:
     nr_slots = nr_slots_of(size, nr_cpus, used * nr_cpus * layout.SLOT_SIZE)
     pin = _pin(recorder, number)
     pin.unlink(missing_ok=True)
-    fd = libbpf.create_ring_map(nr_slots * nr_cpus, layout.SLOT_SIZE)
+    fd = create_array_map("lkst_ring", nr_slots * nr_cpus, layout.SLOT_SIZE)
     try:
-        libbpf.pin_fd(fd, pin)
-        libbpf.update_map(recorder.pins / "buffers", number, fd)
-        map_id = libbpf.map_id(fd)
+        pin_fd(fd, pin)
+        update_map(recorder.pins / "buffers", number, fd)
+        ring_map = map_id(fd)
     finally:
         os.close(fd)
-    _enter(recorder, number, name, nr_slots, map_id)
+    _enter(recorder, number, name, nr_slots, ring_map)
     return number
 
 
-def _enter(recorder: Recorder, number: int, name: str, nr_slots: int, map_id: int) -> None:
+def _enter(recorder: Recorder, number: int, name: str, nr_slots: int, ring_map: int) -> None:
     for cpu in range(recorder.header.nr_cpus):
         recorder.set_place(number, cpu, head=0, limit=layout.NO_LIMIT)
     buffer = recorder.live.buffer[number]
-    buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, map_id
+    buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, ring_map
     buffer.tag = recorder.header.tag | number
     # Last: from now on it is one.
     buffer.state = layout.BUFFER_STATES.index("spare")
@@ -238,7 +240,7 @@ def forget_leftovers(recorder: Recorder) -> None:
     for number in set(range(layout.MAX_BUFFERS)).difference(used):
         pin = _pin(recorder, number)
         if pin.exists():
-            libbpf.update_map(recorder.pins / "buffers", number, None)
+            update_map(recorder.pins / "buffers", number, None)
             pin.unlink()
 
 
@@ -300,7 +302,7 @@ def _delete(recorder: Recorder, number: int) -> None:
         # The programs have its map, whatever its number is used for next.
         control.home = layout.MAX_BUFFERS
     buffer.state = layout.BUFFER_STATES.index("free")
-    libbpf.update_map(recorder.pins / "buffers", number, None)
+    update_map(recorder.pins / "buffers", number, None)
     _pin(recorder, number).unlink(missing_ok=True)
 
 

@@ -14,10 +14,11 @@ import struct
 
 import lkst
 from lkst.abi import layout
+from lkst.bpf.object import Object
 from lkst.decode.catalogue import Catalogue, parse_catalogue
 from lkst.errors import LkstError
-from lkst.record import libbpf, machine
-from lkst.record.pins import Recorder
+from lkst.live import machine
+from lkst.live.recorder import Recorder
 from lkst.record.programs import object_path
 
 __all__ = ("built_catalogue", "fill_header", "known_catalogue")
@@ -29,7 +30,7 @@ def built_catalogue() -> Catalogue:
 
     Its header lacks what is only known once it is loaded.
     """
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         raw = bytearray(bpf.initial_value(".data.catalogue"))
     fill_header(memoryview(raw), nr_slots=1, nr_cpus=1, clock=machine.Clock(0, 0))
     return parse_catalogue(bytes(raw))

@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from lkst.errors import Damaged, NotFound
+from lkst.live.recorder import Recorder
 from lkst.record.apply import apply_config, outdated, start_recorder
 from lkst.record.buffers import USUAL_RING
 from lkst.record.config import CONFIG, Config, load_config
 from lkst.record.health import find_faults
 from lkst.record.mask_commands import open_store
-from lkst.record.pins import Recorder
 from lkst.record.recorder import stop
 from lkst.record.status import read_status
 from lkst.record.status_text import status_json, status_text

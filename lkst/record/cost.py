@@ -20,11 +20,13 @@ import time
 
 from lkst.abi import layout
 from lkst.abi.control import Control, active_maskset, event_state
+from lkst.bpf.libbpf import BPFError
+from lkst.bpf.object import Object
+from lkst.bpf.programs import linked_programs, run_statistics, run_time_statistics
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
-from lkst.record import libbpf
+from lkst.live.recorder import PINS, Recorder, remove_pins
 from lkst.record.masktext import Maskset
-from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import object_path, programs_of, sections
 from lkst.record.recorder import start
 from lkst.record.userhandlers import register_handlers
@@ -142,8 +144,8 @@ def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
     :raises NotFound: if it does not run
     :raises LkstError: if this user may not, the kernel keeps no statistics, or the recorder goes
     """
-    with Recorder(pins) as recorder, libbpf.run_time_statistics():
-        programs = libbpf.linked_programs(pins / "links")
+    with Recorder(pins) as recorder, run_time_statistics():
+        programs = linked_programs(pins / "links")
         before, cpus_before, begun = _statistics(programs), recorder.cpus(), time.monotonic()
         time.sleep(seconds)
         after, cpus, elapsed = _statistics(programs), recorder.cpus(), time.monotonic() - begun
@@ -155,7 +157,7 @@ def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
         name: Run(*((new - old) / elapsed for old, new in zip(before[name], now, strict=True)))
         for name, now in after.items()
     }
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         known = list(sections(bpf))
     header = recorder.header
     records = {
@@ -224,8 +226,8 @@ def costs_of(
 def _statistics(programs: Mapping[str, int]) -> dict[str, tuple[int, int, int]]:
     found = {}
     for name, prog_id in programs.items():
-        with contextlib.suppress(libbpf.BPFError):
-            found[name] = libbpf.run_statistics(prog_id)
+        with contextlib.suppress(BPFError):
+            found[name] = run_statistics(prog_id)
     return found
 
 

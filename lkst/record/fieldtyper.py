@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 import re
 
+from lkst.bpf import btf as kinds
+from lkst.bpf.btf import Btf
 from lkst.decode.matching import nearest
 from lkst.errors import Usage
-from lkst.record import btf as kinds
-from lkst.record.btf import Btf
 from lkst.record.fieldsyntax import (
     AddressOf,
     Cast,

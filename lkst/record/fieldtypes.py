@@ -9,11 +9,11 @@ field's expression.
 
 from collections.abc import Mapping
 
+from lkst.bpf import btf as kinds
+from lkst.bpf.btf import Btf
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.matching import nearest
 from lkst.errors import Usage
-from lkst.record import btf as kinds
-from lkst.record.btf import Btf
 from lkst.record.fieldsyntax import Expression, FieldText
 from lkst.record.fieldtyper import Pointer, Typer, Value, id_of
 from lkst.record.fieldway import TEXT, Load, Result, Shape, Signature, Typed

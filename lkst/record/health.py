@@ -12,10 +12,10 @@ import time
 import lkst
 from lkst.abi import layout
 from lkst.abi.control import Control, event_state, name_of
+from lkst.bpf.object import Object
 from lkst.errors import LkstError
-from lkst.record import libbpf
+from lkst.live.recorder import Recorder
 from lkst.record.config import CONFIG, load_config
-from lkst.record.pins import Recorder
 from lkst.record.programs import (
     MAP_OF_TICK,
     OPTIONAL,
@@ -74,7 +74,7 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
 
 
 def _map_pins(timers: bool) -> list[str]:
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         maps = [map_ for map_ in bpf.maps() if timers or map_ != MAP_OF_TICK]
     return [name for name in map(pin_name, maps) if name]
 
@@ -99,7 +99,7 @@ def _events(recorder: Recorder, control: Control) -> list[str]:
     # What feeds the events of another version is not known.
     if not _is_own(recorder):
         return faults
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         known = list(sections(bpf))
     unlinked = [
         event.name

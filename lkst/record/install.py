@@ -16,8 +16,8 @@ import sys
 from typing import NamedTuple
 
 from lkst.errors import LkstError
+from lkst.live.recorder import PINS
 from lkst.record.config import DEFAULT_CONFIG_TEXT
-from lkst.record.pins import PINS
 from lkst.record.recorder import stop
 from lkst.util.files import replacing
 

@@ -11,9 +11,9 @@ import os
 from pathlib import Path
 import struct
 
+from lkst.bpf.programs import run_pinned
 from lkst.errors import LkstError, Usage
-from lkst.record import libbpf
-from lkst.record.pins import PINS, no_recorder
+from lkst.live.recorder import PINS, no_recorder
 
 __all__ = ("write_mark",)
 
@@ -40,7 +40,7 @@ def write_mark(text: str, pins: Path = PINS) -> None:
         raise no_recorder()
     buffer = ctypes.create_string_buffer(raw, len(raw))
     context = struct.pack("<QQ", ctypes.addressof(buffer), len(raw))
-    result = libbpf.run_pinned(pins / "run" / "lkst_mark", context)
+    result = run_pinned(pins / "run" / "lkst_mark", context)
     if result == _BUSY:
         raise LkstError("another mark is being written on this CPU: try again")
     if result:

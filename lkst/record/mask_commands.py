@@ -16,11 +16,11 @@ from lkst.abi.control import Control
 from lkst.completion import complete_event
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
+from lkst.live.recorder import PINS, Recorder
 from lkst.record.built import known_catalogue
 from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
 from lkst.record.masksets import FOLDER, MasksetStore
 from lkst.record.masktext import Maskset, format_maskset, parse_assignments, parse_maskset
-from lkst.record.pins import PINS, Recorder
 from lkst.record.programs import Wired
 from lkst.record.steering import (
     change_maskset,

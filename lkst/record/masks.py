@@ -14,12 +14,12 @@ from pathlib import Path
 from lkst.abi import layout
 from lkst.abi.control import Control, Filter
 from lkst.abi.kernel_constants import SIGNED
+from lkst.bpf.maps import look_up, map_keys, update_map
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError, Usage
-from lkst.record import libbpf
+from lkst.live.recorder import Recorder
 from lkst.record.masktext import Filter as FilterText
 from lkst.record.masktext import Handler, Maskset
-from lkst.record.pins import Recorder
 from lkst.record.taskfilter import comm_bytes
 
 __all__ = (
@@ -188,15 +188,15 @@ def follow(recorder: Recorder, index: int, pids: Iterable[int]) -> None:
             if not threads:
                 break
             for thread in threads:
-                libbpf.update_map(pin, thread, (libbpf.look_up(pin, thread) or 0) | 1 << index)
+                update_map(pin, thread, (look_up(pin, thread) or 0) | 1 << index)
             seen |= threads
 
 
 def _unfollow(recorder: Recorder, index: int) -> None:
     pin = recorder.pins / "followed"
-    for thread in libbpf.map_keys(pin):
-        masksets = (libbpf.look_up(pin, thread) or 0) & ~(1 << index)
-        libbpf.update_map(pin, thread, masksets or None)
+    for thread in map_keys(pin):
+        masksets = (look_up(pin, thread) or 0) & ~(1 << index)
+        update_map(pin, thread, masksets or None)
 
 
 def mark_closer(control: Control, catalogue: Catalogue) -> None:

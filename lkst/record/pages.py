@@ -33,7 +33,7 @@ import struct
 
 from lkst.errors import LkstError
 from lkst.hook.settings import page_list, read_settings
-from lkst.record.pins import Recorder
+from lkst.live.recorder import Recorder
 from lkst.util.files import replacing
 
 __all__ = ("list_pages", "refresh_list", "remove_list")

@@ -7,11 +7,11 @@ import time
 import click
 from tabulate import tabulate
 
+from lkst.bpf.programs import run_time_statistics
 from lkst.completion import complete_field, complete_probe, complete_target
 from lkst.errors import NotFound
-from lkst.record import libbpf
+from lkst.live.recorder import Recorder
 from lkst.record.mask_commands import open_store
-from lkst.record.pins import Recorder
 from lkst.record.probedef import DEFAULT_LIMIT, Probe, check_event_name, kept_probes
 from lkst.record.probes import ProbeStatus, add_probe, list_probes, remove_probe, said_by
 from lkst.record.probeshow import show_target
@@ -141,7 +141,7 @@ def probe_list(form: str, seconds: float) -> None:
     kept = {name for name, _ in kept_probes()}
     try:
         with Recorder() as recorder:
-            with libbpf.run_time_statistics():
+            with run_time_statistics():
                 time.sleep(seconds)
             probes = list_probes(recorder)
     except NotFound:

@@ -16,9 +16,10 @@ import struct
 from typing import NamedTuple
 
 from lkst.abi import layout
+from lkst.bpf.libbpf import BPFError
+from lkst.bpf.object import Object
 from lkst.decode.catalogue import PROBE, Catalogue, Event, Field
 from lkst.errors import LkstError, Usage
-from lkst.record import libbpf
 from lkst.record.expression import Clause, compile_expression
 from lkst.record.fetchcode import (
     ELAPSED,
@@ -227,7 +228,7 @@ def attach_probe(pins: Path, compiled: Compiled, event_id: int, place: int) -> A
         for direct in (True, False) if way.words.typed else (False,):
             try:
                 return _try(pins, compiled, event_id, place, way, direct)
-            except libbpf.BPFError as error:
+            except BPFError as error:
                 _unlink(pins, compiled.probe.name)
                 said = str(error).splitlines()[0] if error else ""
                 if not error.by_verifier:
@@ -247,7 +248,7 @@ def _try(
     links.mkdir(mode=0o700, exist_ok=True)
     target = compiled.target
     function = f"{target.module}:{target.text.name}" if target.module else target.text.name
-    with libbpf.Object(Path(str(resources.files("lkst.record") / "probe.bpf.o"))) as bpf:
+    with Object(Path(str(resources.files("lkst.record") / "probe.bpf.o"))) as bpf:
         wanted = dict(way.programs)
         for program in list(bpf.programs()):
             bpf.set_autoload(program, program in wanted)
@@ -261,9 +262,9 @@ def _try(
         _take_maps(bpf, pins, compiled)
         try:
             bpf.load("the kernel refused the probe")
-        except libbpf.BPFError as refusal:
+        except BPFError as refusal:
             _, reason = bpf.refused()
-            error = libbpf.BPFError(reason) if reason else refusal
+            error = BPFError(reason) if reason else refusal
             error.by_verifier = bool(reason)
             raise error from None
         for program, suffix in way.programs:
@@ -289,7 +290,7 @@ def _code(compiled: Compiled, words: Words, program: str, direct: bool) -> bytes
     )
 
 
-def _take_maps(bpf: libbpf.Object, pins: Path, compiled: Compiled) -> None:
+def _take_maps(bpf: Object, pins: Path, compiled: Compiled) -> None:
     """Use those of the recorder, and make only those of its own that the probe needs."""
     own = {
         "probe_calls": compiled.probe.returns,

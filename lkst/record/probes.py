@@ -16,14 +16,15 @@ import time
 
 from lkst.abi import layout
 from lkst.abi.control import event_state
+from lkst.bpf.libbpf import BPFError
+from lkst.bpf.programs import linked_programs, run_statistics
 from lkst.decode.catalogue import Event
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record import libbpf
+from lkst.live.recorder import Recorder
 from lkst.record.handlers import OFF_PROBE, Handler
 from lkst.record.masks import clean_up, loaded_masksets, mark_closer, set_handler
 from lkst.record.masksets import MasksetStore
 from lkst.record.names import nearest
-from lkst.record.pins import Recorder
 from lkst.record.probecode import Attached, attach_probe, compile_probe, links_of, pack_entry
 from lkst.record.probedef import FOLDER, Probe, check_probe, delete_probe, kept_probes, save_probe
 from lkst.record.target import open_target, parse_target
@@ -326,12 +327,12 @@ def list_probes(recorder: Recorder, folder: Path = FOLDER) -> list[ProbeStatus]:
 
 def _cost(recorder: Recorder, event: Event) -> float | None:
     """Add up how long a hit takes in the programs that it runs."""
-    programs = libbpf.linked_programs(recorder.pins / "links", links_of(event.name))
+    programs = linked_programs(recorder.pins / "links", links_of(event.name))
     total, seen = 0.0, False
     for prog_id in programs.values():
         try:
-            time_, runs, _ = libbpf.run_statistics(prog_id)
-        except libbpf.BPFError:
+            time_, runs, _ = run_statistics(prog_id)
+        except BPFError:
             continue
         if runs:
             total, seen = total + time_ / runs, True

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """What there is to record at a target: parameters, result, members of what they point to."""
 
-from lkst.record import btf as kinds
-from lkst.record.btf import Btf
+from lkst.bpf import btf as kinds
+from lkst.bpf.btf import Btf
 from lkst.record.fieldsyntax import parse_field
 from lkst.record.fieldtypes import members_behind
 from lkst.record.fieldway import Signature

@@ -15,11 +15,12 @@ from pathlib import Path
 
 from lkst.abi import layout
 from lkst.abi.control import Control
+from lkst.bpf.libbpf import BPFError, ForbiddenError
+from lkst.bpf.object import Object, hooks_present
+from lkst.bpf.refusals import no_functions, read_policy
+from lkst.bpf.tracepoints import is_unsafe
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
-from lkst.record import libbpf
-from lkst.record.refusals import no_functions, read_policy
-from lkst.record.tracepoints import is_unsafe
 
 __all__ = ("Wired", "load", "object_path", "pin_name", "wanted_events", "wire")
 
@@ -79,14 +80,14 @@ def object_path() -> Path:
     return path
 
 
-def _open_programs() -> libbpf.Object:
+def _open_programs() -> Object:
     """
     Open the compiled programs, with those that suit the running kernel under their names.
 
     A program called ``instead__NAME`` stands in for the program of the tracepoint NAME on
     kernels where that tracepoint must not be enabled.
     """
-    bpf = libbpf.Object(object_path())
+    bpf = Object(object_path())
     for other in [name for name in bpf.programs() if name.startswith(_INSTEAD)]:
         program = other.removeprefix(_INSTEAD)
         if is_unsafe(program):
@@ -156,15 +157,15 @@ def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
         hooks = sections(bpf)
     wanted = {program for event in events for program in programs_of(event, hooks)}
     wanted |= _standing(hooks, follow=follow)
-    return libbpf.hooks_present({program: hooks[program] for program in wanted})
+    return hooks_present({program: hooks[program] for program in wanted})
 
 
 def load(
     pins: Path,
     programs: set[str],
     refused: dict[str, str],
-    prepare: Callable[[libbpf.Object], None] = lambda _: None,
-) -> libbpf.Object:
+    prepare: Callable[[Object], None] = lambda _: None,
+) -> Object:
     """
     Load programs. A kernel that refuses one costs the program, not the others.
 
@@ -181,14 +182,14 @@ def load(
             for program in list(bpf.programs()):
                 bpf.set_autoload(program, program in loaded)
             new = _take_maps(bpf, pins, loaded)
-            bpf.load()
+            bpf.load("the kernel refused the recorder")
             for map_ in new:
                 bpf.pin_map(map_, pins / str(pin_name(map_)))
             return bpf
-        except libbpf.ForbiddenError:
+        except ForbiddenError:
             bpf.close()
             raise
-        except libbpf.BPFError:
+        except BPFError:
             program, reason = bpf.refused()
             hooks = sections(bpf)
             bpf.close()
@@ -213,7 +214,7 @@ def _of_functions(hooks: Mapping[str, str]) -> set[str]:
     return {name for name, hook in hooks.items() if hook.partition("/")[0] in ("fentry", "fexit")}
 
 
-def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
+def _take_maps(bpf: Object, pins: Path, programs: set[str]) -> list[str]:
     """Use the maps that are pinned; give those that will have to be."""
     new = []
     for map_ in list(bpf.maps()):
@@ -231,7 +232,7 @@ def _take_maps(bpf: libbpf.Object, pins: Path, programs: set[str]) -> list[str]:
     return new
 
 
-def sections(bpf: libbpf.Object) -> dict[str, str]:
+def sections(bpf: Object) -> dict[str, str]:
     """Give the ELF section of every program that hooks something."""
     found = {program: bpf.section(program) for program in bpf.programs()}
     return {program: section for program, section in found.items() if "/" in section}
@@ -243,7 +244,7 @@ def wire(
     catalogue: Catalogue,
     commit: Callable[[], None] = lambda: None,
     *,
-    bpf: libbpf.Object | None = None,
+    bpf: Object | None = None,
     refused: Mapping[str, str] | None = None,
 ) -> Wired:
     """
@@ -270,7 +271,7 @@ def wire(
             if name in hooks and not (links / name).exists() and not _given_up(control, events)
         }
         if new:
-            present = libbpf.hooks_present({name: hooks[name] for name in new})
+            present = hooks_present({name: hooks[name] for name in new})
             if loaded is None and present:
                 loaded = stack.enter_context(load(pins, present, wired.missing))
             attached = {
@@ -308,7 +309,7 @@ def _given_up(control: Control, events: list[int]) -> bool:
 
 
 def _attach(
-    bpf: libbpf.Object | None,
+    bpf: Object | None,
     program: str,
     section: str,
     present: set[str],
@@ -323,7 +324,7 @@ def _attach(
         return "unattached", 0
     try:
         bpf.attach(program, links / program)
-    except libbpf.BPFError as error:
+    except BPFError as error:
         wired.missing[program] = str(error)
         return "unattached", 0
     wired.attached.append(program)

@@ -15,14 +15,17 @@ from typing import NamedTuple
 
 from lkst.abi import layout
 from lkst.abi.control import Control
+from lkst.bpf.libbpf import BPFError
+from lkst.bpf.object import Object
+from lkst.bpf.programs import pinned_program, programs_named, run_pinned
 from lkst.errors import LkstError
-from lkst.record import libbpf, machine
+from lkst.live import machine
+from lkst.live.recorder import PINS, Recorder, remove_pins
 from lkst.record.buffers import first_buffer, nr_slots_of
 from lkst.record.built import built_catalogue, fill_header
 from lkst.record.masks import follow, load_maskset
 from lkst.record.masktext import Maskset
 from lkst.record.pages import remove_list
-from lkst.record.pins import PINS, Recorder, remove_pins
 from lkst.record.programs import RUN, load, object_path, programs_for, wire
 from lkst.record.reasons import TIMERS, note_reasons
 from lkst.record.steering import locked
@@ -123,10 +126,10 @@ def _check_others(pins: Path) -> None:
     """Refuse to start beside a recorder that is pinned where this process cannot see it."""
     others: list[int] = []
     # Whoever may not ask may not load either, and is told so then.
-    with contextlib.suppress(libbpf.BPFError):
-        others = libbpf.programs_named(RUN[0])
+    with contextlib.suppress(BPFError):
+        others = programs_named(RUN[0])
     # "lkst events --cost" has a recorder of its own beside the one that runs.
-    known = {libbpf.pinned_program(pin) for pin in pins.parent.glob(f"{PINS.name}*/run/{RUN[0]}")}
+    known = {pinned_program(pin) for pin in pins.parent.glob(f"{PINS.name}*/run/{RUN[0]}")}
     if set(others) - known and not pins.exists():
         raise LkstError(
             "a recorder runs already, pinned in a BPF file system that is not seen here (of"
@@ -151,7 +154,7 @@ def _load(
     refused: dict[str, str] = {}
     clock = machine.read_clock()
 
-    def fill(bpf: libbpf.Object) -> None:
+    def fill(bpf: Object) -> None:
         raw = bpf.initial_value(".data.catalogue")
         fill_header(raw, nr_slots=nr_slots, nr_cpus=nr_cpus, clock=clock)
         for map_ in ("lkst_cpus", "lkst_counts", "lkst_timers"):
@@ -176,7 +179,7 @@ def _load(
         index = load_maskset(recorder, maskset)
         control.base = control.active = index
         # The first record of all.
-        libbpf.run_pinned(
+        run_pinned(
             pins / "run" / "lkst_start",
             struct.pack("<qQ", clock.real_offset, machine.symbol_address(*_TIMEKEEPERS)),
         )

@@ -13,9 +13,9 @@ import time
 from lkst.abi import layout
 from lkst.abi.control import active_maskset, event_state, name_of
 from lkst.decode.catalogue import Event, Header
+from lkst.live.recorder import Recorder
 from lkst.record.buffers import BufferStatus, list_buffers
 from lkst.record.masks import loaded_masksets
-from lkst.record.pins import Recorder
 from lkst.record.reasons import read_reasons
 from lkst.record.triggers import TriggerStatus, list_triggers
 

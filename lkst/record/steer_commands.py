@@ -10,6 +10,7 @@ from tabulate import tabulate
 
 from lkst.abi import layout
 from lkst.errors import NotFound, Usage
+from lkst.live.recorder import Recorder
 from lkst.record.actions import parse_actions
 from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
@@ -25,7 +26,6 @@ from lkst.record.buffers import (
 from lkst.record.mark import write_mark
 from lkst.record.mask_commands import open_store, tell
 from lkst.record.masktext import parse_assignments
-from lkst.record.pins import Recorder
 from lkst.record.steering import change_maskset, steer, use_maskset
 from lkst.record.triggers import TriggerStatus, list_triggers, remove_trigger
 from lkst.record.userhandlers import (

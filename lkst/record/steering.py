@@ -17,8 +17,9 @@ import struct
 import time
 
 from lkst.abi import layout
+from lkst.bpf.programs import run_pinned
 from lkst.errors import LkstError
-from lkst.record import libbpf
+from lkst.live.recorder import PINS, Recorder
 from lkst.record.buffers import forget_leftovers
 from lkst.record.built import built_catalogue
 from lkst.record.masks import (
@@ -33,7 +34,6 @@ from lkst.record.masks import (
 )
 from lkst.record.masktext import Maskset
 from lkst.record.pages import refresh_list
-from lkst.record.pins import PINS, Recorder
 from lkst.record.probes import attach_probes, forget_unkept
 from lkst.record.programs import Wired, wire
 from lkst.record.reasons import note_reasons
@@ -172,7 +172,7 @@ def use_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
 
     def commit(index: int) -> None:
         # One store for the programs, and a record that says so.
-        libbpf.run_pinned(recorder.pins / "run" / "lkst_use", struct.pack("<Q", index))
+        run_pinned(recorder.pins / "run" / "lkst_use", struct.pack("<Q", index))
 
     return _bring_in(recorder, maskset, commit)
 

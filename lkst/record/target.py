@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 import re
 
+from lkst.bpf import btf as kinds
+from lkst.bpf.btf import Btf, open_btf
+from lkst.bpf.libbpf import BPFError
+from lkst.bpf.tracepoints import is_unsafe
 from lkst.decode.matching import nearest
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record import btf as kinds
-from lkst.record import machine
-from lkst.record.btf import Btf, open_btf
+from lkst.live import machine
 from lkst.record.fieldway import Signature
-from lkst.record.libbpf import BPFError
-from lkst.record.tracepoints import is_unsafe
 from lkst.util.files import replacing
 
 __all__ = ("Target", "TargetText", "is_target", "open_target", "parse_target", "why_refused")

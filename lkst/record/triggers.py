@@ -15,15 +15,16 @@ import time
 from lkst.abi import layout
 from lkst.abi.control import Clause as RawClause
 from lkst.abi.control import Control, Rules, Trigger
+from lkst.bpf.programs import run_pinned
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record import libbpf, machine
+from lkst.live import machine
+from lkst.live.recorder import Recorder
 from lkst.record.actions import Actions, format_actions
 from lkst.record.buffers import make_spare
 from lkst.record.expression import Clause, Term
 from lkst.record.masks import find_loaded, load_maskset, unload
 from lkst.record.masktext import Maskset
 from lkst.record.names import check_name, nearest
-from lkst.record.pins import Recorder
 from lkst.record.steering import rewire
 
 __all__ = (
@@ -244,7 +245,7 @@ def keep_time(recorder: Recorder) -> None:
         check_timers(recorder)
     control.period = wanted
     if wanted:
-        machine.on_each_cpu(lambda: libbpf.run_pinned(recorder.pins / "run" / "lkst_tick"))
+        machine.on_each_cpu(lambda: run_pinned(recorder.pins / "run" / "lkst_tick"))
 
 
 def has_timers(recorder: Recorder) -> bool:

@@ -19,11 +19,13 @@ import tempfile
 
 from lkst.abi import layout
 from lkst.abi.control import Control
+from lkst.bpf.libbpf import BPFError, pinned
+from lkst.bpf.object import Object
+from lkst.bpf.programs import program_by_id
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record import libbpf
+from lkst.live.recorder import Recorder
 from lkst.record.masks import loaded_masksets
 from lkst.record.names import check_name, nearest
-from lkst.record.pins import Recorder
 from lkst.record.programs import object_path, pin_name, programs_of, sections
 from lkst.util.files import replacing
 
@@ -114,7 +116,7 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
             object_ = Path(scratch, "handler.bpf.o")
             compile_handler(file, object_)
         # Whether the kernel would have it is seen with a program that is always loaded.
-        with libbpf.pinned(recorder.pins / "run" / "lkst_start") as target:
+        with pinned(recorder.pins / "run" / "lkst_start") as target:
             _open(recorder.pins, object_, target, number).close()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(folder / f"{name}{_SUFFIX}") as new:
@@ -148,9 +150,9 @@ def register_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
         user.text = name.encode()
 
 
-def _open(pins: Path, object_: Path, target: int, number: int) -> libbpf.Object:
+def _open(pins: Path, object_: Path, target: int, number: int) -> Object:
     """Load a handler in the place of a function of a program, without attaching it."""
-    bpf = libbpf.Object(object_)
+    bpf = Object(object_)
     try:
         if list(bpf.programs()) != [_PROGRAM]:
             raise Usage(f"{object_}: is no handler: see recorder/handler.h")
@@ -182,7 +184,7 @@ def wire_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
     for number in names:
         for event_name in events_of(recorder, number):
             if programs is None:
-                with libbpf.Object(object_path()) as bpf:
+                with Object(object_path()) as bpf:
                     programs = list(sections(bpf))
             event = next(e for e in recorder.catalogue.events.values() if e.name == event_name)
             own = programs_of(event, programs)
@@ -197,10 +199,10 @@ def wire_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
         path = folder / f"{names[number]}{_SUFFIX}"
         if not path.exists():
             raise NotFound(f"the handler {names[number]!r} has lost its file {path}")
-        with libbpf.program_by_id(prog_id) as target:
+        with program_by_id(prog_id) as target:
             try:
                 bpf = _open(recorder.pins, path, target, number)
-            except libbpf.BPFError as error:
+            except BPFError as error:
                 raise LkstError(
                     f"the handler {names[number]!r} cannot be set for {pin.partition('-')[0]}:"
                     f" {error}"

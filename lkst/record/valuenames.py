@@ -25,7 +25,7 @@ from lkst.abi.kernel_constants import (
     SOFTIRQS,
 )
 from lkst.abi.signals import code_name, signal_name
-from lkst.record.btf import read_enums
+from lkst.bpf.btf import read_enums
 
 __all__ = ("LiveNames", "read_symbols", "read_syscalls")
 

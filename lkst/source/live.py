@@ -17,8 +17,8 @@ from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header
 from lkst.decode.image import Buffer, Image
 from lkst.errors import LkstError
-from lkst.record import machine
-from lkst.record.pins import BufferMap, Recorder
+from lkst.live import machine
+from lkst.live.recorder import BufferMap, Recorder
 from lkst.trace.build import build_trace
 from lkst.trace.facts import ClockReading, Facts, Names
 from lkst.trace.trace import Trace

@@ -11,9 +11,9 @@ import time
 from bench.result import Result
 import numpy as np
 
+from lkst.live.recorder import Recorder
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import Handler, Maskset, built_in
-from lkst.record.pins import Recorder
 from lkst.record.recorder import start, stop
 from lkst.record.steering import keep_maskset, steer, use_maskset
 from lkst.source.live import open_live

@@ -11,8 +11,8 @@ import subprocess
 import tempfile
 from typing import Any
 
-from lkst.record import libbpf
-from lkst.record.btf import TYPEDEF, open_btf
+from lkst.bpf.btf import TYPEDEF, open_btf
+from lkst.bpf.object import Object
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import Handler, Maskset
 from lkst.record.programs import object_path, programs_of, sections
@@ -85,7 +85,7 @@ def bpf_program(object_: Path, kind: str, hooks: Sequence[str]) -> Iterator[None
     """Attach one kind of the programs of floor.bpf.c."""
     wanted = {f"{kind}__{hook}" for hook in hooks}
     with contextlib.ExitStack() as stack:
-        bpf = stack.enter_context(libbpf.Object(object_))
+        bpf = stack.enter_context(Object(object_))
         for name in list(bpf.programs()):
             bpf.set_autoload(name, name in wanted)
         if kind != "ringbuf":
@@ -118,7 +118,7 @@ def ftrace(events: Iterable[str]) -> Iterator[None]:
 
 def hooks_of(maskset: Maskset) -> list[str]:
     """Name the tracepoints of this kernel that the events of a maskset come from."""
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         found = sections(bpf)
     hooks = {
         found[program].partition("/")[2]

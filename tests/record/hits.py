@@ -92,7 +92,7 @@ def calls(count: int, cpu: int) -> None:
 
 def objects() -> list[int]:
     """Count the kernel's BPF programs, maps and links."""
-    from lkst.record.libbpf import library
+    from lkst.bpf.libbpf import library
 
     counts = []
     for kind in ("prog", "map", "link"):

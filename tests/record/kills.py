@@ -18,7 +18,8 @@ from typing import Any
 
 from lkst.abi import layout
 from lkst.abi.control import active_maskset, name_of
-from lkst.record import libbpf
+from lkst.bpf.maps import look_up
+from lkst.live.recorder import PINS, Recorder
 from lkst.record.actions import parse_actions
 from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
@@ -32,7 +33,6 @@ from lkst.record.buffers import (
 from lkst.record.mark import write_mark
 from lkst.record.masks import loaded_masksets
 from lkst.record.masktext import Handler, Maskset
-from lkst.record.pins import PINS, Recorder
 from lkst.record.steering import steer, use_maskset
 from lkst.record.triggers import list_triggers, remove_trigger
 from lkst.util.units import parse_rate
@@ -94,7 +94,7 @@ def check(marks: list[str]) -> None:
         assert layout.BUFFER_STATES[control.buffer[control.into].state] == "written"
         # The first one is a map that the programs know by itself.
         for number in set(maps) - {control.home}:
-            assert libbpf.look_up(PINS / "buffers", number) == control.buffer[number].map_id
+            assert look_up(PINS / "buffers", number) == control.buffer[number].map_id
         pins = {path.name for path in (PINS / "rings").iterdir()}
         assert pins == set(map(str, maps)), pins
         loaded = loaded_masksets(control)

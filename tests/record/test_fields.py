@@ -13,10 +13,10 @@ import subprocess
 import pytest
 
 from lkst.abi import layout
+from lkst.bpf import btf as kinds
+from lkst.bpf.btf import Btf, open_btf
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.errors import Usage
-from lkst.record import btf as kinds
-from lkst.record.btf import Btf, open_btf
 from lkst.record.expression import compile_expression
 from lkst.record.fetchcode import (
     ELAPSED,

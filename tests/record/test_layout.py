@@ -12,7 +12,7 @@ import pytest
 
 from drgn_plugins.lkst_btf import BTF
 from lkst.abi import control, layout
-from lkst.record import libbpf
+from lkst.bpf.object import Object
 from lkst.record.built import built_catalogue
 from lkst.record.masktext import built_in
 from lkst.trace.filters import match_events
@@ -126,7 +126,7 @@ def test_fields_are_aligned() -> None:
 
 def test_every_hook_is_a_program() -> None:
     hooks = {event.hook for event in built_catalogue().events.values() if event.hook}
-    with libbpf.Object(OBJECT) as bpf:
+    with Object(OBJECT) as bpf:
         assert hooks <= set(bpf.programs())
         kinds = {bpf.section(hook).partition("/")[0] for hook in hooks}
     assert kinds == {"tp_btf", "raw_tp", "fentry", "fexit"}

@@ -9,8 +9,8 @@ import pytest
 
 from lkst.abi.control import Control
 from lkst.errors import LkstError
+from lkst.live.recorder import Recorder
 from lkst.record.built import built_catalogue
-from lkst.record.pins import Recorder
 
 
 def opened(control_size: int) -> Recorder:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Which programs are attached, and in which order."""
 
-from lkst.record import libbpf
+from lkst.bpf.object import Object
 from lkst.record.built import built_catalogue
 from lkst.record.programs import _attach_order, object_path, programs_of, sections
 
@@ -9,7 +9,7 @@ from lkst.record.programs import _attach_order, object_path, programs_of, sectio
 def test_names_are_recorded_before_all_else() -> None:
     """A thread that runs once, when all is attached, is named by the switch away from it."""
     catalogue = built_catalogue()
-    with libbpf.Object(object_path()) as bpf:
+    with Object(object_path()) as bpf:
         hooks = sections(bpf)
     wanted: dict[str, list[int]] = {}
     for event in catalogue.events.values():

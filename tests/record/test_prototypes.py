@@ -14,7 +14,7 @@ from dumps import ABSENT, Dump
 import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
-from lkst.record import libbpf
+from lkst.bpf.object import Object
 from lkst.record.built import built_catalogue
 
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
@@ -160,7 +160,7 @@ def prototype(prog: Program, section: str) -> str:
 
 def test_prototypes(story: Dump, prog: Program) -> None:
     hooks = {event.hook for event in built_catalogue().events.values() if event.hook}
-    with libbpf.Object(OBJECT) as bpf:
+    with Object(OBJECT) as bpf:
         hooks |= {name for name in bpf.programs() if name.startswith("instead__")}
         sections = {hook: bpf.section(hook) for hook in hooks}
     found, absent = set(), set()

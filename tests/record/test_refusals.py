@@ -7,7 +7,7 @@ import platform
 
 import pytest
 
-from lkst.record.refusals import Policy, explain, no_functions, read_policy
+from lkst.bpf.refusals import Policy, explain, no_functions, read_policy
 
 ALL = (1 << 41) - 1
 CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 21, 38, 39

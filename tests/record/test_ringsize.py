@@ -5,7 +5,7 @@ import pytest
 
 from lkst.abi import layout
 from lkst.errors import Usage
-from lkst.record import machine
+from lkst.live import machine
 from lkst.record.buffers import USUAL_RING, fitting_ring, nr_slots_of
 
 MIB = 1 << 20

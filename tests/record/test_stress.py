@@ -27,7 +27,7 @@ import time
 
 from lkst.abi import layout
 from lkst.record.masktext import Handler, Maskset
-from lkst.record.pins import Recorder
+from lkst.live.recorder import Recorder
 from lkst.record.recorder import start
 from lkst.source.live import live_facts, read_image
 from lkst.trace.build import build_trace

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from lkst.abi.kernel_constants import TASK_PREEMPTED
+from lkst.bpf.btf import read_enums
 from lkst.decode.catalogue import Catalogue
-from lkst.record.btf import read_enums
 from lkst.record.expression import compile_expression
 from lkst.record.valuenames import LiveNames, read_symbols, read_syscalls
 from lkst.replay.numbers import NAMERS

@@ -24,7 +24,7 @@ from pathlib import Path
 from lkst.decode.stretch import cut_stretch
 from lkst.record import buffers
 from lkst.record.masktext import Handler, Maskset, built_in
-from lkst.record.pins import Recorder
+from lkst.live.recorder import Recorder
 from lkst.record.built import built_catalogue
 from lkst.record.recorder import start
 from lkst.record.steering import steer

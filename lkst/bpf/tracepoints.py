@@ -10,7 +10,7 @@ an NMI is a WARN (``__DO_TRACE()`` in include/linux/tracepoint.h), and with
 program runs, so the only remedy is to leave such a tracepoint disabled.
 """
 
-from lkst.record import btf
+from lkst.bpf import btf
 
 __all__ = ("is_unsafe",)
 

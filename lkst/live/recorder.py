@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Pins
-----
+The recorder that runs
+----------------------
 
-Where a recorder is pinned, and the recorder that is.
+Where it is pinned, and what is read and changed through its pins.
 
 ``/sys/fs/bpf/lkst`` holds
 
@@ -27,9 +27,11 @@ from typing import NamedTuple
 
 from lkst.abi import layout
 from lkst.abi.control import Control, prog_ids, read_control
+from lkst.bpf.libbpf import BPFError, pinned
+from lkst.bpf.maps import map_id, map_pinned
+from lkst.bpf.programs import programs_named, recursion_misses
 from lkst.decode.catalogue import Catalogue, Event, Header, parse_catalogue, parse_event
 from lkst.errors import Damaged, LkstError, NotFound
-from lkst.record import libbpf
 
 __all__ = ("PINS", "BufferMap", "Recorder", "no_recorder", "remove_pins")
 
@@ -40,8 +42,8 @@ _MAPPED = ("catalogue", "control", "cpus", "counts")
 
 def no_recorder() -> NotFound:
     """Return an error that says that none runs here, or where one may be."""
-    with contextlib.suppress(libbpf.BPFError):
-        if libbpf.programs_named("lkst_start"):
+    with contextlib.suppress(BPFError):
+        if programs_named("lkst_start"):
             return NotFound(
                 f"no recorder is pinned at {PINS}, but one runs: it is being started, or pinned in"
                 " a BPF file system that is not seen here (of another mount namespace, or below"
@@ -79,9 +81,7 @@ class Recorder:
         try:
             if not pins.is_dir():
                 raise no_recorder()
-            self._maps = {
-                name: libbpf.map_pinned(pins / name, writable=writable) for name in _MAPPED
-            }
+            self._maps = {name: map_pinned(pins / name, writable=writable) for name in _MAPPED}
         except PermissionError:
             raise LkstError("only root may read the recorder of this machine") from None
         except OSError as error:
@@ -91,8 +91,8 @@ class Recorder:
         self.removed: dict[int, Event] = {}
         self._take(parse_catalogue(self._maps["catalogue"][:]))
         self.header: Header = self.catalogue.header
-        with libbpf.pinned(pins / "control") as fd:
-            self._id = libbpf.map_id(fd)
+        with pinned(pins / "control") as fd:
+            self._id = map_id(fd)
 
     def __enter__(self) -> "Recorder":
         return self
@@ -196,7 +196,7 @@ class Recorder:
                 continue
             name = buffer.name.decode()
             try:
-                map_ = libbpf.map_pinned(self.pins / "rings" / str(number))
+                map_ = map_pinned(self.pins / "rings" / str(number))
             except OSError as error:
                 raise Damaged(f"the buffer {name!r} is missing: {error}") from None
             size = buffer.nr_slots * layout.SLOT_SIZE * self.header.nr_cpus
@@ -251,8 +251,8 @@ class Recorder:
     def runs(self) -> bool:
         """Whether it is still the one that is pinned."""
         try:
-            with libbpf.pinned(self.pins / "control") as fd:
-                return libbpf.map_id(fd) == self._id
+            with pinned(self.pins / "control") as fd:
+                return map_id(fd) == self._id
         except OSError:
             return False
 
@@ -300,7 +300,7 @@ class Recorder:
     def misses(self) -> dict[int, int]:
         """Count, by event, how often its program was skipped because it was running."""
         programs = prog_ids(self.look())
-        return {event: libbpf.recursion_misses(prog) for event, prog in programs.items()}
+        return {event: recursion_misses(prog) for event, prog in programs.items()}
 
 
 def remove_pins(pins: Path) -> None:

@@ -3,8 +3,8 @@
 Refusals
 --------
 
-Why a kernel lets nobody load the recorder, or one of its programs, in words: the
-policies that forbid it, and the parts of a kernel that are missing.
+Why a kernel refuses to load BPF programs, in words: the policies that forbid it,
+and the parts of a kernel that are missing.
 """
 
 from collections.abc import Sequence

@@ -15,7 +15,7 @@ from pathlib import Path
 import struct
 from typing import NamedTuple
 
-from lkst.record.libbpf import BPFError, library
+from lkst.bpf.libbpf import BPFError, library
 
 __all__ = (
     "ARRAY",
