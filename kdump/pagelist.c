@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The list of the recorder's pages that "lkst start" leaves on the disk, which
- * lkst/record/pages.py describes. Lines of words:
+ * lkst/record/lifecycle/page_list.py describes. Lines of words:
  *
  *	lkst-pages 1
  *	boot UUID

@@ -395,6 +395,6 @@ def _given_trace(source: Source | None) -> Trace | None:
 
 
 def _known_catalogue() -> Catalogue:
-    from lkst.record.built import known_catalogue
+    from lkst.record.programs.catalogue import known_catalogue
 
     return known_catalogue()

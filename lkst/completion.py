@@ -45,7 +45,7 @@ def complete_field(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete a target, or a field of the target that was said."""
-    from lkst.record.probeshow import fields_of
+    from lkst.record.probe.describe import fields_of
 
     words = list(ctx.params.get("words") or ())
     for target in words[:2]:
@@ -60,7 +60,7 @@ def complete_probe(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of a probe."""
-    from lkst.record.probedef import kept_probes
+    from lkst.record.probe.definition import kept_probes
 
     return _items([name for name, _ in kept_probes()], incomplete)
 
@@ -69,7 +69,7 @@ def complete_event(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the name of an event or a category, the last one of a list."""
-    from lkst.record.built import known_catalogue
+    from lkst.record.programs.catalogue import known_catalogue
 
     before, comma, _ = incomplete.rpartition(",")
     try:

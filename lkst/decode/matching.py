@@ -3,22 +3,17 @@
 Finding by name
 ---------------
 
-Events of a catalogue by what a user calls them, and what was perhaps meant where
-nothing has that name.
+Events of a catalogue by what a user calls them.
 """
 
 from collections.abc import Iterable
-import difflib
 from fnmatch import fnmatchcase
 
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import Usage
+from lkst.util.nearest import nearest
 
-__all__ = ("event_names", "match_events", "nearest", "old_names")
-
-# difflib looks at all of so many words in a moment; of more, at those that begin alike.
-_MANY = 4096
-_ALIKE = 3
+__all__ = ("event_names", "match_events", "old_names")
 
 
 def old_names(event: Event) -> list[str]:
@@ -60,17 +55,3 @@ def match_events(
             )
         found |= {event.id: event for event in matching}
     return [found[id_] for id_ in sorted(found)]
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """
-    Say which words were perhaps meant, in upper or lower case.
-
-    :return: ``: did you mean sched_switch, sched_waking?``, or "" if none is near
-    """
-    names = {name.lower(): name for name in words}
-    if len(names) > _MANY:
-        start = word.lower()[:_ALIKE]
-        names = {lower: name for lower, name in names.items() if lower.startswith(start)}
-    near = difflib.get_close_matches(word.lower(), names, cutoff=0.5)
-    return f": did you mean {', '.join(names[name] for name in near)}?" if near else ""

@@ -9,8 +9,8 @@ import time
 
 import click
 
-from lkst.record.actions import parse_actions
-from lkst.record.config import CONFIG, Heartbeat, load_config
+from lkst.record.lifecycle.config import CONFIG, Heartbeat, load_config
+from lkst.record.trigger.actions import parse_actions
 from lkst.util.units import parse_duration, parse_size
 
 __all__ = ("heartbeat_command", "log_command", "watch_command")

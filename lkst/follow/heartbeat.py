@@ -9,10 +9,10 @@ the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
 
 from lkst.errors import LkstError, Usage
 from lkst.live.recorder import Recorder
-from lkst.record.apply import add_from_text
-from lkst.record.config import Heartbeat
-from lkst.record.steering import steer
-from lkst.record.triggers import beat, check_timers, keep_time, list_triggers, remove_trigger
+from lkst.record.lifecycle.config import Heartbeat
+from lkst.record.lifecycle.configured import add_from_text
+from lkst.record.lifecycle.steering import steer
+from lkst.record.trigger.table import beat, check_timers, keep_time, list_triggers, remove_trigger
 from lkst.util.units import format_duration
 
 __all__ = ("NAME", "Beating")

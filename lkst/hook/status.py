@@ -90,7 +90,7 @@ def _hook() -> Iterator[Check]:
 
 def _pages(settings: Settings) -> Check:
     from lkst.live.recorder import Recorder
-    from lkst.record.pages import list_pages
+    from lkst.record.lifecycle.page_list import list_pages
 
     path = page_list(settings)
     try:

@@ -5,7 +5,7 @@ Grabs
 
 A grab is an ELF core with little else in it than a recorder (``kdump/``). The
 lists by which the kernel finds its maps are not in it, but the list of pages by
-which it was taken is (:mod:`lkst.record.pages`), in a note of the name LKST.
+which it was taken is (:mod:`lkst.record.lifecycle.page_list`), in a note of the name LKST.
 """
 
 from collections import defaultdict

@@ -28,7 +28,7 @@ from pathlib import Path
 import re
 
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record.names import nearest
+from lkst.util.nearest import nearest
 
 __all__ = ("FOLDER", "OVER_TIME", "Measure", "find_measure", "find_measures", "parse_measure")
 

@@ -18,7 +18,8 @@ from lkst.bpf.maps import create_array_map, map_id, update_map
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live import machine
 from lkst.live.recorder import Recorder
-from lkst.record.names import check_name, nearest
+from lkst.record.names import check_name
+from lkst.util.nearest import nearest
 
 __all__ = (
     "MAIN",

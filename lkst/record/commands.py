@@ -7,14 +7,14 @@ import click
 
 from lkst.errors import Damaged, NotFound
 from lkst.live.recorder import Recorder
-from lkst.record.apply import apply_config, outdated, start_recorder
 from lkst.record.buffers import USUAL_RING
-from lkst.record.config import CONFIG, Config, load_config
-from lkst.record.health import find_faults
+from lkst.record.lifecycle.config import CONFIG, Config, load_config
+from lkst.record.lifecycle.configured import apply_config, outdated, start_recorder
+from lkst.record.lifecycle.health import find_faults
+from lkst.record.lifecycle.start import stop
+from lkst.record.lifecycle.status import read_status
+from lkst.record.lifecycle.status_text import status_json, status_text
 from lkst.record.mask_commands import open_store
-from lkst.record.recorder import stop
-from lkst.record.status import read_status
-from lkst.record.status_text import status_json, status_text
 from lkst.util.units import parse_size
 
 __all__ = ("start_command", "status_command", "stop_command")

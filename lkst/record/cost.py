@@ -26,10 +26,10 @@ from lkst.bpf.programs import linked_programs, run_statistics, run_time_statisti
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 from lkst.live.recorder import PINS, Recorder, remove_pins
-from lkst.record.masktext import Maskset
-from lkst.record.programs import object_path, programs_of, sections
-from lkst.record.recorder import start
-from lkst.record.userhandlers import register_handlers
+from lkst.record.lifecycle.start import start
+from lkst.record.maskset.text import Maskset
+from lkst.record.programs.attach import object_path, programs_of, sections
+from lkst.record.programs.user_handlers import register_handlers
 
 __all__ = ("Cost", "EventCost", "Run", "measure_cost", "temporary_recorder")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from lkst.errors import LkstError
-from lkst.record.install import install, uninstall
+from lkst.record.lifecycle.install import install, uninstall
 
 __all__ = ("install_command", "uninstall_command")
 

@@ -17,12 +17,7 @@ from lkst.completion import complete_event
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live.recorder import PINS, Recorder
-from lkst.record.built import known_catalogue
-from lkst.record.masks import find_loaded, keep_loaded, loaded_masksets
-from lkst.record.masksets import FOLDER, MasksetStore
-from lkst.record.masktext import Maskset, format_maskset, parse_assignments, parse_maskset
-from lkst.record.programs import Wired
-from lkst.record.steering import (
+from lkst.record.lifecycle.steering import (
     change_maskset,
     keep_maskset,
     locked,
@@ -31,8 +26,13 @@ from lkst.record.steering import (
     steer,
     use_maskset,
 )
-from lkst.record.taskfilter import Filter, merge_filters, parse_filter
-from lkst.record.userhandlers import kept_handlers
+from lkst.record.maskset.filters import Filter, merge_filters, parse_filter
+from lkst.record.maskset.loaded import find_loaded, keep_loaded, loaded_masksets
+from lkst.record.maskset.store import FOLDER, MasksetStore
+from lkst.record.maskset.text import Maskset, format_maskset, parse_assignments, parse_maskset
+from lkst.record.programs.attach import Wired
+from lkst.record.programs.catalogue import known_catalogue
+from lkst.record.programs.user_handlers import kept_handlers
 from lkst.util.files import replacing
 from lkst.util.pager import paged
 

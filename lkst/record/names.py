@@ -9,11 +9,11 @@ What users call things: events that they name, and names that they give.
 import re
 
 from lkst.decode.catalogue import Catalogue, Event
-from lkst.decode.matching import match_events, nearest
+from lkst.decode.matching import match_events
 from lkst.errors import Usage
 from lkst.util.lists import split_list
 
-__all__ = ("HANDLERS", "check_name", "find_events", "nearest")
+__all__ = ("HANDLERS", "check_name", "find_events")
 
 #: Handlers that need no program of the user's.
 HANDLERS = ("off", "record", "stack", "count", "hist")

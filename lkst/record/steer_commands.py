@@ -11,8 +11,6 @@ from tabulate import tabulate
 from lkst.abi import layout
 from lkst.errors import NotFound, Usage
 from lkst.live.recorder import Recorder
-from lkst.record.actions import parse_actions
-from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
     delete_buffer,
     find_buffer,
@@ -23,17 +21,19 @@ from lkst.record.buffers import (
     thaw_buffer,
     use_buffer,
 )
+from lkst.record.lifecycle.configured import add_from_text
+from lkst.record.lifecycle.steering import change_maskset, steer, use_maskset
 from lkst.record.mark import write_mark
 from lkst.record.mask_commands import open_store, tell
-from lkst.record.masktext import parse_assignments
-from lkst.record.steering import change_maskset, steer, use_maskset
-from lkst.record.triggers import TriggerStatus, list_triggers, remove_trigger
-from lkst.record.userhandlers import (
+from lkst.record.maskset.text import parse_assignments
+from lkst.record.programs.user_handlers import (
     events_of,
     load_handler,
     loaded_handlers,
     unload_handler,
 )
+from lkst.record.trigger.actions import parse_actions
+from lkst.record.trigger.table import TriggerStatus, list_triggers, remove_trigger
 from lkst.util.units import format_duration, parse_rate, parse_size
 
 __all__ = ("buffer_command", "handler_command", "mark_command", "trigger_command")

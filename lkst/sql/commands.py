@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from lkst.commands import newest, told_status
-from lkst.decode.matching import nearest
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.source.host import Host
 from lkst.source.source import Source, take_source
@@ -16,6 +15,7 @@ from lkst.sql.schema import schema_json, schema_text
 from lkst.sql.view import View
 from lkst.sql.views import VIEWS
 from lkst.sql.write import FORMATS, check_output, put
+from lkst.util.nearest import nearest
 from lkst.util.pager import paged
 
 if TYPE_CHECKING:

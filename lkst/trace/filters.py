@@ -16,12 +16,13 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.decode.matching import match_events, nearest
+from lkst.decode.matching import match_events
 from lkst.decode.sieve import Sieve, all_of, by_cpu, by_event, by_pid
 from lkst.errors import Usage
 from lkst.trace.tasks import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.lists import parse_cpus, parse_pids
+from lkst.util.nearest import nearest
 from lkst.util.quoting import matches, split_patterns
 
 __all__ = (

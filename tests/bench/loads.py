@@ -27,8 +27,8 @@ from bench.ways import (
     tools,
 )
 
-from lkst.record.built import built_catalogue
-from lkst.record.masktext import built_in
+from lkst.record.maskset.text import built_in
+from lkst.record.programs.catalogue import built_catalogue
 
 __all__ = ("measure",)
 

@@ -21,9 +21,9 @@ import time
 from bench.ways import Way, mounted, recorder
 
 from lkst.errors import LkstError
-from lkst.record.probedef import Probe
-from lkst.record.probes import add_probe, remove_probe
-from lkst.record.steering import steer
+from lkst.record.lifecycle.steering import steer
+from lkst.record.probe.definition import Probe
+from lkst.record.probe.registry import add_probe, remove_probe
 
 __all__ = ("PROBES", "Taken", "compare")
 

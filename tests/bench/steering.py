@@ -12,10 +12,10 @@ from bench.result import Result
 import numpy as np
 
 from lkst.live.recorder import Recorder
-from lkst.record.built import built_catalogue
-from lkst.record.masktext import Handler, Maskset, built_in
-from lkst.record.recorder import start, stop
-from lkst.record.steering import keep_maskset, steer, use_maskset
+from lkst.record.lifecycle.start import start, stop
+from lkst.record.lifecycle.steering import keep_maskset, steer, use_maskset
+from lkst.record.maskset.text import Handler, Maskset, built_in
+from lkst.record.programs.catalogue import built_catalogue
 from lkst.source.live import open_live
 from lkst.state.tables import table
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from lkst.bpf.btf import TYPEDEF, open_btf
 from lkst.bpf.object import Object
-from lkst.record.built import built_catalogue
-from lkst.record.masktext import Handler, Maskset
-from lkst.record.programs import object_path, programs_of, sections
-from lkst.record.recorder import start, stop
+from lkst.record.lifecycle.start import start, stop
+from lkst.record.maskset.text import Handler, Maskset
+from lkst.record.programs.attach import object_path, programs_of, sections
+from lkst.record.programs.catalogue import built_catalogue
 
 __all__ = (
     "Way",

@@ -4,7 +4,7 @@
 from synthetic import EventSpec, FieldSpec, Synthetic
 
 from lkst.decode.catalogue import parse_catalogue
-from lkst.record.probecode import pack_entry
+from lkst.record.probe.program import pack_entry
 from lkst.replay.machine import replay_jsonl
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Enums, Facts, Names

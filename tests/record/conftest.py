@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from lkst.decode.catalogue import Catalogue, Event, Field
-from lkst.record.built import built_catalogue
+from lkst.record.programs.catalogue import built_catalogue
 
 #: An event of a delay, whether the recorder has such ones or not.
 DELAY = Event(

@@ -114,10 +114,10 @@ def settled(before: list[int]) -> list[int]:
 
 
 def churn(count: int, target: Path) -> None:
+    from lkst.record.lifecycle.steering import steer
     from lkst.record.mask_commands import open_store
-    from lkst.record.probedef import Probe
-    from lkst.record.probes import add_probe, remove_probe, said_by
-    from lkst.record.steering import steer
+    from lkst.record.probe.definition import Probe
+    from lkst.record.probe.registry import add_probe, remove_probe, said_by
 
     probes = [
         Probe("churn_a", "vfs_read", ("count", "file->f_inode->i_ino")),

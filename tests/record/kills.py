@@ -20,8 +20,6 @@ from lkst.abi import layout
 from lkst.abi.control import active_maskset, name_of
 from lkst.bpf.maps import look_up
 from lkst.live.recorder import PINS, Recorder
-from lkst.record.actions import parse_actions
-from lkst.record.apply import add_from_text
 from lkst.record.buffers import (
     delete_buffer,
     list_buffers,
@@ -30,11 +28,13 @@ from lkst.record.buffers import (
     resize_buffer,
     use_buffer,
 )
+from lkst.record.lifecycle.configured import add_from_text
+from lkst.record.lifecycle.steering import steer, use_maskset
 from lkst.record.mark import write_mark
-from lkst.record.masks import loaded_masksets
-from lkst.record.masktext import Handler, Maskset
-from lkst.record.steering import steer, use_maskset
-from lkst.record.triggers import list_triggers, remove_trigger
+from lkst.record.maskset.loaded import loaded_masksets
+from lkst.record.maskset.text import Handler, Maskset
+from lkst.record.trigger.actions import parse_actions
+from lkst.record.trigger.table import list_triggers, remove_trigger
 from lkst.util.units import parse_rate
 
 KILLS = 8

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 import pytest
 
 from lkst.errors import Usage
-from lkst.record.actions import Actions, format_actions, parse_actions
+from lkst.record.trigger.actions import Actions, format_actions, parse_actions
 from lkst.util.units import Rate, format_duration, format_rate, parse_duration, parse_rate
 
 SECOND = 10**9

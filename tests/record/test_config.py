@@ -10,9 +10,8 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, Usage
-from lkst.record.actions import Actions
 from lkst.record.buffers import USUAL_RING
-from lkst.record.config import (
+from lkst.record.lifecycle.config import (
     DEFAULT_CONFIG_TEXT,
     Buffer,
     Config,
@@ -22,8 +21,9 @@ from lkst.record.config import (
     load_config,
     parse_config,
 )
-from lkst.record.expression import compile_expression
-from lkst.record.valuenames import LiveNames
+from lkst.record.trigger.actions import Actions
+from lkst.record.trigger.compile import compile_expression
+from lkst.record.trigger.value_names import LiveNames
 from lkst.util.units import Rate
 
 SECOND = 10**9

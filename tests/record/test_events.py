@@ -17,7 +17,7 @@ import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
 from lkst.locate.dmesg import read_dmesg
-from lkst.record.built import built_catalogue
+from lkst.record.programs.catalogue import built_catalogue
 
 Record = dict[str, Any]
 

@@ -10,7 +10,7 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import Usage
-from lkst.record.expression import (
+from lkst.record.trigger.compile import (
     MAX_CLAUSES,
     MAX_TERMS,
     Clause,
@@ -18,8 +18,8 @@ from lkst.record.expression import (
     compile_expression,
     normalised,
 )
-from lkst.record.syntax import And, Comparison, Node, Not, Or, parse
-from lkst.record.valuenames import LiveNames
+from lkst.record.trigger.syntax import And, Comparison, Node, Not, Or, parse
+from lkst.record.trigger.value_names import LiveNames
 
 NAMES = LiveNames()
 

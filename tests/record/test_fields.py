@@ -17,8 +17,8 @@ from lkst.bpf import btf as kinds
 from lkst.bpf.btf import Btf, open_btf
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.errors import Usage
-from lkst.record.expression import compile_expression
-from lkst.record.fetchcode import (
+from lkst.record.probe.access_path import Signature, Typed
+from lkst.record.probe.codegen import (
     ELAPSED,
     INSN,
     Words,
@@ -28,10 +28,10 @@ from lkst.record.fetchcode import (
     keep_code,
     place_fields,
 )
-from lkst.record.fieldsyntax import parse_field
-from lkst.record.fieldtypes import members_behind, shapes_of, type_field
-from lkst.record.fieldway import Signature, Typed
-from lkst.record.valuenames import LiveNames
+from lkst.record.probe.expr_parser import parse_field
+from lkst.record.probe.field_types import members_behind, shapes_of, type_field
+from lkst.record.trigger.compile import compile_expression
+from lkst.record.trigger.value_names import LiveNames
 
 SOURCE = """
 typedef unsigned short __be16;

@@ -13,8 +13,8 @@ from dumps import Run
 import pytest
 
 from lkst.errors import LkstError
-from lkst.record.config import Config, load_config
-from lkst.record.install import UNITS, Unit, unit_text
+from lkst.record.lifecycle.config import Config, load_config
+from lkst.record.lifecycle.install import UNITS, Unit, unit_text
 
 
 def test_installed_once_and_removed(lkst: Run, tmp_path: Path) -> None:

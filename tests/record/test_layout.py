@@ -13,8 +13,8 @@ import pytest
 from drgn_plugins.lkst_btf import BTF
 from lkst.abi import control, layout
 from lkst.bpf.object import Object
-from lkst.record.built import built_catalogue
-from lkst.record.masktext import built_in
+from lkst.record.maskset.text import built_in
+from lkst.record.programs.catalogue import built_catalogue
 from lkst.trace.filters import match_events
 
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))

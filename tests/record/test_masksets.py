@@ -10,8 +10,8 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record.masksets import MasksetStore
-from lkst.record.masktext import Filter, Handler, Maskset
+from lkst.record.maskset.store import MasksetStore
+from lkst.record.maskset.text import Filter, Handler, Maskset
 
 WEB = Maskset("web", {"sched_switch": Handler("record")}, Filter(comms=("nginx*",)))
 

@@ -9,7 +9,8 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import Usage
-from lkst.record.masktext import (
+from lkst.record.maskset.filters import comm_bytes, format_filter, merge_filters, parse_filter
+from lkst.record.maskset.text import (
     Filter,
     Handler,
     Maskset,
@@ -20,7 +21,6 @@ from lkst.record.masktext import (
     parse_maskset,
     parse_masksets,
 )
-from lkst.record.taskfilter import comm_bytes, format_filter, merge_filters, parse_filter
 from lkst.trace.tasks import decode_comm
 from lkst.util.printable import comm_word
 

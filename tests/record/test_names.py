@@ -7,7 +7,8 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import Usage
-from lkst.record.names import check_name, find_events, nearest
+from lkst.record.names import check_name, find_events
+from lkst.util.nearest import nearest
 
 
 def found(catalogue: Catalogue, pattern: str) -> list[str]:

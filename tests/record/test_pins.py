@@ -10,7 +10,7 @@ import pytest
 from lkst.abi.control import Control
 from lkst.errors import LkstError
 from lkst.live.recorder import Recorder
-from lkst.record.built import built_catalogue
+from lkst.record.programs.catalogue import built_catalogue
 
 
 def opened(control_size: int) -> Recorder:

@@ -8,13 +8,13 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.errors import LkstError, NotFound, Usage
-from lkst.record.config import parse_config
-from lkst.record.handlers import OFF_PROBE, Handler
-from lkst.record.masksets import MasksetStore
-from lkst.record.masktext import built_in, format_maskset, parse_assignments, parse_maskset
-from lkst.record.probedef import Probe, check_probe, delete_probe, kept_probes, save_probe
-from lkst.record.probes import said_by
-from lkst.record.target import parse_target
+from lkst.record.lifecycle.config import parse_config
+from lkst.record.maskset.handlers import OFF_PROBE, Handler
+from lkst.record.maskset.store import MasksetStore
+from lkst.record.maskset.text import built_in, format_maskset, parse_assignments, parse_maskset
+from lkst.record.probe.definition import Probe, check_probe, delete_probe, kept_probes, save_probe
+from lkst.record.probe.registry import said_by
+from lkst.record.probe.target import parse_target
 
 PROBE = Probe(
     "reads",

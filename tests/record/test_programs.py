@@ -2,8 +2,8 @@
 """Which programs are attached, and in which order."""
 
 from lkst.bpf.object import Object
-from lkst.record.built import built_catalogue
-from lkst.record.programs import _attach_order, object_path, programs_of, sections
+from lkst.record.programs.attach import _attach_order, object_path, programs_of, sections
+from lkst.record.programs.catalogue import built_catalogue
 
 
 def test_names_are_recorded_before_all_else() -> None:

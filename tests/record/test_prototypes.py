@@ -15,7 +15,7 @@ import pytest
 
 from drgn_plugins.lkst_btf import attach_btf
 from lkst.bpf.object import Object
-from lkst.record.built import built_catalogue
+from lkst.record.programs.catalogue import built_catalogue
 
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
 

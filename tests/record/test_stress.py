@@ -26,9 +26,9 @@ import sys
 import time
 
 from lkst.abi import layout
-from lkst.record.masktext import Handler, Maskset
+from lkst.record.maskset.text import Handler, Maskset
 from lkst.live.recorder import Recorder
-from lkst.record.recorder import start
+from lkst.record.lifecycle.start import start
 from lkst.source.live import live_facts, read_image
 from lkst.trace.build import build_trace
 

@@ -8,8 +8,8 @@ import pytest
 from lkst.abi.kernel_constants import TASK_PREEMPTED
 from lkst.bpf.btf import read_enums
 from lkst.decode.catalogue import Catalogue
-from lkst.record.expression import compile_expression
-from lkst.record.valuenames import LiveNames, read_symbols, read_syscalls
+from lkst.record.trigger.compile import compile_expression
+from lkst.record.trigger.value_names import LiveNames, read_symbols, read_syscalls
 from lkst.replay.numbers import NAMERS
 from lkst.trace.facts import Names
 

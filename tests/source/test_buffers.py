@@ -23,11 +23,11 @@ from pathlib import Path
 
 from lkst.decode.stretch import cut_stretch
 from lkst.record import buffers
-from lkst.record.masktext import Handler, Maskset, built_in
+from lkst.record.maskset.text import Handler, Maskset, built_in
 from lkst.live.recorder import Recorder
-from lkst.record.built import built_catalogue
-from lkst.record.recorder import start
-from lkst.record.steering import steer
+from lkst.record.programs.catalogue import built_catalogue
+from lkst.record.lifecycle.start import start
+from lkst.record.lifecycle.steering import steer
 from lkst.source.live import live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, save_image
 from lkst.trace.build import build_trace

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+The recorder's configuration
+----------------------------
+
+What ``lkst start`` sets up when nobody says otherwise: ``/etc/lkst/lkst.toml``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lkst.errors import LkstError, Usage
+from lkst.record.names import check_name
+from lkst.record.probe.definition import Probe, check_event_name, read_probe
+from lkst.record.trigger.actions import MIN_DURATION, Actions, parse_actions
+from lkst.record.trigger.syntax import normalised, parse
+from lkst.util.toml_table import Table, parse_table
+from lkst.util.units import Rate, parse_duration, parse_rate, parse_size
+
+__all__ = (
+    "CONFIG",
+    "DEFAULT_CONFIG_TEXT",
+    "Buffer",
+    "Config",
+    "Heartbeat",
+    "Trigger",
+    "UserHandler",
+    "load_config",
+    "parse_config",
+)
+
+CONFIG = Path("/etc/lkst/lkst.toml")
+
+_SECOND = 10**9
+# Sizes that make sense have fewer characters.
+_MAX_SIZE = 30
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A further set of rings, to switch to."""
+
+    name: str
+    #: Of each CPU's ring, in bytes.
+    size: int
+
+
+@dataclass(frozen=True)
+class Trigger:
+    """A condition, and what to do when it holds."""
+
+    name: str
+    #: For :func:`lkst.record.trigger.compile.compile_expression`; only its syntax was checked.
+    when: str
+    do: Actions
+    #: None: each time.
+    at_most: Rate | None = None
+
+
+@dataclass(frozen=True)
+class UserHandler:
+    """A handler that the user has written."""
+
+    name: str
+    #: Its BPF object.
+    file: Path
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """A sign of life of user space, and what to do when it stays away."""
+
+    #: How often it is given, in ns.
+    every: int = 1 * _SECOND
+    #: After how long it is missed, in ns.
+    miss: int = 5 * _SECOND
+    do: Actions = field(default_factory=lambda: Actions(notify=True))
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file."""
+
+    maskset: str = "default"
+    #: Of each CPU's ring, in bytes; None: the usual size, or what fits into the memory.
+    size: int | None = None
+    #: Where the rings of a recorder that is stopped or replaced are saved; None: nowhere.
+    save_old: Path | None = Path("/var/lib/lkst")
+    buffers: tuple[Buffer, ...] = ()
+    triggers: tuple[Trigger, ...] = ()
+    handlers: tuple[UserHandler, ...] = ()
+    probes: tuple[Probe, ...] = ()
+    #: None: there is none.
+    heartbeat: Heartbeat | None = None
+
+
+DEFAULT_CONFIG_TEXT = """\
+# What "lkst start" sets up. A line that begins with "#" and no space behind it
+# shows what is the case anyway, or what could be; without the "#" it counts.
+
+# Which events are recorded, and how: see "lkst mask".
+#maskset = "default"
+
+# Of each CPU's ring. Unless it is set: 1M, or less if rings of all possible CPUs would
+# take too much memory.
+#size = "1M"
+
+# Where the rings of a recorder that is stopped or replaced are saved; "": nowhere.
+#save_old = "/var/lib/lkst"
+
+# Further buffers, to which a trigger's action "switch" goes.
+#[[buffer]]
+#name = "spare"
+#size = "1M"
+
+# Handlers of your own: compiled BPF objects.
+#[[handler]]
+#name = "mine"
+#file = "/etc/lkst/handlers/mine.bpf.o"
+
+# Events of your own: see "lkst probe add".
+#[[probe]]
+#name = "reads"
+#target = "vfs_read"
+#fields = ["count", "file->f_path.dentry->d_name.name:str", "ret"]
+#return = true
+#stack = false
+#if = "count > 4096"
+#limit = 1000
+
+# What to do when something happens. "do" is one or several of: notify, stack,
+# switch, freeze, freeze after 2000, mask=NAME, mask=NAME for 5s.
+#[[trigger]]
+#name = "oom"
+#when = "mark_victim"
+#do = "notify, mask=all for 5s"
+#at_most = "10/s"
+
+# A sign of life of user space, and what to do when it stays away.
+#[heartbeat]
+#every = "1s"
+#miss = "5s"
+#do = "notify"
+"""
+
+
+def load_config(path: Path = CONFIG) -> Config:
+    """
+    Read the configuration; where there is no file, the defaults.
+
+    :raises Usage: one line for each key that is wrong
+    :raises LkstError: if the file cannot be read
+    """
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return Config()
+    except UnicodeDecodeError:
+        raise Usage(f"{path}: is no text") from None
+    except OSError as error:
+        raise LkstError(f"{path}: {error.strerror}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """
+    Read a configuration.
+
+    :param where: what the text is called in messages: a file
+    :raises Usage: one line for each key that is wrong
+    """
+    return parse_table(text, where, _read_config)
+
+
+def _read_config(table: Table) -> Config | None:
+    default = Config()
+    maskset = table.text("maskset", _name("maskset"), default.maskset)
+    size = table.text("size", _size)
+    save_old = table.text("save_old", _folder, str(default.save_old))
+    buffers = table.tables("buffer", _read_buffer)
+    triggers = table.tables("trigger", _read_trigger)
+    handlers = table.tables("handler", _read_handler)
+    probes = table.tables("probe", _read_probe)
+    heartbeat = table.table("heartbeat", _read_heartbeat)
+    if maskset is None or save_old is None:
+        return None
+    old = Path(save_old) if save_old else None
+    return Config(maskset, size, old, buffers, triggers, handlers, probes, heartbeat)
+
+
+def _read_buffer(table: Table) -> Buffer | None:
+    name = table.text("name", _name("buffer"))
+    size = table.text("size", _size)
+    table.need("name", "size")
+    return None if name is None or size is None else Buffer(name, size)
+
+
+def _read_trigger(table: Table) -> Trigger | None:
+    name = table.text("name", _name("trigger"))
+    when = table.text("when", _condition)
+    do = table.text("do", parse_actions)
+    at_most = table.text("at_most", parse_rate)
+    table.need("name", "when", "do")
+    return None if name is None or when is None or do is None else Trigger(name, when, do, at_most)
+
+
+def _read_handler(table: Table) -> UserHandler | None:
+    name = table.text("name", _name("handler"))
+    file = table.text("file", _file)
+    table.need("name", "file")
+    return None if name is None or file is None else UserHandler(name, file)
+
+
+def _read_probe(table: Table) -> Probe | None:
+    name = table.text("name", check_event_name)
+    table.need("name")
+    return None if name is None else read_probe(name, table)
+
+
+def _read_heartbeat(table: Table) -> Heartbeat | None:
+    default = Heartbeat()
+    every = table.text("every", _duration, default.every)
+    miss = table.text("miss", _duration, default.miss)
+    do = table.text("do", parse_actions, default.do)
+    if every is None or miss is None or do is None:
+        return None
+    if miss <= every:
+        table.wrong("miss", "is not longer than 'every': it would always be missed")
+    return Heartbeat(every, miss, do)
+
+
+def _name(kind: str) -> Callable[[str], str]:
+    return lambda text: check_name(kind, text)
+
+
+def _size(text: str) -> int:
+    if len(text) > _MAX_SIZE:
+        raise Usage("this is no size: say 512K, 1M, 1G")
+    size = parse_size(text)
+    if not size:
+        raise Usage("0 bytes hold nothing")
+    return size
+
+
+def _duration(text: str) -> int:
+    return parse_duration(text, MIN_DURATION)
+
+
+def _condition(text: str) -> str:
+    parse(text)
+    return normalised(text)
+
+
+def _folder(text: str) -> str:
+    return str(_file(text)) if text else ""
+
+
+def _file(text: str) -> Path:
+    path = Path(text)
+    if not path.is_absolute() or "\0" in text:
+        raise Usage(f"{text!r} is no path from the root: say /...")
+    return path

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Health
+------
+
+Whether the recorder of this machine is what it should be.
+"""
+
+import stat
+import time
+
+import lkst
+from lkst.abi import layout
+from lkst.abi.control import Control, event_state, name_of
+from lkst.bpf.object import Object
+from lkst.errors import LkstError
+from lkst.live.recorder import Recorder
+from lkst.record.lifecycle.config import CONFIG, load_config
+from lkst.record.programs.attach import (
+    MAP_OF_TICK,
+    OPTIONAL,
+    RUN,
+    object_path,
+    pin_name,
+    programs_of,
+    sections,
+)
+from lkst.record.programs.refused import read_reasons
+from lkst.record.trigger.table import has_timers
+
+__all__ = ("find_faults",)
+
+#: A heart that has not beaten for so long is told of, in ns, if no trigger says when.
+_OVERDUE = 60_000_000_000
+
+#: The event whose triggers say when.
+_AGE = "heartbeat_age"
+
+
+def find_faults(recorder: Recorder) -> list[str]:
+    """
+    Say what is not as it should be, a line each.
+
+    An event that this kernel does not have is no fault.
+    """
+    control = recorder.look()
+    return [
+        *_pins(recorder, control),
+        *_version(recorder),
+        *_events(recorder, control),
+        *_maskset(control),
+        *_buffers(recorder, control),
+        *_heart(recorder, control),
+    ]
+
+
+def _is_own(recorder: Recorder) -> bool:
+    return recorder.header.version == lkst.__version__
+
+
+def _pins(recorder: Recorder, control: Control) -> list[str]:
+    faults = []
+    mode = stat.S_IMODE(recorder.pins.stat().st_mode)
+    if mode & 0o077:
+        faults.append(f"{recorder.pins} is open to others: its mode is {mode:04o}")
+    pins = [f"run/{program}" for program in RUN if program not in OPTIONAL]
+    pins += [f"rings/{number}" for number, buffer in enumerate(control.buffer) if buffer.state]
+    if _is_own(recorder):
+        pins += _map_pins(has_timers(recorder))
+    missing = [pin for pin in pins if not (recorder.pins / pin).exists()]
+    if missing:
+        faults.append(f"no longer pinned: {', '.join(missing)}")
+    return faults
+
+
+def _map_pins(timers: bool) -> list[str]:
+    with Object(object_path()) as bpf:
+        maps = [map_ for map_ in bpf.maps() if timers or map_ != MAP_OF_TICK]
+    return [name for name in map(pin_name, maps) if name]
+
+
+def _version(recorder: Recorder) -> list[str]:
+    if _is_own(recorder):
+        return []
+    return [f"the recorder is of lkst {recorder.header.version}, this is {lkst.__version__}"]
+
+
+def _events(recorder: Recorder, control: Control) -> list[str]:
+    events = recorder.catalogue.events.values()
+    states = {event.name: event_state(control, event.id) for event in events}
+    faults = []
+    reasons = read_reasons(recorder.header)
+    refused: dict[str, list[str]] = {}
+    for event in events:
+        if states[event.name] == "unattached":
+            why = reasons.get(event.name) or reasons.get(event.hook) or "the reason is not known"
+            refused.setdefault(why, []).append(event.name)
+    faults += [f"{', '.join(names)}: not attached: {why}" for why, names in refused.items()]
+    # What feeds the events of another version is not known.
+    if not _is_own(recorder):
+        return faults
+    with Object(object_path()) as bpf:
+        known = list(sections(bpf))
+    unlinked = [
+        event.name
+        for event in events
+        if states[event.name] == "attached"
+        and not all((recorder.pins / "links" / name).exists() for name in programs_of(event, known))
+    ]
+    if unlinked:
+        faults.append(f"no longer attached: {', '.join(unlinked)}")
+    return faults
+
+
+def _maskset(control: Control) -> list[str]:
+    if not CONFIG.exists():
+        return []
+    try:
+        wanted = load_config().maskset
+    except LkstError as error:
+        return str(error).splitlines()
+    # What a trigger has switched to for a while is as it should be.
+    index = control.base if control.until else control.active
+    name = name_of(control.maskset[index % layout.MAX_MASKSETS].text)
+    if name == wanted:
+        return []
+    return [f"the maskset {name!r} is active, not {wanted!r} as {CONFIG} says"]
+
+
+def _buffers(recorder: Recorder, control: Control) -> list[str]:
+    into = control.into % layout.MAX_BUFFERS
+    places = recorder.places(into)
+    frozen = [cpu for cpu, place in enumerate(places) if place.head >= place.limit]
+    if not frozen:
+        return []
+    name = name_of(control.buffer[into].name)
+    return [f"the buffer {name!r} is frozen on {len(frozen)} of {len(places)} CPUs"]
+
+
+def _heart(recorder: Recorder, control: Control) -> list[str]:
+    age = time.monotonic_ns() - control.beat
+    if not control.beat or age <= _limit(recorder, control):
+        return []
+    return [f"no heartbeat for {age / 1e9:.0f} s"]
+
+
+def _limit(recorder: Recorder, control: Control) -> int:
+    """Tell how old a heartbeat may be, in ns: as old as the first trigger has it."""
+    events = recorder.catalogue.events.values()
+    age = next((event.id for event in events if event.name == _AGE), 0)
+    table = control.table[control.rules % 2]
+    clauses = [table.clause[table.first[age] + place] for place in range(table.nr[age])]
+    above = layout.OPS.index(">"), layout.OPS.index(">=")
+    limits = [
+        term.value[0]
+        for clause in clauses
+        for term in clause.term[: clause.nr_terms]
+        if term.op in above
+    ]
+    return min(limits, default=_OVERDUE)

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Filters of masksets
+-------------------
+
+Whose events are recorded, as the lines ``filter KIND ...`` of a maskset say it.
+The recorder's programs check this at each event, so there is little of it.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+import re
+
+from lkst.errors import Usage
+from lkst.util.lists import parse_cpus, parse_pids
+from lkst.util.nearest import nearest
+from lkst.util.quoting import escape_pattern, quote, unescape_pattern, unescape_quoted
+
+__all__ = (
+    "MAX_CGROUPS",
+    "MAX_COMMS",
+    "MAX_CPUS",
+    "MAX_PIDS",
+    "Filter",
+    "comm_bytes",
+    "format_filter",
+    "merge_filters",
+    "parse_filter",
+)
+
+MAX_PIDS = 8
+MAX_COMMS = 4
+MAX_CGROUPS = 4
+#: CPU numbers are below.
+MAX_CPUS = 1024
+
+#: Bytes of a task's name, without the zero at its end: TASK_COMM_LEN.
+_COMM_SIZE = 15
+
+_ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"(\*?)|([^\s",\\]+))\s*(,|$)', re.DOTALL)
+_BARE = re.compile(r'[^\s",#\\]+')
+_LITERAL = re.compile(r"[?\[]")
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Whose events are recorded; what is empty lets everything pass."""
+
+    #: Thread ids, and whether what they start from now on counts as well.
+    pids: tuple[int, ...] = ()
+    children: bool = False
+    #: Tasks' names, or the beginning of names and ``*``, as patterns of :mod:`lkst.util.quoting`.
+    comms: tuple[str, ...] = ()
+    #: Paths below the root of the cgroups.
+    cgroups: tuple[str, ...] = ()
+    cpus: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        # These are sets: however they were written, the same ones are equal.
+        for name in ("pids", "comms", "cgroups", "cpus"):
+            object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
+        object.__setattr__(self, "children", self.children and bool(self.pids))
+
+
+def parse_filter(kind: str, text: str) -> Filter:
+    """
+    Read what follows ``filter KIND``.
+
+    :param kind: ``pid``, ``comm``, ``cgroup`` or ``cpu``
+    :return: a filter of this kind alone
+    :raises Usage: if it is none, or more than the recorder can check
+    """
+    if kind not in _KINDS:
+        raise Usage(
+            f"no filter is called {kind!r}: say pid, comm, cgroup or cpu{nearest(kind, _KINDS)}"
+        )
+    if not text.strip():
+        raise Usage(f"filter {kind} of what?")
+    return _KINDS[kind](text)
+
+
+def merge_filters(filters: Iterable[Filter]) -> Filter:
+    """Put filters of several kinds together; of two of one kind the later one counts."""
+    merged = Filter()
+    for one in filters:
+        merged = Filter(
+            pids=one.pids or merged.pids,
+            children=one.children if one.pids else merged.children,
+            comms=one.comms or merged.comms,
+            cgroups=one.cgroups or merged.cgroups,
+            cpus=one.cpus or merged.cpus,
+        )
+    return merged
+
+
+def format_filter(filter_: Filter) -> list[str]:
+    """Write a filter as lines of a maskset, without ``filter``."""
+    lines = []
+    if filter_.pids:
+        pids = ",".join(map(str, filter_.pids))
+        lines.append(f"pid {pids}{' children' if filter_.children else ''}")
+    if filter_.comms:
+        lines.append(f"comm {','.join(map(_quote_comm, filter_.comms))}")
+    if filter_.cgroups:
+        lines.append(f"cgroup {','.join(map(_quote, filter_.cgroups))}")
+    if filter_.cpus:
+        lines.append(f"cpu {_ranges(filter_.cpus)}")
+    return lines
+
+
+def _pids(text: str) -> Filter:
+    list_, _, last = text.strip().rpartition(" ")
+    children = last == "children"
+    if children and not list_:
+        raise Usage("children of which pids?")
+    pids = parse_pids(list_ if children else text)
+    if 0 in pids:
+        raise Usage("0 is no pid: the idle tasks have no own")
+    if len(pids) > MAX_PIDS:
+        raise Usage(f"{len(pids)} pids: {MAX_PIDS} at most")
+    return Filter(pids=tuple(pids), children=children)
+
+
+def _comms(text: str) -> Filter:
+    # Each counts once.
+    comms = list(
+        dict.fromkeys(
+            bare if quoted is None else escape_pattern(quoted) + star
+            for quoted, star, bare in _split(text, "name")
+        )
+    )
+    for comm in comms:
+        comm_bytes(comm)
+    if len(comms) > MAX_COMMS:
+        raise Usage(f"{len(comms)} names of tasks: {MAX_COMMS} at most")
+    return Filter(comms=tuple(comms))
+
+
+def comm_bytes(comm: str) -> bytes:
+    """
+    Give what the recorder compares a task's name with: all of it, or its beginning.
+
+    :param comm: one of a filter's names; with ``*`` at its end the beginning is meant
+    :return: with a zero byte at the end of a whole name
+    :raises Usage: if it is another pattern, or longer than names are
+    """
+    if comm == "*":
+        raise Usage(f"{comm!r} is every name: leave the filter out")
+    is_start = comm.endswith("*")
+    name = unescape_pattern(comm.removesuffix("*"))
+    if name is None:
+        raise Usage(
+            f"{comm!r}: the kernel compares a task's name or its beginning: say nginx or nginx*"
+        )
+    raw = name.encode("utf-8", "surrogateescape")
+    if len(raw) > _COMM_SIZE:
+        raise Usage(f"{name!r} is too long: the kernel keeps {_COMM_SIZE} bytes of a task's name")
+    return raw if is_start else raw + b"\0"
+
+
+def _cgroups(text: str) -> Filter:
+    cgroups = [
+        bare if quoted is None else quoted + star for quoted, star, bare in _split(text, "cgroup")
+    ]
+    cgroups = list(dict.fromkeys(cgroups))
+    for path in cgroups:
+        if not path.startswith("/") or not path.isprintable() or ".." in path.split("/"):
+            raise Usage(f"{path!r} is no cgroup: say /system.slice/nginx.service")
+    if len(cgroups) > MAX_CGROUPS:
+        raise Usage(f"{len(cgroups)} cgroups: {MAX_CGROUPS} at most")
+    return Filter(cgroups=tuple(cgroups))
+
+
+def _cpus(text: str) -> Filter:
+    try:
+        return Filter(cpus=tuple(parse_cpus(text, MAX_CPUS - 1)))
+    except Usage as error:
+        raise Usage(f"{error}, below {MAX_CPUS}") from None
+
+
+_KINDS: dict[str, Callable[[str], Filter]] = {
+    "pid": _pids,
+    "comm": _comms,
+    "cgroup": _cgroups,
+    "cpu": _cpus,
+}
+
+
+def _split(text: str, what: str) -> Iterator[tuple[str | None, str, str]]:
+    """
+    Take a list apart whose parts may stand in double quotes.
+
+    :return: what stood in quotes, the ``*`` behind, and what stood without
+    """
+    position, more = 0, ","
+    while more:
+        match = _ITEM.match(text, position)
+        if not match:
+            raise Usage(f'{text.strip()!r} is no list: a {what}, or several: a,"b c",d')
+        quoted, star, bare, more = match.groups()
+        yield None if quoted is None else unescape_quoted(quoted), star or "", bare or ""
+        position = match.end()
+
+
+def _quote_comm(comm: str) -> str:
+    if _BARE.fullmatch(comm) and comm.isprintable() and not _LITERAL.search(comm):
+        return comm
+    star = "*" if comm.endswith("*") else ""
+    return quote(unescape_pattern(comm.removesuffix("*")) or "") + star
+
+
+def _quote(part: str) -> str:
+    return part if _BARE.fullmatch(part) and part.isprintable() else quote(part)
+
+
+def _ranges(numbers: Iterable[int]) -> str:
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and number == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ",".join("-".join(map(str, range_)) for range_ in ranges)

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Handler words
+-------------
+
+What shall happen when an event fires, as a user says it: ``record``, ``off``,
+``stack``, ``count``, ``hist(bytes)``, or the name of a handler of his own.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+import re
+
+from lkst.decode.catalogue import Catalogue, Event, Field
+from lkst.errors import Usage
+from lkst.record.names import HANDLERS, find_events
+from lkst.util.nearest import nearest
+
+__all__ = ("Handler", "format_handler", "parse_assignments", "parse_handler")
+
+_WORD = re.compile(r"([A-Za-z][A-Za-z0-9_-]*)(?:\(([^()]*)\))?")
+
+
+@dataclass(frozen=True)
+class Handler:
+    """What happens when an event fires."""
+
+    #: ``off``, ``record``, ``stack``, ``count``, ``hist``, or a user's handler.
+    kind: str
+    #: Of ``hist`` the field whose values are counted, otherwise "".
+    argument: str = ""
+    #: Of "off", whether a maskset says so of a probe, which is on where nobody says anything.
+    said: bool = False
+
+
+OFF = Handler("off")
+OFF_PROBE = Handler("off", said=True)
+RECORD = Handler("record")
+
+
+def format_handler(handler: Handler) -> str:
+    """Write a handler as :func:`parse_handler` reads it."""
+    return f"{handler.kind}({handler.argument})" if handler.argument else handler.kind
+
+
+def parse_handler(word: str, event: Event, user_handlers: Collection[str]) -> Handler:
+    """
+    Read a handler's word.
+
+    :param event: for which it is meant
+    :param user_handlers: names of the handlers that the user has
+    :raises Usage: if there is no such handler, or not for this event
+    """
+    match = _WORD.fullmatch(word)
+    kind, argument = (match[1], match[2]) if match else (word, None)
+    if kind == "hist":
+        return Handler(kind, _histogram_field(event, argument))
+    if not match or (kind not in HANDLERS and kind not in user_handlers):
+        raise Usage(f"no handler is called {kind!r}{nearest(kind, [*HANDLERS, *user_handlers])}")
+    if argument is not None:
+        raise Usage(f"{word!r}: only hist takes a field")
+    return OFF_PROBE if event.is_probe and kind == "off" else Handler(kind)
+
+
+def _histogram_field(event: Event, name: str | None) -> str:
+    numbers = [field for field in event.fields if field.is_number and field.type != "text"]
+    if not numbers:
+        raise Usage(f"{event.name} has no field of numbers for a histogram")
+    choice = f"say hist(FIELD) with one of {', '.join(field.name for field in numbers)}"
+    if name is None:
+        likely = _likely_fields(event, numbers)
+        if len(likely) != 1:
+            raise Usage(f"hist of {event.name} may be of several fields: {choice}")
+        return likely[0].name
+    found = event.field(name)
+    if found is None:
+        raise Usage(f"{event.name} has no field {name!r}: {choice}")
+    if found not in numbers:
+        raise Usage(f"{event.name}.{name} is no number: {choice}")
+    return name
+
+
+def _likely_fields(event: Event, numbers: list[Field]) -> list[Field]:
+    if event.category == "delay":
+        return [field for field in numbers if field.name == "delay"]
+    return [field for field in numbers if field.unit]
+
+
+def parse_assignments(
+    words: Iterable[str], catalogue: Catalogue, user_handlers: Collection[str]
+) -> dict[str, Handler]:
+    """
+    Read ``EVENT=HANDLER`` words; of two for the same event the later one counts.
+
+    :param words: EVENT may be a name, a category, LKST's old name, or a shell pattern
+    :return: handlers by name of event, those that are off as well
+    :raises Usage: one line for each word that is wrong
+    """
+    handlers: dict[str, Handler] = {}
+    errors = []
+    for word in words:
+        pattern, equals, handler = word.partition("=")
+        try:
+            if not equals:
+                raise Usage("say EVENT=HANDLER, such as sched_switch=record")
+            handlers |= _assign(handler, find_events(catalogue, pattern), user_handlers)
+        except Usage as error:
+            errors.append(f"{word}: {error}")
+    if errors:
+        raise Usage("\n".join(errors))
+    return handlers
+
+
+def _assign(word: str, events: list[Event], user_handlers: Collection[str]) -> dict[str, Handler]:
+    handlers = {}
+    refused = []
+    for event in events:
+        try:
+            handlers[event.name] = parse_handler(word, event, user_handlers)
+        except Usage as error:
+            refused.append(str(error))
+    if refused:
+        others = len(refused) - 1
+        raise Usage(refused[0] + (f" (and so for {others} more events)" if others else ""))
+    return handlers

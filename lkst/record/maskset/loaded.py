@@ -1,0 +1,258 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Masksets in the kernel
+----------------------
+
+Up to ``layout.MAX_MASKSETS`` of them are loaded: the active one, those that
+triggers switch to, and those that a user keeps loaded. One that is loaded is
+never changed: a new one is written beside it and takes its place at once.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from lkst.abi import layout
+from lkst.abi.control import Control, Filter
+from lkst.abi.kernel_constants import SIGNED
+from lkst.bpf.maps import look_up, map_keys, update_map
+from lkst.decode.catalogue import Catalogue, Event
+from lkst.errors import LkstError, Usage
+from lkst.live.recorder import Recorder
+from lkst.record.maskset.filters import comm_bytes
+from lkst.record.maskset.text import Filter as FilterText
+from lkst.record.maskset.text import Handler, Maskset
+
+__all__ = (
+    "clean_up",
+    "find_loaded",
+    "follow",
+    "keep_loaded",
+    "load_maskset",
+    "loaded_masksets",
+    "mark_closer",
+    "replace_maskset",
+    "set_handler",
+    "unload",
+)
+
+_CGROUPS = Path("/sys/fs/cgroup")
+
+#: Event 0 does not exist: its byte says that a user wants the maskset loaded.
+_KEPT = 0
+
+
+def loaded_masksets(control: Control) -> dict[str, int]:
+    """Give the masksets that are loaded: name -> number."""
+    return {name.text.decode(): index for index, name in enumerate(control.maskset) if name.text}
+
+
+def find_loaded(control: Control, name: str) -> int | None:
+    """Give the number of a loaded maskset."""
+    return loaded_masksets(control).get(name)
+
+
+def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
+    """
+    Write a maskset beside those that are loaded.
+
+    :return: its number; it has no effect until it is made the active one
+    :raises LkstError: if there is no room
+    """
+    control = recorder.live
+    index = next((i for i, name in enumerate(control.maskset) if not name.text), None)
+    if index is None:
+        raise LkstError(f"{layout.MAX_MASKSETS} masksets are loaded: no more fit")
+    where = recorder.catalogue
+    row, arguments = bytearray(layout.MAX_EVENTS), bytearray(layout.MAX_EVENTS)
+    for event in where.events.values():
+        handler = _handler(event, maskset.handlers.get(event.name))
+        row[event.id] = _handler_id(control, handler)
+        if handler.kind == "hist":
+            arguments[event.id] = _hist(recorder, event, handler.argument)
+    for event_id in range(layout.MAX_EVENTS):
+        control.handler[index][event_id] = row[event_id]
+        control.argument[index][event_id] = arguments[event_id]
+    _set_filter(recorder, index, maskset.filter)
+    control.maskset[index].text = maskset.name.encode()
+    mark_closer(control, where)
+    return index
+
+
+def _handler(event: Event, said: Handler | None) -> Handler:
+    """Give an event's handler: a probe is recorded where a maskset says nothing of it."""
+    if said is None and event.is_probe:
+        return Handler("stack" if event.with_stack else "record")
+    return said or Handler("off")
+
+
+def set_handler(recorder: Recorder, index: int, event: Event, said: Handler | None) -> None:
+    """Set the handler of an event that is new in a maskset that is loaded."""
+    control = recorder.live
+    handler = _handler(event, said)
+    if handler.kind == "hist":
+        control.argument[index][event.id] = _hist(recorder, event, handler.argument)
+    control.handler[index][event.id] = _handler_id(control, handler)
+
+
+def _handler_id(control: Control, handler: Handler) -> int:
+    if handler.kind in layout.HANDLERS:
+        return layout.HANDLERS.index(handler.kind)
+    users = [name.text.decode() for name in control.user]
+    if handler.kind not in users:
+        raise Usage(f"the handler {handler.kind!r} is not loaded: lkst handler load")
+    return layout.HANDLER_USER + users.index(handler.kind)
+
+
+def _hist(recorder: Recorder, event: Event, field_name: str) -> int:
+    """Find the histogram of a field, or make one."""
+    control = recorder.live
+    field = event.field(field_name)
+    assert field is not None
+    wanted = (event.id, field.offset)
+    for index, hist in enumerate(control.hist):
+        if (hist.event, hist.offset) == wanted:
+            return index
+    used = _hists_used(control)
+    for index, hist in enumerate(control.hist):
+        if index in used or hist.event:
+            continue
+        recorder.clear_hist(index)
+        hist.offset, hist.size, hist.is_signed = field.offset, field.size, field.type in SIGNED
+        hist.event = event.id
+        return index
+    raise LkstError(f"there are {layout.MAX_HISTS} histograms: no more fit")
+
+
+def _hists_used(control: Control) -> set[int]:
+    hist = layout.HANDLERS.index("hist")
+    return {
+        control.argument[index][event]
+        for index in loaded_masksets(control).values()
+        for event in range(layout.MAX_EVENTS)
+        if control.handler[index][event] & layout.HANDLER_MASK == hist
+    }
+
+
+def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
+    filter_ = Filter()
+    if wanted.cpus:
+        filter_.flags |= layout.BY_CPU
+        for cpu in wanted.cpus:
+            filter_.cpus[cpu // 64] |= 1 << cpu % 64
+    for place, pattern in enumerate(wanted.comms):
+        filter_.flags |= layout.BY_COMM
+        name = comm_bytes(pattern)
+        filter_.comm[place].comm[: len(name)] = name
+        filter_.comm[place].size = len(name)
+    for place, path in enumerate(wanted.cgroups):
+        filter_.flags |= layout.BY_CGROUP
+        id_, level = _find_cgroup(path)
+        filter_.cgroup[place].id, filter_.cgroup[place].level = id_, level
+        filter_.cgroup[place].used = 1
+    if wanted.pids:
+        filter_.flags |= layout.BY_PID
+    control = recorder.live
+    bit = 1 << index
+    control.children = control.children | bit if wanted.children else control.children & ~bit
+    control.filter[index] = filter_
+
+
+def _find_cgroup(path: str) -> tuple[int, int]:
+    """Give a cgroup's id, which is its inode, and how deep it lies (cgroup_id(), kernfs)."""
+    folder = _CGROUPS / path.strip("/")
+    if not (_CGROUPS / "cgroup.procs").exists():
+        raise LkstError(f"no cgroup2 file system is mounted at {_CGROUPS}")
+    try:
+        return folder.stat().st_ino, len(folder.relative_to(_CGROUPS).parts)
+    except OSError:
+        raise LkstError(f"there is no cgroup {path}") from None
+
+
+def follow(recorder: Recorder, index: int, pids: Iterable[int]) -> None:
+    """
+    Begin to follow processes, with all their threads.
+
+    To be called when the programs that follow what they start are attached.
+
+    :param index: of the maskset whose filter wants them
+    :raises LkstError: if one does not exist
+    """
+    pin = recorder.pins / "followed"
+    for pid in pids:
+        seen: set[int] = set()
+        while True:
+            try:
+                threads = {int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()} - seen
+            except FileNotFoundError:
+                raise LkstError(f"there is no process {pid}") from None
+            if not threads:
+                break
+            for thread in threads:
+                update_map(pin, thread, (look_up(pin, thread) or 0) | 1 << index)
+            seen |= threads
+
+
+def _unfollow(recorder: Recorder, index: int) -> None:
+    pin = recorder.pins / "followed"
+    for thread in map_keys(pin):
+        masksets = (look_up(pin, thread) or 0) & ~(1 << index)
+        update_map(pin, thread, masksets or None)
+
+
+def mark_closer(control: Control, catalogue: Catalogue) -> None:
+    """Have just those events looked at closer that a filter or a trigger is about."""
+    table = control.table[control.rules % 2]
+    judged = {event for event in range(layout.MAX_EVENTS) if table.nr[event]}
+    for index, name in enumerate(control.maskset):
+        if not name.text:
+            continue
+        row = control.handler[index]
+        filtered = bool(control.filter[index].flags)
+        for event in catalogue.events:
+            handler = row[event] & layout.HANDLER_MASK
+            closer = event in judged or (filtered and handler)
+            value = handler | (layout.EVALUATE if closer else 0)
+            if row[event] != value:
+                row[event] = value
+
+
+def replace_maskset(control: Control, old: int, new: int) -> None:
+    """Let a loaded maskset take the place of another wherever that is switched to."""
+    for trigger in control.trigger:
+        if trigger.used and trigger.maskset == old:
+            trigger.maskset = new
+    if control.base == old:
+        control.base = new
+    if control.active == old:
+        control.active = new
+    control.handler[new][_KEPT] = control.handler[old][_KEPT]
+    control.handler[old][_KEPT] = 0
+
+
+def keep_loaded(control: Control, index: int, keep: bool = True) -> None:
+    """Say that a maskset is to stay loaded, for handlers that switch to it."""
+    control.handler[index][_KEPT] = keep
+
+
+def unload(recorder: Recorder, index: int) -> None:
+    """Unload a maskset that nothing refers to."""
+    control = recorder.live
+    control.maskset[index].text = b""
+    control.handler[index][_KEPT] = 0
+    if control.filter[index].flags & layout.BY_PID:
+        _unfollow(recorder, index)
+    control.filter[index] = Filter()
+
+
+def clean_up(recorder: Recorder) -> None:
+    """Unload masksets that nothing refers to, and forget histograms of none."""
+    control = recorder.live
+    wanted = {control.active % layout.MAX_MASKSETS, control.base % layout.MAX_MASKSETS}
+    wanted |= {t.maskset for t in control.trigger if t.used and t.actions & layout.DO_MASK}
+    for index, name in enumerate(control.maskset):
+        if name.text and index not in wanted and not control.handler[index][_KEPT]:
+            unload(recorder, index)
+    used = _hists_used(control)
+    for index, hist in enumerate(control.hist):
+        if index not in used:
+            hist.event = 0

@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Masksets as text
+----------------
+
+A maskset is written so that a person can read it and two can be compared: its
+name, its filters, and one line for each event with the handler behind. The text
+of LKST of 2001-2005 is read as well.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+import re
+
+from lkst.decode.catalogue import Catalogue, Event
+from lkst.decode.matching import old_names
+from lkst.errors import Usage
+from lkst.record.maskset.filters import Filter, format_filter, merge_filters, parse_filter
+from lkst.record.maskset.handlers import (
+    OFF,
+    OFF_PROBE,
+    RECORD,
+    Handler,
+    format_handler,
+    parse_assignments,
+    parse_handler,
+)
+from lkst.record.names import check_name
+from lkst.util.nearest import nearest
+
+__all__ = (
+    "Filter",
+    "Handler",
+    "Maskset",
+    "built_in",
+    "format_maskset",
+    "parse_assignments",
+    "parse_handler",
+    "parse_maskset",
+    "parse_masksets",
+)
+
+#: A line without its comment.
+_CODE = re.compile(r'(?:[^"#]|"(?:[^"\\]|\\.)*"?)*')
+
+# In LKST: "# maskset name=RDEFAULT", "0x001 PROCESS_CONTEXTSWITCH 0x01".
+_OLD_NAME = re.compile(r"\s*#\s*maskset name=(\S+)\s*")
+_OLD_LINE = re.compile(r"0[xX][0-9a-fA-F]+\s+(\S+)\s+(0[xX][0-9a-fA-F]+)")
+_OLD_HANDLERS = {0: OFF, 1: RECORD}
+
+
+@dataclass(frozen=True)
+class Maskset:
+    """Which handler each event has."""
+
+    name: str
+    #: By name of event; events that are not in it are off.
+    handlers: Mapping[str, Handler]
+    filter: Filter = field(default_factory=Filter)
+    #: What it says of probes that there are not: name, handler's word.
+    absent: tuple[tuple[str, str], ...] = ()
+
+    def __post_init__(self) -> None:
+        on = {event: handler for event, handler in self.handlers.items() if handler != OFF}
+        object.__setattr__(self, "handlers", on)
+
+
+def built_in(catalogue: Catalogue) -> dict[str, Maskset]:
+    """Give the masksets that are always there: none, default, all, one for each category."""
+    events = [event for event in catalogue.events.values() if not event.is_probe]
+    # Where nothing is said of probes, they are on.
+    probes = {event.name: OFF_PROBE for event in catalogue.events.values() if event.is_probe}
+    chosen = {
+        "none": [],
+        "default": [event for event in events if event.by_default],
+        "all": events,
+        **_by_category(events),
+    }
+    return {
+        name: Maskset(
+            name, {event.name: RECORD for event in of_it} | (probes if name == "none" else {})
+        )
+        for name, of_it in chosen.items()
+    }
+
+
+def _by_category(events: Iterable[Event]) -> dict[str, list[Event]]:
+    categories: dict[str, list[Event]] = {}
+    for event in events:
+        categories.setdefault(event.category, []).append(event)
+    return categories
+
+
+def format_maskset(maskset: Maskset, catalogue: Catalogue) -> str:
+    """
+    Write a maskset, every event of the catalogue in it.
+
+    :raises Usage: if it has an event that the catalogue does not have
+    """
+    names = {event.name for event in catalogue.events.values()}
+    strange = [name for name in maskset.handlers if name not in names]
+    if strange:
+        raise Usage(f"maskset {maskset.name}: there is no event {', '.join(strange)}")
+    lines = [f"maskset {maskset.name}"]
+    lines += [f"filter {line}" for line in format_filter(maskset.filter)]
+    width = max(map(len, names), default=0)
+    events_ = [event for event in catalogue.events.values() if not event.is_probe]
+    for category, events in _by_category(events_).items():
+        lines += ["", f"# {category}"]
+        for event in events:
+            word = format_handler(maskset.handlers.get(event.name, OFF))
+            lines.append(f"{event.name:<{width}}  {word}")
+    said = {
+        event.name: format_handler(maskset.handlers[event.name])
+        for event in catalogue.events.values()
+        if event.is_probe and event.name in maskset.handlers
+    }
+    if probes := sorted(said.items() | set(maskset.absent)):
+        lines += ["", "# probes; others are on"]
+        lines += [f"probe {name}  {word}" for name, word in probes]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def parse_maskset(
+    text: str,
+    catalogue: Catalogue,
+    user_handlers: Collection[str],
+    name: str | None = None,
+    where: str = "maskset",
+) -> Maskset:
+    """
+    Read a maskset.
+
+    :param user_handlers: names of the handlers that the user has
+    :param name: what it shall be called, whatever the text says
+    :param where: what the text is called in messages: a file
+    :raises Usage: one line for each line of the text that is wrong
+    """
+    if name is not None:
+        check_name("maskset", name)
+    reader = _Reader(catalogue, user_handlers, where, name)
+    for number, line in enumerate(text.splitlines(), 1):
+        reader.read(number, line)
+    return reader.finish()
+
+
+def parse_masksets(
+    text: str, catalogue: Catalogue, user_handlers: Collection[str], where: str = "masksets"
+) -> list[Maskset]:
+    """
+    Read masksets that stand one after the other, each beginning with ``maskset NAME``.
+
+    :raises Usage: one line for each line of the text that is wrong
+    """
+    readers: list[_Reader] = []
+    strays: list[str] = []
+    for number, line in enumerate(text.splitlines(), 1):
+        words = _words(line)
+        if words[:1] == ["maskset"]:
+            readers.append(_Reader(catalogue, user_handlers, where))
+        if readers:
+            readers[-1].read(number, line)
+        elif words:
+            strays.append(f"{where}:{number}: before this, say 'maskset NAME'")
+    masksets: dict[str, Maskset] = {}
+    errors = strays[:1]
+    for reader in readers:
+        try:
+            maskset = reader.finish()
+        except Usage as error:
+            errors.append(str(error))
+            continue
+        if maskset.name in masksets:
+            errors.append(f"{where}:{reader.named}: maskset {maskset.name} is here twice")
+        masksets[maskset.name] = maskset
+    if errors:
+        raise Usage("\n".join(errors))
+    if not masksets:
+        raise Usage(f"{where}: no maskset in it: each begins with 'maskset NAME'")
+    return list(masksets.values())
+
+
+def _words(line: str) -> list[str]:
+    """Split a line, of which the third word is all that is left."""
+    match = _CODE.match(line)
+    return match[0].split(None, 2) if match else []
+
+
+@dataclass
+class _Reader:
+    """What was read of one maskset so far, and what was wrong with it."""
+
+    catalogue: Catalogue
+    user_handlers: Collection[str]
+    where: str
+    #: What it is called; where the text said so, in which line.
+    name: str | None = None
+    named: int = 0
+    old_name: str | None = None
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    #: Events and kinds of filters, and in which line they were.
+    lines: dict[str, int] = field(default_factory=dict)
+    filters: list[Filter] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    absent: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.given = self.name is not None
+        self.events: dict[str, list[Event]] = {}
+        for event in self.catalogue.events.values():
+            for name in (event.name, *old_names(event)):
+                self.events.setdefault(name, []).append(event)
+
+    def read(self, number: int, line: str) -> None:
+        """Take one line."""
+        try:
+            self._read(number, line)
+        except Usage as error:
+            self.errors.append(f"{self.where}:{number}: {error}")
+
+    def finish(self) -> Maskset:
+        """Give what the lines said."""
+        name = self.name or self.old_name
+        if name is None and not self.named:
+            self.errors.append(f"{self.where}: it has no name: say 'maskset NAME' in it")
+        if self.errors:
+            raise Usage("\n".join(self.errors))
+        assert name is not None
+        return Maskset(name, self.handlers, merge_filters(self.filters), tuple(self.absent))
+
+    def _read(self, number: int, line: str) -> None:
+        if old := _OLD_NAME.fullmatch(line):
+            self.old_name = check_name("maskset", old[1])
+            return
+        words = _words(line)
+        if not words:
+            return
+        old = _OLD_LINE.fullmatch(" ".join(words).rstrip())
+        if old:
+            self._read_old(number, old[1], int(old[2], 16))
+        elif words[0] == "maskset":
+            self._read_name(number, words[1:])
+        elif words[0] == "filter":
+            self._read_filter(number, words[1:])
+        elif words[0] == "probe" and len(words) == 3:
+            self._read_probe(number, words[1], words[2].strip())
+        elif len(words) == 2:
+            self._read_event(number, *words)
+        else:
+            raise Usage(f"{line.strip()!r} is no line of a maskset: say EVENT HANDLER")
+
+    def _once(self, what: str, number: int) -> None:
+        first = self.lines.setdefault(what, number)
+        if first != number:
+            raise Usage(f"{what} is here twice: it was in line {first}")
+
+    def _read_name(self, number: int, words: list[str]) -> None:
+        self._once("'maskset'", number)
+        self.named = number
+        if len(words) != 1:
+            raise Usage("say 'maskset NAME'")
+        name = check_name("maskset", words[0])
+        if not self.given:
+            self.name = name
+
+    def _read_filter(self, number: int, words: list[str]) -> None:
+        if not words:
+            raise Usage("say 'filter pid', 'filter comm', 'filter cgroup' or 'filter cpu'")
+        self._once(f"'filter {words[0]}'", number)
+        self.filters.append(parse_filter(words[0], " ".join(words[1:])))
+
+    def _read_event(self, number: int, name: str, word: str) -> None:
+        for event in self._find(name):
+            self._once(event.name, number)
+            self.handlers[event.name] = parse_handler(word, event, self.user_handlers)
+
+    def _read_probe(self, number: int, name: str, word: str) -> None:
+        if any(event.is_probe for event in self.events.get(name, [])):
+            self._read_event(number, name, word)
+        else:
+            # It may come back.
+            self._once(name, number)
+            self.absent.append((name, word))
+
+    def _read_old(self, number: int, name: str, handler: int) -> None:
+        if handler not in _OLD_HANDLERS:
+            raise Usage(f"{name}: no handler {handler:#04x}: only 0x00 (off) and 0x01 (record)")
+        if handler == 0 and name not in self.events:
+            return  # It was off, and that it is.
+        for event in self._find(name):
+            self._once(event.name, number)
+            self.handlers[event.name] = _OLD_HANDLERS[handler]
+
+    def _find(self, name: str) -> Iterable[Event]:
+        if name not in self.events:
+            raise Usage(f"no event is called {name!r}{nearest(name, self.events)}")
+        return self.events[name]
