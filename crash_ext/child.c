@@ -79,7 +79,7 @@ static void become_python(int socket, const int stdio[3])
 	close_from(SOCKET + 1);
 	/* crash is often run where a dump lies; nothing there is to be imported. */
 	setenv("PYTHONSAFEPATH", "1", 1);
-	execlp(python, python, "-m", "lkst.crash", TEXT(SOCKET), TEXT(SOCKET), (char *)NULL);
+	execlp(python, python, "-m", "lkst.hosts.crash", TEXT(SOCKET), TEXT(SOCKET), (char *)NULL);
 	fprintf(stderr, "lkst: cannot run %s: %s\n", python, strerror(errno));
 	_exit(127);
 }

@@ -191,7 +191,7 @@ def become_python(files):
     # crash is often run where a dump lies; nothing there is to be imported.
     os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        os.execvp(python, [python, "-m", "lkst.crash", "3", "4"])
+        os.execvp(python, [python, "-m", "lkst.hosts.crash", "3", "4"])
     except OSError as error:
         os.write(2, ("lkst: cannot run %s: %s\n" % (python, error.strerror)).encode())
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import click
 
 import lkst
-from lkst.cli import COMMANDS, cli
+from lkst.cli.main import COMMANDS, cli
 
 __all__ = ("main",)
 

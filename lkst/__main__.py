@@ -10,7 +10,7 @@ def main() -> None:
     """Run the command line of this process."""
     try:
         # Importing it takes long enough to be interrupted.
-        from lkst.cli import main as run_command_line
+        from lkst.cli.main import main as run_command_line
 
         run_command_line()
     except KeyboardInterrupt:

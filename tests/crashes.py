@@ -164,7 +164,7 @@ def _runs(pid: int) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return b"lkst.crash" in words
+    return b"lkst.hosts.crash" in words
 
 
 def lines_of(text: str, start: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from lkst.cli import run
+from lkst.cli.main import run
 from lkst.dump import open_dump
 from lkst.slice.notes import Note, parse_notes
 

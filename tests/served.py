@@ -18,11 +18,14 @@ import traceback
 
 FOLDER = Path(sys.argv[0]).parent
 MODULES = (
-    "lkst.commands",
-    "lkst.record.commands",
-    "lkst.record.mask_commands",
-    "lkst.record.probe_commands",
-    "lkst.record.steer_commands",
+    "lkst.cli.read",
+    "lkst.cli.start",
+    "lkst.cli.mask",
+    "lkst.cli.probe",
+    "lkst.cli.handler",
+    "lkst.cli.trigger",
+    "lkst.cli.buffer",
+    "lkst.cli.mark",
     "lkst.source.live",
 )
 PIDFD_GETFD = 438  # of x86-64; Linux 5.6
@@ -54,7 +57,7 @@ def become(pid: int) -> None:
 
 def run(pid: int) -> int:
     """Be the command."""
-    from lkst.cli import main
+    from lkst.cli.main import main
 
     status = 70
     try:

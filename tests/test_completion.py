@@ -15,7 +15,7 @@ def complete(*words: str) -> list[str]:
         "COMP_CWORD": str(len(words)),
     }
     # As the script that is installed, whose name tells that of the variable.
-    code = "import sys; sys.argv[0] = 'lkst'; from lkst.cli import main; main()"
+    code = "import sys; sys.argv[0] = 'lkst'; from lkst.cli.main import main; main()"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env=environment
     )

@@ -16,7 +16,7 @@ from dumps import ENDLESS, ROOT, SAMPLE
 from plenty import plenty
 import pytest
 
-from lkst.cli import _interrupts
+from lkst.cli.main import _interrupts
 from lkst.source.saved import save_trace
 
 LKST = [sys.executable, "-m", "lkst"]

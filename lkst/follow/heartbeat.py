@@ -12,7 +12,9 @@ from lkst.live.recorder import Recorder
 from lkst.record.lifecycle.config import Heartbeat
 from lkst.record.lifecycle.configured import add_from_text
 from lkst.record.lifecycle.steering import steer
-from lkst.record.trigger.table import beat, check_timers, keep_time, list_triggers, remove_trigger
+from lkst.record.lifecycle.triggers import remove_trigger
+from lkst.record.trigger.table import list_triggers
+from lkst.record.trigger.timers import beat, check_timers, keep_time
 from lkst.util.units import format_duration
 
 __all__ = ("NAME", "Beating")

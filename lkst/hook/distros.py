@@ -17,7 +17,7 @@ import sys
 
 from lkst.errors import LkstError, Usage
 from lkst.hook.files import Change
-from lkst.hook.settings import CONFIG, Settings, settings_text
+from lkst.record.lifecycle.hook_settings import CONFIG, Settings, settings_text
 
 __all__ = (
     "DISTROS",

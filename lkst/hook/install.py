@@ -15,7 +15,7 @@ import subprocess
 from lkst.errors import LkstError, NotFound
 from lkst.hook.distros import DISTROS, Distro, changes_for, detect
 from lkst.hook.files import apply_changes, read_about, undo_changes
-from lkst.hook.settings import CONFIG, page_list, read_settings
+from lkst.record.lifecycle.hook_settings import CONFIG, page_list, read_settings
 
 __all__ = ("install_hooks", "installed_distro", "show_changes", "uninstall_hooks")
 

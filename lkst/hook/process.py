@@ -20,7 +20,6 @@ import signal
 import subprocess
 import sys
 
-from lkst.cli import COMMANDS
 from lkst.errors import Damaged, LkstError
 from lkst.hook.find import dump_folders, find_new, walk
 from lkst.hook.marks import (
@@ -33,7 +32,7 @@ from lkst.hook.marks import (
     mark_done,
     write_file,
 )
-from lkst.hook.settings import Settings
+from lkst.record.lifecycle.hook_settings import Settings
 
 __all__ = ("process", "prune", "results")
 
@@ -134,11 +133,7 @@ def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
         if isinstance(error, _Killed):
             why = f"{why}: given up after {MAX_TRIES} tries"
         return [_give_up(dumps, why)]
-    told = [
-        _write_text(dump, end, name, settings.LAST, options)
-        for end, name, options in _TEXTS
-        if name in COMMANDS
-    ]
+    told = [_write_text(dump, end, name, settings.LAST, options) for end, name, options in _TEXTS]
     mark_done(dumps, "saved")
     return [_last_line(dump), faults, *told]
 

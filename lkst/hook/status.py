@@ -17,7 +17,7 @@ from typing import NamedTuple
 from lkst.errors import LkstError, NotFound
 from lkst.hook.distros import DISTROS, GRAB, image_has_hook
 from lkst.hook.install import installed_distro
-from lkst.hook.settings import Settings, page_list, read_settings
+from lkst.record.lifecycle.hook_settings import Settings, page_list, read_settings
 
 __all__ = ("Check", "check_hooks", "run_hook")
 

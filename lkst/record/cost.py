@@ -28,8 +28,8 @@ from lkst.errors import LkstError
 from lkst.live.recorder import PINS, Recorder, remove_pins
 from lkst.record.lifecycle.start import start
 from lkst.record.maskset.text import Maskset
+from lkst.record.maskset.user_handlers import register_handlers
 from lkst.record.programs.attach import object_path, programs_of, sections
-from lkst.record.programs.user_handlers import register_handlers
 
 __all__ = ("Cost", "EventCost", "Run", "measure_cost", "temporary_recorder")
 

@@ -14,10 +14,10 @@ from bench.result import Result
 from bench.ways import Way, bpf_program, cpu_seconds, ftrace, mounted, needs, recorder, tools
 
 from lkst.record.lifecycle.steering import keep_maskset, steer, use_maskset
+from lkst.record.lifecycle.triggers import add_trigger
 from lkst.record.maskset.text import Handler, Maskset
 from lkst.record.trigger.actions import Actions
 from lkst.record.trigger.compile import compile_expression
-from lkst.record.trigger.table import add_trigger
 from lkst.record.trigger.value_names import LiveNames
 
 __all__ = ("measure",)

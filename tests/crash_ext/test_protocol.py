@@ -5,7 +5,7 @@ import re
 
 from dumps import ROOT
 
-from lkst.source import bridge
+from lkst.hosts import crash_bridge as bridge
 
 FOLDER = ROOT / "crash_ext"
 

@@ -110,7 +110,7 @@ QUESTIONS = [(2, 1, 0x1000, 1 << 40), (2, 1, 0x1000, 0), (2, 1, (1 << 64) - 1, 2
 
 def test_questions_that_make_no_sense(crash: Crash) -> None:
     crash.python.write_text(
-        f"#!/bin/sh\necho $$ >>pids\nexec {sys.executable} - <<'END' lkst.crash\n"
+        f"#!/bin/sh\necho $$ >>pids\nexec {sys.executable} - <<'END' lkst.hosts.crash\n"
         "import os, struct\n"
         "number = len(open('pids').readlines()) - 1\n"
         f"os.write(3, struct.pack('=IIQQ', *{QUESTIONS}[number]))\n"

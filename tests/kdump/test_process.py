@@ -253,7 +253,7 @@ def test_old_results_are_removed_and_dumps_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from lkst.hook.process import process
-    from lkst.hook.settings import Settings
+    from lkst.record.lifecycle.hook_settings import Settings
 
     monkeypatch.chdir(ROOT)
     for number in range(4):

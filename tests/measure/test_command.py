@@ -283,7 +283,7 @@ def test_extra_is_asked_for_by_name(saved: Path, tmp_path: Path) -> None:
     output = tmp_path / "a.svg"
     words = ["measure", str(saved), "syscall-time", "--hist", "-o", str(output)]
     code = (
-        "import sys; sys.modules['matplotlib'] = None; from lkst.cli import run;"
+        "import sys; sys.modules['matplotlib'] = None; from lkst.cli.main import run;"
         f" sys.exit(run({words!r}))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

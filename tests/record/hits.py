@@ -115,7 +115,7 @@ def settled(before: list[int]) -> list[int]:
 
 def churn(count: int, target: Path) -> None:
     from lkst.record.lifecycle.steering import steer
-    from lkst.record.mask_commands import open_store
+    from lkst.record.maskset.store import open_store
     from lkst.record.probe.definition import Probe
     from lkst.record.probe.registry import add_probe, remove_probe, said_by
 

@@ -30,11 +30,12 @@ from lkst.record.buffers import (
 )
 from lkst.record.lifecycle.configured import add_from_text
 from lkst.record.lifecycle.steering import steer, use_maskset
+from lkst.record.lifecycle.triggers import remove_trigger
 from lkst.record.mark import write_mark
 from lkst.record.maskset.loaded import loaded_masksets
 from lkst.record.maskset.text import Handler, Maskset
 from lkst.record.trigger.actions import parse_actions
-from lkst.record.trigger.table import list_triggers, remove_trigger
+from lkst.record.trigger.table import list_triggers
 from lkst.util.units import parse_rate
 
 KILLS = 8

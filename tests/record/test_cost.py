@@ -9,9 +9,9 @@ from dumps import Lab
 from guests import SERVED, TOOLS, Guest
 import pytest
 
+from lkst.cli.cost_text import cost_json, cost_text
 from lkst.decode.catalogue import Catalogue
 from lkst.record.cost import Cost, EventCost, Run, costs_of
-from lkst.record.cost_text import cost_json, cost_text
 
 ONE = Run(time=1000.0, calls=10.0, suppressed=1.0)
 

@@ -14,7 +14,7 @@ pins=/sys/fs/bpf/lkst
 other() {
 	python3 -c 'import sys, lkst
 lkst.__version__ = "9.9.9"
-from lkst.cli import main
+from lkst.cli.main import main
 sys.path.insert(0, "/lab/project")
 main()' "$@"
 }

@@ -5,8 +5,8 @@ import click
 from click.testing import CliRunner
 import pytest
 
+from lkst.cli.filter_options import filter_options
 from lkst.errors import Usage
-from lkst.replay.options import filter_options
 from lkst.trace.filters import Filters
 
 

@@ -192,7 +192,7 @@ def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:
 def test_what_is_missing_is_named(missing: str, tmp_path: Path) -> None:
     script = (
         f"import sys; sys.modules[{missing!r}] = None; sys.argv[0] = 'lkst';"
-        "from lkst.cli import main; main()"
+        "from lkst.cli.main import main; main()"
     )
     path = tmp_path / "report.html"
     words = [sys.executable, "-c", script, "report", str(SAMPLE), "-o", str(path)]

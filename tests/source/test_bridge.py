@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import pytest
 
 from lkst.errors import Damaged, LkstError
-from lkst.source.bridge import (
+from lkst.hosts.crash_bridge import (
     HELLO,
     MAX_READ,
     NEXT,
@@ -26,8 +26,8 @@ from lkst.source.bridge import (
     Bridge,
     CrashFacts,
 )
-from lkst.source.crash import make_host, unquoted
-from lkst.source.memory import PAGE, PIECE, Memory
+from lkst.hosts.crash_memory import PAGE, PIECE, Memory
+from lkst.hosts.crash_session import make_host, unquoted
 
 FACTS = b"arch=X86_64\0dumpfile=a b\0live=0\0vmcoreinfo=A=1\nB=2\n\0memory=1000 2000\0new=x\0"
 

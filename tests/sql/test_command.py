@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from synthetic import Synthetic
 
-from lkst.cli import run
+from lkst.cli.main import run
 from lkst.source.saved import save_trace
 from lkst.sql.views import VIEWS
 
@@ -117,7 +117,7 @@ def test_schema(saved: Path, lkst: Run) -> None:
 
 def test_extra_is_asked_for_by_name(saved: Path) -> None:
     code = (
-        "import sys; sys.modules['duckdb'] = None; from lkst.cli import run;"
+        "import sys; sys.modules['duckdb'] = None; from lkst.cli.main import run;"
         f" sys.exit(run(['sql', {str(saved)!r}, 'SELECT 1']))"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)

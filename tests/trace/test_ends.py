@@ -9,7 +9,7 @@ import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
 from lkst.abi import layout
-from lkst.commands import told_status
+from lkst.cli.source import report_damage
 from lkst.decode import ends, scan
 from lkst.decode.image import Image
 from lkst.replay.text import replay_text
@@ -128,7 +128,7 @@ def shown(trace: Trace, way: Filters) -> list[object]:
         "".join(replay_text(chosen)),
         [names[code] for code in codes.tolist()],
         [chosen.position.tolist(), chosen.flags.tolist(), records],
-        told_status(trace),
+        report_damage(trace),
     ]
 
 

@@ -19,15 +19,15 @@ from lkst.record.lifecycle.config import Config
 from lkst.record.lifecycle.page_list import refresh_list
 from lkst.record.lifecycle.start import Started, start
 from lkst.record.lifecycle.steering import locked, steer
-from lkst.record.mask_commands import open_store
+from lkst.record.lifecycle.triggers import add_trigger
+from lkst.record.maskset.store import open_store
 from lkst.record.maskset.text import Maskset
+from lkst.record.maskset.user_handlers import load_handler, loaded_handlers, register_handlers
 from lkst.record.probe.definition import Probe
 from lkst.record.probe.registry import add_probe, register_probes, said_by
 from lkst.record.programs.catalogue import built_catalogue
-from lkst.record.programs.user_handlers import load_handler, loaded_handlers, register_handlers
 from lkst.record.trigger.actions import Actions
 from lkst.record.trigger.compile import compile_expression
-from lkst.record.trigger.table import add_trigger
 from lkst.record.trigger.value_names import LiveNames
 from lkst.util.units import Rate
 

@@ -26,7 +26,7 @@ from lkst.record.programs.attach import (
     sections,
 )
 from lkst.record.programs.refused import read_reasons
-from lkst.record.trigger.table import has_timers
+from lkst.record.trigger.timers import has_timers
 
 __all__ = ("find_faults",)
 

@@ -32,8 +32,8 @@ import re
 import struct
 
 from lkst.errors import LkstError
-from lkst.hook.settings import page_list, read_settings
 from lkst.live.recorder import Recorder
+from lkst.record.lifecycle.hook_settings import page_list, read_settings
 from lkst.util.files import replacing
 
 __all__ = ("list_pages", "refresh_list", "remove_list")

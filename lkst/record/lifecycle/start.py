@@ -26,10 +26,10 @@ from lkst.record.lifecycle.page_list import remove_list
 from lkst.record.lifecycle.steering import locked
 from lkst.record.maskset.loaded import follow, load_maskset
 from lkst.record.maskset.text import Maskset
+from lkst.record.maskset.user_handlers import wire_handlers
 from lkst.record.programs.attach import RUN, load, object_path, programs_for, wire
 from lkst.record.programs.catalogue import built_catalogue, fill_header
 from lkst.record.programs.refused import TIMERS, note_reasons
-from lkst.record.programs.user_handlers import wire_handlers
 
 __all__ = ("Started", "start", "stop")
 

@@ -33,11 +33,11 @@ from lkst.record.maskset.loaded import (
     unload,
 )
 from lkst.record.maskset.text import Maskset
+from lkst.record.maskset.user_handlers import wire_handlers
 from lkst.record.probe.registry import attach_probes, forget_unkept
 from lkst.record.programs.attach import Wired, wire
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.record.programs.refused import note_reasons
-from lkst.record.programs.user_handlers import wire_handlers
 
 __all__ = (
     "change_maskset",

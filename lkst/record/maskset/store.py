@@ -18,11 +18,13 @@ from lkst.record.maskset.text import (
     parse_maskset,
     parse_masksets,
 )
+from lkst.record.maskset.user_handlers import kept_handlers
 from lkst.record.names import check_name
+from lkst.record.programs.catalogue import known_catalogue
 from lkst.util.files import replacing
 from lkst.util.nearest import nearest
 
-__all__ = ("FOLDER", "MasksetStore")
+__all__ = ("FOLDER", "MasksetStore", "open_store")
 
 FOLDER = Path("/etc/lkst/masksets")
 
@@ -145,3 +147,8 @@ def _is_name(name: str) -> bool:
         return bool(check_name("maskset", name))
     except Usage:
         return False
+
+
+def open_store(catalogue: Catalogue | None = None) -> MasksetStore:
+    """Open the masksets of this machine."""
+    return MasksetStore(FOLDER, catalogue or known_catalogue(), kept_handlers())

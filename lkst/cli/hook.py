@@ -10,8 +10,8 @@ from lkst.errors import Damaged, LkstError
 from lkst.hook.distros import DISTROS
 from lkst.hook.install import install_hooks, show_changes, uninstall_hooks
 from lkst.hook.process import process
-from lkst.hook.settings import CONFIG, read_settings
 from lkst.hook.status import check_hooks, run_hook
+from lkst.record.lifecycle.hook_settings import CONFIG, read_settings
 
 __all__ = ("hook_command",)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from lkst.cli.status_text import status_json, status_text
 from lkst.errors import Damaged, NotFound
 from lkst.live.recorder import Recorder
 from lkst.record.buffers import USUAL_RING
@@ -13,8 +14,7 @@ from lkst.record.lifecycle.configured import apply_config, outdated, start_recor
 from lkst.record.lifecycle.health import find_faults
 from lkst.record.lifecycle.start import stop
 from lkst.record.lifecycle.status import read_status
-from lkst.record.lifecycle.status_text import status_json, status_text
-from lkst.record.mask_commands import open_store
+from lkst.record.maskset.store import open_store
 from lkst.util.units import parse_size
 
 __all__ = ("start_command", "status_command", "stop_command")

@@ -3,7 +3,7 @@
 
 import click
 
-from lkst.commands import newest, source_argument, told_status
+from lkst.cli.source import newest, report_damage, source_argument
 from lkst.errors import NotFound
 from lkst.source.source import Source
 from lkst.state.build import build_state
@@ -40,7 +40,7 @@ def state_command(source: Source | None, form: str) -> int:
             stream.write(state_json(state, suspicions))
         else:
             write(stream, state_text(state, suspicions))
-    status = told_status(trace)
+    status = report_damage(trace)
     if not len(trace) and not status:
         raise NotFound("the recorder has no record")
     return status

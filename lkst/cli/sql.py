@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lkst.commands import newest, told_status
+from lkst.cli.source import newest, report_damage
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.source.host import Host
 from lkst.source.source import Source, take_source
@@ -74,7 +74,7 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
                 "QUERY is missing, and nothing can be asked here: lkst sql ... 'SELECT ...'"
             )
         run_script(connection, text, show)
-    return told_status(trace)
+    return report_damage(trace)
 
 
 def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[Source | None, list[str]]:

@@ -8,11 +8,11 @@ import click
 from tabulate import tabulate
 
 from lkst.bpf.programs import run_time_statistics
-from lkst.completion import complete_field, complete_probe, complete_target
+from lkst.cli.completion import complete_field, complete_probe, complete_target
 from lkst.errors import NotFound
 from lkst.live.recorder import Recorder
 from lkst.record.lifecycle.steering import steer
-from lkst.record.mask_commands import open_store
+from lkst.record.maskset.store import open_store
 from lkst.record.probe.definition import DEFAULT_LIMIT, Probe, check_event_name, kept_probes
 from lkst.record.probe.describe import show_target
 from lkst.record.probe.registry import ProbeStatus, add_probe, list_probes, remove_probe, said_by

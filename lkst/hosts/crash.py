@@ -3,7 +3,7 @@
 Entry from crash(8)
 -------------------
 
-What the extension of crash_ext/ runs, as ``python -m lkst.crash READ-FD WRITE-FD``. An
+What the extension of crash_ext/ runs, as ``python -m lkst.hosts.crash READ-FD WRITE-FD``. An
 interpreter that lacks what LKST needs says so in a line.
 """
 
@@ -13,7 +13,7 @@ __all__ = ()
 
 if __name__ == "__main__":
     try:
-        from lkst.source.crash import main
+        from lkst.hosts.crash_session import main
     except (ImportError, SyntaxError) as error:
         sys.exit(f"lkst: {sys.executable}: {error}")
     main(int(sys.argv[1]), int(sys.argv[2]))

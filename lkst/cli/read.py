@@ -14,14 +14,22 @@ from typing import Any
 
 import click
 
-from lkst.completion import complete_event
+from lkst.cli.completion import complete_event
+from lkst.cli.filter_options import filter_options
+from lkst.cli.source import (
+    newest,
+    open_traces,
+    opened,
+    output_option,
+    report_damage,
+    report_faults,
+    source_argument,
+)
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.replay.colour import use_colour
-from lkst.replay.options import filter_options
 from lkst.replay.text import replay_text
 from lkst.replay.times import TIMES
-from lkst.source import open_source
 from lkst.source.host import Host
 from lkst.source.source import Source, is_source, take_source
 from lkst.trace.filters import Filters, apply, parse_patterns
@@ -35,108 +43,10 @@ __all__ = (
     "counts_command",
     "events_command",
     "list_command",
-    "newest",
-    "output_option",
     "replay_command",
     "save_command",
     "slice_command",
-    "source_argument",
-    "told_status",
 )
-
-output_option = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="File to write.",
-)
-
-
-def _take_source(
-    ctx: click.Context, param: click.Parameter, words: tuple[str, ...]
-) -> Source | None:
-    if not words:
-        return None
-    source, rest = take_source(words)
-    if rest:
-        raise click.UsageError(f"Got unexpected extra argument ({rest[0]})", ctx)
-    return source
-
-
-#: One word, or the parts of a split dump.
-source_argument = click.argument("source", nargs=-1, metavar="[SOURCE]", callback=_take_source)
-
-
-def _open(source: Source | None) -> list[Trace]:
-    """Read the traces of what was named, or of what the host has open."""
-    where = _where(source)
-    if not isinstance(where, Host):
-        return open_source(where)
-    traces = where.traces()
-    if not traces:
-        raise NotFound(f"{where.source}: no recorder in it")
-    return traces
-
-
-def _where(source: Source | None) -> Source | Host:
-    """Tell what to read: what was named, or what the host has open."""
-    host = click.get_current_context().obj
-    if not isinstance(host, Host):
-        if source is None:
-            raise Usage(
-                "SOURCE is missing: a vmcore, a .lkst file or a folder of them, live, kcore or"
-                " qemu:ADDRESS"
-            )
-        return source
-    if source is not None:
-        raise Usage(f"no SOURCE here: it is {host.source}")
-    return host
-
-
-def newest(source: Source | None) -> Trace:
-    """Read the trace of the recorder that was started last."""
-    traces = _open(source)
-    if len(traces) > 1:
-        click.echo(
-            f"lkst: {len(traces)} recorders are there; this is the one started last", err=True
-        )
-    return traces[0]
-
-
-def told_status(*traces: Trace) -> int:
-    """Print in one line what is wrong with a source, and return the exit status for it."""
-    told = []
-    for trace in traces:
-        told += [*trace.facts.notes, *trace.image.faults, *trace.faults]
-        for what in ("torn", "unreadable"):
-            lost = {loss.cpu: count for loss in trace.losses if (count := getattr(loss, what))}
-            if lost:
-                told.append(_lost_slots(lost, what))
-    return _told(traces[0], told)
-
-
-#: Above it, a line about all CPUs does not name each.
-_MAX_CPUS_NAMED = 4
-
-
-def _lost_slots(lost: dict[int, int], what: str) -> str:
-    """
-    Say how many slots of which CPUs cannot be used.
-
-    :param lost: number of slots by CPU
-    """
-    if len(lost) > _MAX_CPUS_NAMED:
-        return f"{sum(lost.values())} slots of {len(lost)} CPUs are {what}"
-    return f"{' and '.join(f'{n} slots of CPU {cpu}' for cpu, n in lost.items())} are {what}"
-
-
-def _told(trace: Trace, faults: list[str]) -> int:
-    if not faults:
-        return 0
-    line = "; ".join(clean(fault) for fault in dict.fromkeys(faults))
-    click.echo(f"lkst: {trace.facts.source}: {line}", err=True)
-    return Damaged.status
 
 
 @click.command("list")
@@ -152,11 +62,11 @@ def list_command(source: Source | None, form: str) -> int:
     """Show the recorders in SOURCE: the records of each CPU, their time span, and what was lost."""
     from lkst.replay.listing import list_json, list_text
 
-    traces = _open(source)
+    traces = open_traces(source)
     with paged() as stream:
         for trace in traces:
             stream.write(list_text(trace) if form == "text" else list_json(trace))
-    return told_status(*traces)
+    return report_damage(*traces)
 
 
 @click.command("replay")
@@ -192,7 +102,7 @@ def replay_command(
     chosen = apply(trace, filters)
     with paged(at_end=True) as stream:
         write(stream, _replayed(chosen, form, time))
-    status = told_status(trace)
+    status = report_damage(trace)
     if not len(chosen) and not status:
         raise NotFound("no record matched" if len(trace) else "the recorder has no record")
     return status
@@ -229,7 +139,7 @@ def _replay_timeline(
             write(stream, timeline_jsonl(line))
         else:
             write(stream, timeline_text(line, use_colour(sys.stdout), time))
-    status = told_status(trace)
+    status = report_damage(trace)
     if not len(line.trace) and not line.entries and not status:
         raise NotFound("nothing matched")
     return status
@@ -264,7 +174,7 @@ def counts_command(source: Source | None, events: tuple[str, ...], form: str) ->
         with paged() as stream:
             stream.write(show(counts, trace.catalogue))
     # Not what is damaged in the rings: for that all of them would have to be looked over.
-    status = _told(
+    status = report_faults(
         trace,
         [*trace.facts.notes, *trace.image.faults, *trace.catalogue.faults, *counts.faults],
     )
@@ -286,7 +196,7 @@ def save_command(source: Source | None, output: Path, filters: Filters) -> int:
     if not len(chosen):
         raise NotFound("no record matched")
     save_trace(chosen, output)
-    return told_status(trace)
+    return report_damage(trace)
 
 
 @click.command("slice")
@@ -296,7 +206,7 @@ def slice_command(source: Source | None, output: Path) -> int:
     """Cut the smallest vmcore that still replays out of SOURCE, a vmcore."""
     from lkst.slice import cut_slice
 
-    where = _where(source)
+    where = opened(source)
     result = cut_slice(where.program if isinstance(where, Host) else where, output)
     click.echo(str(result))
     if result.faults:
@@ -353,14 +263,14 @@ def events_command(
     text = show(_known_catalogue() if trace is None else trace.catalogue, pattern)
     with paged() as stream:
         stream.write(text)
-    return 0 if trace is None else told_status(trace)
+    return 0 if trace is None else report_damage(trace)
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
+    from lkst.cli.cost_text import cost_json, cost_text
     from lkst.live.recorder import PINS
     from lkst.record.cost import measure_cost, temporary_recorder
-    from lkst.record.cost_text import cost_json, cost_text
-    from lkst.record.mask_commands import open_store
+    from lkst.record.maskset.store import open_store
     from lkst.util.progress import told
 
     if os.geteuid() != 0:
@@ -391,7 +301,7 @@ def _split_words(words: tuple[str, ...]) -> tuple[Source | None, str | None]:
 def _given_trace(source: Source | None) -> Trace | None:
     """Read the newest trace of the source or of the host; None: neither was given."""
     host: Any = click.get_current_context().obj
-    return _open(source)[0] if source is not None or isinstance(host, Host) else None
+    return open_traces(source)[0] if source is not None or isinstance(host, Host) else None
 
 
 def _known_catalogue() -> Catalogue:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from drgn import FaultError
 
-from lkst.source.bridge import MAX_READ
+from lkst.hosts.crash_bridge import MAX_READ
 
 __all__ = ("Memory",)
 
@@ -32,7 +32,7 @@ class Memory:
         """
         Read through a function.
 
-        :param read_into: as of :class:`lkst.source.bridge.Bridge`
+        :param read_into: as of :class:`lkst.hosts.crash_bridge.Bridge`
         :param live: it changes meanwhile: what follows a large read is read afresh, and
             what follows one that failed
         """

@@ -20,12 +20,12 @@ import time
 
 from drgn import Architecture, BadDataError, Platform, PlatformFlags, Program
 
-from lkst.cli import run
+from lkst.cli.main import run
 from lkst.errors import Damaged, LkstError
+from lkst.hosts.crash_bridge import Bridge, CrashFacts
+from lkst.hosts.crash_memory import Memory
 from lkst.locate.ranges import set_dump
-from lkst.source.bridge import Bridge, CrashFacts
 from lkst.source.host import Host
-from lkst.source.memory import Memory
 
 __all__ = ("main", "make_host")
 
@@ -109,7 +109,7 @@ def _run(bridge: Bridge, words: Sequence[str], host: Host, facts: CrashFacts) ->
     try:
         signal.signal(signal.SIGINT, bridge.interrupt)
         if words[:1] == ["drgn"]:
-            from lkst.source.prompt import run_drgn
+            from lkst.hosts.prompt import run_drgn
 
             return run_drgn(host, words[1:], facts.namelist)
         # Long output goes through crash's pager, if crash is set so.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from lkst.commands import newest, output_option, source_argument, told_status
+from lkst.cli.filter_options import filter_options_of
+from lkst.cli.source import newest, output_option, report_damage, source_argument
 from lkst.errors import NotFound
-from lkst.replay.options import filter_options_of
 from lkst.report.build import write_report
 from lkst.source.source import Source
 from lkst.trace.filters import Filters, apply
@@ -38,7 +38,7 @@ def report_command(source: Source | None, output: Path, filters: Filters) -> int
         raise NotFound("no record matched")
     with told() as tell:
         write_report(trace, output, shown, tell)
-    status = told_status(trace)
+    status = report_damage(trace)
     if not len(trace) and not status:
         raise NotFound("the recorder has no record")
     return status

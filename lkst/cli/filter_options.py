@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lkst.completion import complete_event
+from lkst.cli.completion import complete_event
 from lkst.errors import Usage
 from lkst.trace.filters import (
     AROUND,

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from lkst.commands import newest, told_status
+from lkst.cli.filter_options import MEASURED, filter_options_of
+from lkst.cli.source import newest, report_damage
 from lkst.errors import NotFound, Usage
 from lkst.measure.find import find_measure, find_measures
 from lkst.measure.machine import bins_rows, buckets_rows, result_json, statistics_rows
@@ -23,7 +24,6 @@ from lkst.measure.text import (
     overlay_text,
     result_text,
 )
-from lkst.replay.options import MEASURED, filter_options_of
 from lkst.source.host import Host
 from lkst.source.source import Source, is_source, take_source
 from lkst.sql.write import FORMATS, check_output, put
@@ -131,7 +131,7 @@ def measure_command(
         if other:
             tell(f"measuring {other.name}")
             results.append(ran(other, "", filters))
-    status = told_status(trace)
+    status = report_damage(trace)
     found = True
     for result in results:
         for missing in result.missing:
@@ -217,7 +217,7 @@ def _list(source: Source | None, paths: tuple[Path, ...], form: str) -> int:
             stream.write(measures_text(measures, missing))
     else:
         put(*measures_rows(measures, missing), form, None)
-    return told_status(trace) if trace is not None else 0
+    return report_damage(trace) if trace is not None else 0
 
 
 def _write(results: list[Result], kinds: list[str], form: str, output: Path | None) -> None:

@@ -13,8 +13,7 @@ import click
 from tabulate import tabulate
 
 from lkst.abi.control import Control
-from lkst.completion import complete_event
-from lkst.decode.catalogue import Catalogue
+from lkst.cli.completion import complete_event
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live.recorder import PINS, Recorder
 from lkst.record.lifecycle.steering import (
@@ -28,20 +27,13 @@ from lkst.record.lifecycle.steering import (
 )
 from lkst.record.maskset.filters import Filter, merge_filters, parse_filter
 from lkst.record.maskset.loaded import find_loaded, keep_loaded, loaded_masksets
-from lkst.record.maskset.store import FOLDER, MasksetStore
+from lkst.record.maskset.store import MasksetStore, open_store
 from lkst.record.maskset.text import Maskset, format_maskset, parse_assignments, parse_maskset
 from lkst.record.programs.attach import Wired
-from lkst.record.programs.catalogue import known_catalogue
-from lkst.record.programs.user_handlers import kept_handlers
 from lkst.util.files import replacing
 from lkst.util.pager import paged
 
-__all__ = ("mask_command", "open_store", "tell")
-
-
-def open_store(catalogue: Catalogue | None = None) -> MasksetStore:
-    """Open the masksets of this machine."""
-    return MasksetStore(FOLDER, catalogue or known_catalogue(), kept_handlers())
+__all__ = ("mask_command", "tell")
 
 
 def _control() -> Control | None:

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Triggers that come and go
+-------------------------
+
+A trigger needs a place in the table, programs that are attached, perhaps a maskset, a spare
+buffer, timers: it has all of it, or is not there.
+"""
+
+from collections.abc import Sequence
+
+from lkst.abi import layout
+from lkst.abi.control import Trigger
+from lkst.errors import LkstError, NotFound, Usage
+from lkst.live.recorder import Recorder
+from lkst.record.buffers import make_spare
+from lkst.record.lifecycle.steering import rewire
+from lkst.record.maskset.loaded import find_loaded, load_maskset, unload
+from lkst.record.maskset.text import Maskset
+from lkst.record.names import check_name
+from lkst.record.trigger.actions import Actions, format_actions
+from lkst.record.trigger.compile import Clause
+from lkst.record.trigger.table import (
+    drop_trigger,
+    find_trigger,
+    list_triggers,
+    make_table,
+    raw_clause,
+    set_table,
+    used_clauses,
+)
+from lkst.record.trigger.timers import keep_time
+from lkst.util.nearest import nearest
+
+__all__ = ("add_trigger", "remove_trigger")
+
+
+def add_trigger(
+    recorder: Recorder,
+    name: str,
+    when: str,
+    clauses: Sequence[Clause],
+    actions: Actions,
+    maskset: Maskset | None,
+    interval: int,
+) -> list[str]:
+    """
+    Add a trigger; it is there at once or not at all.
+
+    :param when: the condition as the user wrote it
+    :param clauses: the same, compiled
+    :param maskset: the one that the actions name
+    :param interval: shortest time between two firings, in ns
+    :return: what else had to be done, and what is lacking, in lines
+    :raises LkstError: if it cannot be added; then nothing has changed
+    """
+    check_name("trigger", name)
+    control = recorder.live
+    if find_trigger(control, name) is not None:
+        raise Usage(f"there is a trigger {name!r} already: 'lkst trigger remove {name}' first")
+    number = next((n for n, trigger in enumerate(control.trigger) if not trigger.used), None)
+    if number is None:
+        raise LkstError(f"there are {layout.MAX_TRIGGERS} triggers: no more fit")
+    nr_slots = control.buffer[control.into].nr_slots
+    if actions.freeze is not None and actions.freeze >= nr_slots:
+        raise Usage(
+            f"freeze after {actions.freeze}: a ring has {nr_slots} slots, so nothing would be left"
+            " of what led there"
+        )
+    table = make_table(
+        [*used_clauses(control), *(raw_clause(clause, number) for clause in clauses)]
+    )
+    told = []
+    if actions.switch and (made := make_spare(recorder)):
+        told.append(f"made the buffer {made!r} to switch to")
+
+    trigger = Trigger(name=name.encode(), interval=interval, freeze=actions.freeze or 0)
+    trigger.when, trigger.action = _fit(when, 192), _fit(format_actions(actions), 96)
+    trigger.actions, trigger.duration = _action_bits(actions), actions.duration
+    loaded = None
+    if maskset is not None:
+        index = find_loaded(control, maskset.name)
+        if index is None:
+            index = loaded = load_maskset(recorder, maskset)
+        trigger.maskset = index
+    control.trigger[number] = trigger
+    try:
+        control.trigger[number].used = layout.TRIGGER_COMING
+        set_table(control, table)
+        wired = rewire(recorder)
+        # From this store on it fires.
+        control.trigger[number].used = layout.TRIGGER_ON
+        keep_time(recorder)
+    except BaseException:
+        drop_trigger(control, number)
+        if loaded is not None:
+            unload(recorder, loaded)
+        raise
+    told += [f"not on this kernel: {program}: {why}" for program, why in wired.missing.items()]
+    return told
+
+
+def _fit(text: str, size: int) -> bytes:
+    raw = text.encode()
+    if len(raw) >= size:
+        raise Usage(f"{text!r} is longer than {size - 1} bytes")
+    return raw
+
+
+def _action_bits(actions: Actions) -> int:
+    return (
+        layout.DO_NOTIFY * actions.notify
+        | layout.DO_MASK * bool(actions.maskset)
+        | layout.DO_FREEZE * (actions.freeze is not None)
+        | layout.DO_SWITCH * actions.switch
+        | layout.DO_STACK * actions.stack
+    )
+
+
+def remove_trigger(recorder: Recorder, name: str) -> None:
+    """
+    Remove a trigger.
+
+    :raises NotFound: if there is none of this name
+    """
+    control = recorder.live
+    number = find_trigger(control, name)
+    if number is None:
+        names = [trigger.name for trigger in list_triggers(control)]
+        raise NotFound(f"there is no trigger {name!r}{nearest(name, names)}")
+    drop_trigger(control, number)
+    rewire(recorder)
+    keep_time(recorder)
