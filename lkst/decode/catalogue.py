@@ -330,3 +330,13 @@ def _parse_fields(data: bytes, field_size: int) -> tuple[Field, ...]:
 def _text(raw: bytes) -> str:
     text = raw.split(b"\0", 1)[0].decode("ascii", "replace")
     return text if text.isprintable() else "".join(c for c in text if c.isprintable())
+
+
+def event_ids(catalogue: Catalogue, name: str) -> list[int]:
+    """Give the ids of the events of a name: one, or none."""
+    return [event.id for event in catalogue.events.values() if event.name == name]
+
+
+def naming_events(catalogue: Catalogue) -> list[int]:
+    """Give the ids of the events that carry names of tasks."""
+    return [event.id for event in catalogue.events.values() if event.names]

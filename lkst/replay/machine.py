@@ -147,7 +147,7 @@ def _cpus(trace: Trace) -> Cells:
 
 
 def _comms(chunk: Trace) -> tuple[list[str], NDArray[np.int64]]:
-    names, codes = chunk.task_names.codes(chunk)
+    names, codes = chunk.comms()
     used, codes = distinct(codes)
     return [names[code] for code in used], codes
 

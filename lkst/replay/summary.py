@@ -112,7 +112,7 @@ def find_panic(trace: Trace) -> Panic | None:
     text = next((field for field in event.fields if field.type == "text" and field.is_number), None)
     if text and not message:
         message = clean(record.texts(text, np.zeros(1, np.int64))[0].strip())
-    names, codes = record.task_names.codes(record)
+    names, codes = record.comms()
     name = names[int(codes[0])]
     task = f"{comm_word(name) if name else '?'}:{record.pid[0]}"
     return Panic(message, int(record.cpu[0]), task)

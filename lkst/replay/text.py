@@ -125,7 +125,7 @@ class _Writer:
         return [pick([TROUBLE.encode() if e in self._trouble else b"" for e in events], codes)]
 
     def _write_task(self, chunk: Trace) -> list[Part]:
-        names, codes = chunk.task_names.codes(chunk)
+        names, codes = chunk.comms()
         used, codes = distinct(codes)
         words = [f"{comm_word(names[code]) if names[code] else _NO_NAME}:" for code in used]
         pid = chunk.pid

@@ -21,7 +21,7 @@ from lkst.decode.catalogue import COMM_SIZE, Event, Field
 from lkst.replay.cells import Part, decimal, distinct, hexadecimal, matrix, pick
 from lkst.replay.numbers import COMPANIONS, Value, namer_of
 from lkst.trace.facts import Names
-from lkst.trace.tasks import decode_comm, factorize
+from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.printable import as_json, comm_word, quoted, word
 

@@ -48,7 +48,7 @@ def find_tasks(trace: Trace) -> Tasks:
     """Tell which task was current in each record."""
     if not len(trace):
         return Tasks([], NONE)
-    names, codes = trace.task_names.codes(trace)
+    names, codes = trace.comms()
     keys, code = np.unique(trace.pid * len(names) + codes, return_inverse=True)
     tasks = [divmod(key, len(names)) for key in keys.tolist()]
     return Tasks([(pid, names[which]) for pid, which in tasks], code)

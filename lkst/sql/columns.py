@@ -21,7 +21,7 @@ from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
 from lkst.sql.holes import Holes, find_holes, find_unseen_switches
 from lkst.state.tables import I64, Table, table
-from lkst.trace.tasks import decode_comm, factorize
+from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.quoting import well_formed
 

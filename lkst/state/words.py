@@ -76,7 +76,7 @@ class Words:
         """Name the current tasks of some records."""
         if not len(rows):
             return []
-        names, codes = self.trace.task_names.codes(self.trace.select(np.asarray(rows, np.int64)))
+        names, codes = self.trace.select(np.asarray(rows, np.int64)).comms()
         return [names[code] for code in codes.tolist()]
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from lkst.decode.matching import match_events
 from lkst.decode.sieve import Sieve, all_of, by_cpu, by_event, by_pid
 from lkst.errors import Usage
-from lkst.trace.tasks import decode_comm, factorize
+from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.lists import parse_cpus, parse_pids
 from lkst.util.nearest import nearest
@@ -96,8 +96,8 @@ def _select(trace: Trace, filters: Filters) -> Trace:
     backwards = filters.around is None and (filters.last, filters.since) != (None, None)
     sieves = list(_sieves(trace, filters))
     chosen = trace
-    for end in trace.ends(filters.last or _ROWS) if backwards else (trace,):
-        chosen = end.sift(all_of(sieves)) if sieves else end
+    for end in trace.tails(filters.last or _ROWS) if backwards else (trace,):
+        chosen = end.matching(all_of(sieves)) if sieves else end
         for test in _tests(trace, filters):
             chosen = chosen.select(test(chosen))
         if end is trace or (filters.last is not None and len(chosen) >= filters.last):
@@ -149,7 +149,7 @@ def _match_buffers(names: dict[int, str], patterns: Iterable[str]) -> list[int]:
 
 
 def _by_comm(trace: Trace, patterns: tuple[str, ...]) -> Bools:
-    names, codes = trace.task_names.codes(trace)
+    names, codes = trace.comms()
     keep = _matching(names, patterns)[codes]
     for event in trace.catalogue.events.values():
         for comm, _ in event.names:

@@ -8,26 +8,25 @@ measured is a function of a Trace.
 """
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.abi import layout
 from lkst.abi.control import Control, read_control
-from lkst.decode import payload
-from lkst.decode.catalogue import Catalogue, Event, Field, Header
-from lkst.decode.ends import Ends, few_pass, find_ends
+from lkst.decode.catalogue import Catalogue, Header, event_ids
+from lkst.decode.ends import Ends
 from lkst.decode.image import Image
-from lkst.decode.records import BufferLoss, Records, find_records
+from lkst.decode.records import BufferLoss, Records
 from lkst.decode.ring import CPULoss
-from lkst.decode.scan import KNOWN
 from lkst.decode.sieve import Sieve
-from lkst.trace.endnames import EndNames
+from lkst.trace.columns import Columns
 from lkst.trace.facts import Facts
-from lkst.trace.siftnames import SiftNames
+from lkst.trace.lazy_records import LazyRecords
+from lkst.trace.names.filtered import FilteredNames
+from lkst.trace.names.index import NameIndex
+from lkst.trace.names.tail import TailNames
 from lkst.trace.spans import Span, find_spans
-from lkst.trace.tasks import TaskNames, carriers
 from lkst.trace.wallclock import WallClock, find_wall_clock
 
 __all__ = ("Trace",)
@@ -38,12 +37,8 @@ _ROWS = 1 << 14
 #: Each end of a trace that is looked at is so many times as long as the last.
 _LONGER = 4
 
-# Kinds of events: see lkst.decode.scan.
-_PANIC = 2
-_NAMES = 4
 
-
-class Trace:
+class Trace(Columns):
     """
     The records of one recorder.
 
@@ -60,7 +55,7 @@ class Trace:
         records: Records | None = None,
         whole: "Trace | None" = None,
         position: NDArray[np.int64] | None = None,
-        names: SiftNames | None = None,
+        names: FilteredNames | None = None,
     ) -> None:
         """
         Put a trace together.
@@ -72,19 +67,21 @@ class Trace:
         """
         self.image = image
         self.catalogue = catalogue
-        if records is not None:
-            self.records = records
         self.facts = facts
+        self._lazy = LazyRecords(image, catalogue, records)
         self._whole = whole
         self._position = position
         self._names = names
-        #: Where not all records are decoded, what is to be said of them.
-        self._ends: Ends | None = None
 
-    @cached_property
+    @property
     def records(self) -> Records:
-        """What the columns are made of."""
-        return find_records(self.image, self.catalogue)
+        """What the columns are made of; if need be it is decoded now."""
+        return self._lazy.records
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether the records are decoded already."""
+        return self._lazy.is_decoded
 
     @property
     def whole(self) -> "Trace":
@@ -92,62 +89,59 @@ class Trace:
         # Not kept: what refers to itself keeps its memory until Python looks for such things.
         return self if self._whole is None else self._whole
 
-    @property
-    def _partly(self) -> Ends | None:
-        """What is known of a whole trace that is not decoded; None: it is, or will be."""
-        return None if "records" in self.__dict__ else self._ends
-
     def __len__(self) -> int:
-        return self._partly.total if self._partly else len(self.records.first)
+        return len(self._lazy)
 
-    def ends(self, least: int) -> Iterator["Trace"]:
+    def tails(self, least: int) -> Iterator["Trace"]:
         """
-        Give ever longer ends of a trace, decoded no further than that; the last is all of it.
+        Give ever longer tails of a trace, decoded no further than that; the last is all of it.
 
         :param least: how many records they are to have, if there are as many
         """
-        self._look_over(least)
-        yield from self._known_ends(least)
+        self._lazy.summarize(least)
+        yield from self._summarized_tails(least)
 
-    def _look_over(self, least: int) -> None:
-        """Find out what is to be said of all records, unless it is better to decode them."""
-        if "records" not in self.__dict__ and self._ends is None:
-            kinds = np.zeros(1 << 16, np.uint8)
-            kinds[list(self.catalogue.events)] = KNOWN
-            kinds[self._panics] |= _PANIC
-            kinds[carriers(self)] |= _NAMES
-            self._ends = find_ends(self.image, self.catalogue, kinds, least)
-
-    def _known_ends(self, least: int) -> Iterator["Trace"]:
-        """Do so only if it has been done before."""
-        while self._partly and (records := self._partly.newest(least)):
-            total, count = self._partly.total, len(records.first)
-            yield Trace(
-                self.image,
-                self.catalogue,
-                self.facts,
-                records=records,
-                whole=self.whole,
-                position=np.arange(total - count, total),
-            )
-            least = _LONGER * max(least, count)
+    def _summarized_tails(self, least: int) -> Iterator["Trace"]:
+        """Do so if the rings were looked over before; else give all of it at once."""
+        for records in self._lazy.tails(least, _LONGER):
+            total, count = len(self), len(records.first)
+            yield self._part(records, np.arange(total - count, total))
         yield self
 
-    def sift(self, sieve: Sieve, *, few: bool = False) -> "Trace":
+    def matching(self, sieve: Sieve, *, few: bool = False) -> "Trace":
         """
         Give the records that pass a sieve; where they are few, no others are decoded.
 
         :param few: whether to do as if they were
         """
-        if "records" not in self.__dict__ and (few or few_pass(self.image, sieve)):
-            self._look_over(0)
-            if self._partly:
-                records = self._partly.sift(sieve)
-                names = SiftNames(self, sieve, records.what)
-                return Trace(
-                    self.image, self.catalogue, self.facts, records=records, whole=self, names=names
-                )
-        return self.select(self.records.passing(sieve))
+        records = self._lazy.passing(sieve, few=few)
+        if records is None:
+            return self.select(self.records.passing(sieve))
+        names = FilteredNames(
+            self.catalogue,
+            sieve,
+            records.what,
+            partial(self.matching, few=True),
+            lambda: self.all_task_names,
+            self.facts.task_name,
+        )
+        return self._part(records, None, names)
+
+    def _part(
+        self,
+        records: Records,
+        position: NDArray[np.int64] | None,
+        names: FilteredNames | None = None,
+    ) -> "Trace":
+        return Trace(
+            self.image,
+            self.catalogue,
+            self.facts,
+            records=records,
+            whole=self.whole,
+            position=position,
+            names=names or self._names,
+        )
 
     @property
     def header(self) -> Header:
@@ -155,15 +149,7 @@ class Trace:
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Trace":
         """Give a trace of some of the rows."""
-        return Trace(
-            self.image,
-            self.catalogue,
-            self.facts,
-            records=self.records.select(rows),
-            whole=self.whole,
-            position=self._positions(rows),
-            names=self._names,
-        )
+        return self._part(self.records.select(rows), self._positions(rows))
 
     def _positions(
         self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice
@@ -191,52 +177,18 @@ class Trace:
             self._position = rows
         return self._position
 
-    @property
-    def ts(self) -> NDArray[np.int64]:
-        """Times, in ns of CLOCK_MONOTONIC."""
-        return self.records.ts.view(np.int64)
-
-    def _halves(self, kind: str) -> NDArray[np.integer]:
-        """Give the second words in pieces."""
-        return np.ascontiguousarray(self.records.what).view(kind)
-
-    @cached_property
-    def event(self) -> NDArray[np.int64]:
-        """Ids of the events."""
-        return self._halves("<u2")[::4].astype(np.int64)
-
-    @cached_property
-    def occurring(self) -> frozenset[int]:
-        """Ids of the events of which there are records."""
-        return frozenset(np.flatnonzero(np.bincount(self.event)).tolist())
-
-    @cached_property
-    def cpu(self) -> NDArray[np.int64]:
-        """CPUs that wrote the records."""
-        return self._halves("<u2")[1::4].astype(np.int64)
-
-    @cached_property
-    def buffer(self) -> NDArray[np.int64]:
-        """Numbers of the buffers that the records are in."""
-        numbers = np.array([buffer.number for buffer in self.image.buffers], np.int64)
-        if len(set(numbers.tolist())) == 1:
-            return np.full(len(self), numbers[0])
-        which = self.records.rings.which(self.records.first)
-        return numbers[self.records.rings.buffer[which]]
-
     @cached_property
     def cpu_spans(self) -> dict[int, Span]:
         """Sum up the records of each CPU."""
-        if self._partly:
-            return self._spans(self._partly, [ring.cpu for ring in self._partly.found.each])
+        if summary := self._lazy.summary:
+            return self._spans(summary, [ring.cpu for ring in summary.found.each])
         return find_spans(self.cpu, self.ts)
 
     @cached_property
     def buffer_spans(self) -> dict[int, Span]:
         """Sum up the records of each buffer, by its number."""
-        if self._partly:
-            numbers = [ring.buffer.number for ring in self._partly.found.each]
-            return self._spans(self._partly, numbers)
+        if summary := self._lazy.summary:
+            return self._spans(summary, [ring.buffer.number for ring in summary.found.each])
         return find_spans(self.buffer, self.ts)
 
     @staticmethod
@@ -254,27 +206,17 @@ class Trace:
     @property
     def losses(self) -> list[CPULoss]:
         """What each CPU's rings have lost."""
-        return self._partly.found.losses if self._partly else self.records.losses
+        return self._lazy.losses
 
     @property
     def buffer_losses(self) -> list[BufferLoss]:
         """What is left of each buffer, and what it has lost."""
-        return self._partly.found.buffers if self._partly else self.records.buffers
+        return self._lazy.buffers
 
     @property
     def faults(self) -> list[str]:
         """What was damaged."""
-        return self._partly.found.faults if self._partly else self.records.faults
-
-    @cached_property
-    def event_counts(self) -> NDArray[np.int64]:
-        """Count the records of each event, by its id."""
-        return np.bincount(self.event, minlength=1 << 16)
-
-    @property
-    def buffer_names(self) -> dict[int, str]:
-        """Names of the buffers, by number."""
-        return {buffer.number: buffer.name for buffer in self.image.buffers}
+        return self._lazy.faults
 
     @cached_property
     def control(self) -> Control | None:
@@ -285,35 +227,36 @@ class Trace:
         return control if control and control.tag == self.header.tag else None
 
     @cached_property
-    def pid(self) -> NDArray[np.int64]:
-        """Thread ids of the tasks that were current; 0 is the idle task of each CPU."""
-        pid = self._halves("<u4")[1::2].astype(np.int64)
-        pid &= layout.PID_MASK
-        return pid
-
-    @property
-    def flags(self) -> NDArray[np.uint8]:
-        """Flags: TRUNCATED, STACK, TORN, IN_FLIGHT of :mod:`lkst.decode.ring`."""
-        return self.records.flags
-
-    @cached_property
-    def task_names(self) -> TaskNames | EndNames | SiftNames:
+    def task_names(self) -> NameIndex | TailNames | FilteredNames:
         """Names of tasks over time, from the records of the whole trace."""
         if self._names:
             return self._names
         if self.whole is not self:
             return self.whole.task_names
-        return EndNames(self) if self._partly else self.all_task_names
+        if not self._lazy.summary:
+            return self.all_task_names
+        return TailNames(
+            len(self),
+            self.tails,
+            lambda: self.all_task_names,
+            self.facts.task_name,
+            complete=not self._lazy.may_name_tasks,
+        )
 
     @cached_property
-    def all_task_names(self) -> TaskNames:
+    def all_task_names(self) -> NameIndex:
         """The same, of a whole trace, when all of it has been read."""
-        return TaskNames(self)
+        return NameIndex(self, self.facts.task_name)
 
-    @property
-    def may_name_tasks(self) -> bool:
-        """Whether there can be records that name tasks."""
-        return not self._partly or bool(self._partly.kinds & _NAMES)
+    def comms(self) -> tuple[list[str], NDArray[np.int64]]:
+        """
+        Name the current task of every record: see :meth:`NameIndex.codes_of`.
+
+        :return: names, and for each row the index of its own
+        """
+        if self._names:
+            return self._names.codes(self)
+        return self.task_names.codes_of(self.pid, self.cpu, self.position)
 
     @property
     def end(self) -> int:
@@ -330,29 +273,24 @@ class Trace:
             return int(self.panic.ts[0])
         if not len(self):
             return 0
-        return int((next(self._known_ends(1))).ts[-1])
-
-    @property
-    def _panics(self) -> list[int]:
-        """Ids of the event."""
-        return [e.id for e in self.catalogue.events.values() if e.name == "panic"]
+        return int((next(self._summarized_tails(1))).ts[-1])
 
     @cached_property
     def panic(self) -> "Trace | None":
         """The record of the panic in the whole trace, if there is one: see panic_row."""
         whole = self.whole
-        if whole._partly and not whole._partly.kinds & _PANIC:
+        if not whole._lazy.may_panic:
             return None
-        for end in whole._known_ends(_ROWS):
-            row = end.panic_row
+        for tail in whole._summarized_tails(_ROWS):
+            row = tail.panic_row
             if row is not None:
-                return end.select(slice(row, row + 1))
+                return tail.select(slice(row, row + 1))
         return None
 
     @cached_property
     def panic_row(self) -> int | None:
         """Row of the panic: the last record of one, since user space can print such a line."""
-        ids = self._panics
+        ids = event_ids(self.catalogue, "panic")
         end = len(self)
         while end and self.event_counts[ids].any():
             start = max(0, end - _ROWS)
@@ -369,27 +307,3 @@ class Trace:
             return self.whole.wall_clock
         panicked = self.panic is not None
         return find_wall_clock(self.header, self.control, self.facts, self.end, panicked)
-
-    def rows(self, event: Event) -> NDArray[np.int64]:
-        """Give the rows of an event."""
-        return np.flatnonzero(self.event == event.id)
-
-    def column(self, field: Field, rows: NDArray[np.int64]) -> NDArray[np.generic]:
-        """
-        Give a field's values in some rows, all of one event.
-
-        :return: integers, or bytes (``S16``) of names; of a text its length in bytes
-        """
-        return payload.column(self.records, field, rows)
-
-    def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
-        """Give the texts of a field of type ``text``, over all the slots that they take."""
-        return payload.texts(self.records, field, rows)
-
-    def stack(self, rows: NDArray[np.int64]) -> list[list[int]]:
-        """
-        Give the kernel's stack when some records were written.
-
-        :return: return addresses, the innermost first; none where there is no stack
-        """
-        return payload.stack(self.records, rows)

@@ -103,7 +103,7 @@ def test_a_name_goes_to_the_same_task_as_when_all_is_decoded() -> None:
     made.record(0, 10, 3, "sched_wakeup", comm="seven", pid=(1 << 22) + 7)
     made.record(0, 20, 7, "sys_enter")
     trace = made.trace()
-    names, codes = trace.task_names.codes(trace)
+    names, codes = trace.comms()
     assert names[codes[1]] == "seven"
     pids = table_of_pids(trace.records.what[1:])
     assert passing(trace, by_task_named(trace.catalogue, pids)) == [10]

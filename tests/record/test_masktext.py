@@ -21,7 +21,7 @@ from lkst.record.maskset.text import (
     parse_maskset,
     parse_masksets,
 )
-from lkst.trace.tasks import decode_comm
+from lkst.trace.names.index import decode_comm
 from lkst.util.printable import comm_word
 
 MINE = ("mine", "count-bytes")

@@ -237,7 +237,7 @@ def test_search(opened: Page, sample: Trace) -> None:
     assert _search(opened, "event:contention_*") == wanted
     rows = _search(opened, "KEPT_mutex event:contention_begin")
     assert rows and set(rows) < set(wanted)
-    names, codes = sample.task_names.codes(sample)
+    names, codes = sample.comms()
     keeper = [names.index(name) for name in names if name == "keeper"]
     assert _search(opened, "comm:keep*") == np.flatnonzero(np.isin(codes, keeper)).tolist()
     assert (

@@ -13,11 +13,12 @@ from lkst.cli.source import report_damage
 from lkst.decode import ends, scan
 from lkst.decode.image import Image
 from lkst.replay.text import replay_text
-from lkst.trace import endnames, filters
+from lkst.trace import filters
 from lkst.trace import trace as trace_module
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.filters import Filters, apply
+from lkst.trace.names import tail
 from lkst.trace.trace import Trace
 
 HIT = (FieldSpec("u32", "n"),)
@@ -54,7 +55,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ends, "SAMPLE", 1)
     monkeypatch.setattr(scan, "SAMPLE", 1)
     monkeypatch.setattr(scan, "BLOCK", 8)
-    monkeypatch.setattr(endnames, "_BEFORE", 8)
+    monkeypatch.setattr(tail, "_BEFORE", 8)
     monkeypatch.setattr(filters, "_ROWS", 8)
     monkeypatch.setattr(trace_module, "_ROWS", 8)
 
@@ -122,7 +123,7 @@ def story(seed: int) -> Image:
 def shown(trace: Trace, way: Filters) -> list[object]:
     """Give all that a user sees, and the rows."""
     chosen = apply(trace, way)
-    names, codes = chosen.task_names.codes(chosen)
+    names, codes = chosen.comms()
     records = chosen.records.slots[chosen.records.first].tolist()
     return [
         "".join(replay_text(chosen)),
@@ -142,12 +143,8 @@ def difference(image: Image, whole: Trace, way: Filters) -> str:
 
 def decoded(image: Image) -> Trace:
     trace = build_trace(image, Facts())
-    assert trace.records is vars(trace)["records"]
+    assert trace.records is not None and trace.is_decoded
     return trace
-
-
-def is_decoded(trace: Trace) -> bool:
-    return "records" in vars(trace)
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -176,25 +173,25 @@ def test_no_more_is_decoded_than_needed(large: Trace) -> None:
     )
     for way in ways:
         assert "".join(replay_text(apply(large, way))) == shown(whole, way)[0]
-        assert not is_decoded(large)
+        assert not large.is_decoded
     assert len(large) == len(whole) == 1 << 12
     assert (large.cpu_spans, large.buffer_spans) == (whole.cpu_spans, whole.buffer_spans)
-    assert not is_decoded(large)
+    assert not large.is_decoded
 
 
 def test_all_is_decoded_once_if_all_is_wanted(large: Trace) -> None:
     assert "".join(replay_text(apply(large, Filters()))).count("\n") > 1 << 12
-    assert is_decoded(large)
+    assert large.is_decoded
     # It is not looked over before.
-    assert large._ends is None
+    assert large._lazy._looked_over is None
 
 
 def test_all_is_decoded_if_much_is_chosen(large: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ends, "_FEW", 32)
     assert len(apply(large, Filters(events=("panic",)))) == 2
-    assert not is_decoded(large)
+    assert not large.is_decoded
     assert len(apply(large, Filters(events=("sys_enter",)))) > len(large) // 32
-    assert is_decoded(large)
+    assert large.is_decoded
 
 
 def test_no_ring_that_can_be_used(large: Trace) -> None:
@@ -222,7 +219,7 @@ def test_names_are_not_looked_for_where_none_are_recorded() -> None:
         made.record(0, 10 + number, 7, "sys_enter")
     trace = made.trace()
     assert " ?:7 " in "".join(replay_text(apply(trace, Filters(last=3))))
-    assert not is_decoded(trace)
+    assert not trace.is_decoded
 
 
 def test_a_panic_long_before_the_end() -> None:

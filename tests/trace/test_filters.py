@@ -100,7 +100,7 @@ def test_filters_narrow_each_other(trace: Trace) -> None:
 
 def test_a_selection_keeps_names_and_end_of_the_whole(trace: Trace) -> None:
     chosen = apply(trace, Filters(last=1, until=-SECOND))
-    names, codes = chosen.task_names.codes(chosen)
+    names, codes = chosen.comms()
     assert [names[code] for code in codes] == ["ld"]
     assert chosen.end == 10 * SECOND
 

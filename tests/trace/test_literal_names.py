@@ -13,7 +13,7 @@ from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.text import text_lines
 from lkst.sql.columns import Columns
 from lkst.trace.filters import Filters, apply, parse_patterns
-from lkst.trace.tasks import decode_comm
+from lkst.trace.names.index import decode_comm
 from lkst.trace.trace import Trace
 from lkst.util.printable import comm_word
 

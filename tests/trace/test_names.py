@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic
 
-from lkst.trace import tasks
 from lkst.trace.facts import Facts
+from lkst.trace.names import index
 from lkst.trace.trace import Trace
 
 
 def names_of(trace: Trace) -> list[str]:
-    names, codes = trace.task_names.codes(trace)
+    names, codes = trace.comms()
     return [names[code] for code in codes.tolist()]
 
 
@@ -124,7 +124,7 @@ def test_names_are_those_found_the_slow_way(story: Story, rows: int) -> None:
     trace = made.trace(Facts(task_name=lambda pid: f"alive-{pid}"))
     with pytest.MonkeyPatch.context() as patch:
         # So that there is more than one block.
-        patch.setattr(tasks, "_FIRST_ROWS", rows)
+        patch.setattr(index, "_FIRST_ROWS", rows)
         assert names_of(trace) == expected(story)
     chosen = trace.select(slice(None, None, 3))
     assert names_of(chosen) == expected(story)[::3]
@@ -136,7 +136,7 @@ def test_factorize(names: list[bytes]) -> None:
     for bits in (15, 1):
         with pytest.MonkeyPatch.context() as patch:
             # So few places that names share them.
-            patch.setattr(tasks, "_PLACE_BITS", bits)
-            found, codes = tasks.factorize(column)
+            patch.setattr(index, "_PLACE_BITS", bits)
+            found, codes = index.factorize(column)
         assert found[codes].tolist() == names
         assert len(set(found.tolist())) == len(found)

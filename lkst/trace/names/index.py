@@ -10,19 +10,17 @@ Nearly all names in a trace say what is known already, so only the changes are
 kept: a few for each task, however many records there are.
 """
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkst.abi import layout
-from lkst.decode.catalogue import COMM_SIZE
+from lkst.decode.catalogue import COMM_SIZE, naming_events
+from lkst.trace.columns import Columns
 
-if TYPE_CHECKING:
-    from lkst.trace.trace import Trace
-
-__all__ = ("TaskNames", "carriers", "decode_comm", "factorize")
+__all__ = ("NameIndex", "decode_comm", "factorize")
 
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
@@ -45,37 +43,39 @@ _UNKNOWN = 0
 _SEVERAL = -1
 
 
-class TaskNames:
+class NameIndex:
     """Names of tasks over time."""
 
-    def __init__(self, trace: "Trace", start: int = 0) -> None:
+    def __init__(self, records: Columns, alive: Callable[[int], str], start: int = 0) -> None:
         """
         Collect every name that a record carries.
 
-        :param start: what positions of its records count from
+        :param alive: gives the name that the task with a pid had at the end, or ""
+        :param start: what positions of the records count from
         """
-        self._alive = trace.facts.task_name
+        self._alive = alive
         #: Names, each once, as they are shown and as they were recorded.
         self._names: list[str] = []
         self._codes: dict[bytes, int] = {}
         self._known = np.zeros((0, 2), np.uint64)
         #: The last name of each task; while collecting, up to where that has come.
-        self._last = np.zeros(_IDLE + trace.header.nr_cpus, np.int32)
-        self._start, self._stop = start, start + len(trace)
-        keys, codes = self._collect(trace)
+        self._last = np.zeros(_IDLE + records.catalogue.header.nr_cpus, np.int32)
+        self._start, self._stop = start, start + len(records)
+        keys, codes = self._collect(records)
         order = np.argsort(keys)
         #: Where a task got a name, in the order of tasks and then of time, and which.
         self._key, self._code = keys[order], codes[order]
         tasks, counts = np.unique(self._key >> _TIME_BITS, return_counts=True)
         self._last[tasks[counts > 1]] = _SEVERAL
 
-    def _collect(self, trace: "Trace") -> tuple[I64, I64]:
+    def _collect(self, records: Columns) -> tuple[I64, I64]:
         keys, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-        named = carriers(trace)
+        naming = np.zeros(1 << 16, bool)
+        naming[naming_events(records.catalogue)] = True
         start, size = 0, _FIRST_ROWS
-        while start < len(trace):
-            block = trace.select(slice(start, start + size))
-            key, words = self._changes(*_carried(block, self._start + start, named))
+        while start < len(records):
+            block = records.select(slice(start, start + size))
+            key, words = self._changes(*_carried(block, self._start + start, naming))
             start, size = start + size, min(2 * size, _MAX_ROWS)
             if not len(key):
                 continue
@@ -123,22 +123,14 @@ class TaskNames:
             self._names.append(decode_comm(raw))
         return code
 
-    def codes(self, trace: "Trace") -> tuple[list[str], I64]:
-        """
-        Name the current task of every record.
-
-        A task has the name that was recorded last before; failing that the first
-        after; failing that the one that it had at the end.
-
-        :return: names, and for each row the index of its own
-        """
-        return self.codes_of(trace.pid, trace.cpu, trace.position)
-
     def codes_of(
         self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64
     ) -> tuple[list[str], I64]:
         """
         Name tasks as they were called when some records were written.
+
+        A task has the name that was recorded last before; failing that the first after; failing
+        that the one that it had at the end.
 
         :param position: rows, counted as those of the records that the names are from
         :return: names, and for each row the index of its own
@@ -198,24 +190,16 @@ class TaskNames:
         return self._alive(key)
 
 
-def carriers(trace: "Trace") -> NDArray[np.bool_]:
-    """Tell which events carry names, by their ids."""
-    named = np.zeros(1 << 16, bool)
-    for event in trace.catalogue.events.values():
-        named[event.id] = bool(event.names)
-    return named
-
-
-def _carried(block: "Trace", start: int, carriers: NDArray[np.bool_]) -> tuple[I64, U64]:
+def _carried(block: Columns, start: int, naming: NDArray[np.bool_]) -> tuple[I64, U64]:
     """
     Give the names that records carry: whose and when as a key, and the name's words.
 
     :param start: the block's first row
-    :param carriers: by id, whether an event carries names
+    :param naming: by id, whether an event carries names
     """
     keys = [np.zeros(0, np.int64)]
     words = [np.zeros((0, 2), np.uint64)]
-    some = np.flatnonzero(carriers.take(block.event))
+    some = np.flatnonzero(naming.take(block.event))
     ids = block.event[some]
     for id_ in np.flatnonzero(np.bincount(ids)).tolist():
         event = block.catalogue.events[id_]

@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Records that are decoded late
+-----------------------------
+
+A replay of the last records needs no others decoded; of those only what is said of all is
+worked out: how many there are, from when to when, what was lost.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lkst.decode.catalogue import Catalogue, event_ids, naming_events
+from lkst.decode.ends import Ends, few_pass, find_ends
+from lkst.decode.image import Image
+from lkst.decode.records import BufferLoss, Records, find_records
+from lkst.decode.ring import CPULoss
+from lkst.decode.scan import KNOWN
+from lkst.decode.sieve import Sieve
+
+__all__ = ("LazyRecords",)
+
+# Kinds of events: see lkst.decode.scan.
+_PANIC = 2
+_NAMES = 4
+
+
+class LazyRecords:
+    """Records, or as long as they are not decoded, a summary of them."""
+
+    def __init__(self, image: Image, catalogue: Catalogue, records: Records | None = None) -> None:
+        """
+        Hold records.
+
+        :param records: those that are decoded; None: all that the image has, when asked for
+        """
+        self._image = image
+        self._catalogue = catalogue
+        self._decoded = records
+        self._looked_over: Ends | None = None
+
+    @property
+    def records(self) -> Records:
+        """The records; if need be they are decoded now."""
+        if self._decoded is None:
+            self._decoded = find_records(self._image, self._catalogue)
+        return self._decoded
+
+    @property
+    def is_decoded(self) -> bool:
+        """Whether they are decoded already."""
+        return self._decoded is not None
+
+    @property
+    def summary(self) -> Ends | None:
+        """What is known of all records as long as they are not decoded."""
+        return None if self.is_decoded else self._looked_over
+
+    def __len__(self) -> int:
+        return self.summary.total if self.summary else len(self.records.first)
+
+    def summarize(self, least: int) -> None:
+        """
+        Look the rings over, unless it is better to decode all records.
+
+        :param least: how many of the newest records will be wanted
+        """
+        if not self.is_decoded and self._looked_over is None:
+            kinds = np.zeros(1 << 16, np.uint8)
+            kinds[list(self._catalogue.events)] = KNOWN
+            kinds[event_ids(self._catalogue, "panic")] |= _PANIC
+            kinds[naming_events(self._catalogue)] |= _NAMES
+            self._looked_over = find_ends(self._image, self._catalogue, kinds, least)
+
+    def tails(self, least: int, longer: int) -> Iterator[Records]:
+        """
+        Give ever more of the newest records, if they were summarized; never all of them.
+
+        :param least: how many to begin with
+        :param longer: how many times as many the next are
+        """
+        while (summary := self.summary) and (records := summary.newest(least)):
+            yield records
+            least = longer * max(least, len(records.first))
+
+    def passing(self, sieve: Sieve, *, few: bool = False) -> Records | None:
+        """
+        Give the records that pass a sieve without decoding others.
+
+        :param few: whether to do so however many may pass
+        :return: None: so many may pass that it is better to decode all
+        """
+        if self.is_decoded or not (few or few_pass(self._image, sieve)):
+            return None
+        self.summarize(0)
+        return self.summary.sift(sieve) if self.summary else None
+
+    @property
+    def may_panic(self) -> bool:
+        """Whether there can be a record of a panic."""
+        return not self.summary or bool(self.summary.kinds & _PANIC)
+
+    @property
+    def may_name_tasks(self) -> bool:
+        """Whether there can be records that name tasks."""
+        return not self.summary or bool(self.summary.kinds & _NAMES)
+
+    @property
+    def losses(self) -> list[CPULoss]:
+        """What each CPU's rings have lost."""
+        return self.summary.found.losses if self.summary else self.records.losses
+
+    @property
+    def buffers(self) -> list[BufferLoss]:
+        """What is left of each buffer, and what it has lost."""
+        return self.summary.found.buffers if self.summary else self.records.buffers
+
+    @property
+    def faults(self) -> list[str]:
+        """What was damaged."""
+        return self.summary.found.faults if self.summary else self.records.faults

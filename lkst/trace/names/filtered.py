@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""
+Names of tasks of what was filtered
+-----------------------------------
+
+What the tasks of some records were called, for which only those records are decoded that
+carry the name of one of them.
+"""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lkst.decode.catalogue import Catalogue
+from lkst.decode.sieve import Sieve, any_of, by_task_named, table_of_pids
+from lkst.trace.columns import Columns
+from lkst.trace.names.index import NameIndex
+
+__all__ = ("FilteredNames",)
+
+I64 = NDArray[np.int64]
+
+
+class FilteredNames:
+    """Names over time of the tasks that were current in some records."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        sieve: Sieve,
+        what: NDArray[np.uint64],
+        matching: Callable[[Sieve], Columns],
+        index: Callable[[], NameIndex],
+        alive: Callable[[int], str],
+    ) -> None:
+        """
+        Prepare.
+
+        :param sieve: what the records have passed
+        :param what: their second words
+        :param matching: gives the records that pass another one
+        :param index: makes an index of all names
+        :param alive: gives the name that the task with a pid had at the end, or ""
+        """
+        self._catalogue = catalogue
+        self._sieve = sieve
+        self._pids = table_of_pids(what)
+        self._matching = matching
+        self._all = index
+        self._alive = alive
+
+    def codes(self, records: Columns) -> tuple[list[str], I64]:
+        """
+        Name the current task of every record: see :meth:`NameIndex.codes_of`.
+
+        :param records: some of those that have passed
+        """
+        names, slots, rows = self._found
+        position = rows.take(np.searchsorted(slots, records.records.first))
+        return names.codes_of(records.pid, records.cpu, position)
+
+    def codes_of(
+        self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64
+    ) -> tuple[list[str], I64]:
+        """
+        Name tasks as they were called: see :meth:`NameIndex.codes_of`.
+
+        :param position: rows of the whole trace
+        """
+        return self._all().codes_of(pid, cpu, position)
+
+    def last(self, pid: int) -> str:
+        """Give the name that a task had last: see :meth:`NameIndex.last`."""
+        return self._all().last(pid)
+
+    @cached_property
+    def _found(self) -> tuple[NameIndex, I64, I64]:
+        """Give the names, and of what they are from the slots, in order, and the row of each."""
+        naming = by_task_named(self._catalogue, self._pids)
+        found = self._matching(any_of(self._sieve, naming))
+        slots = found.records.first
+        rows = np.argsort(slots)
+        return NameIndex(found, self._alive), slots[rows], rows
