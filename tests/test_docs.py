@@ -11,6 +11,9 @@ import sys
 from dumps import ROOT, run_here
 import pytest
 
+from lkst.record.lifecycle.config import DEFAULT_CONFIG_TEXT, Config, parse_config
+from lkst.record.lifecycle.hook_settings import Settings, read_settings
+
 #: A command of ours at a prompt, and what it prints, in a fenced block.
 EXAMPLE = re.compile(r"^```\n\$ lkst (.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 
@@ -89,3 +92,29 @@ def test_links_within_the_reference_lead_to_a_heading() -> None:
     anchors = {heading.lower().replace(" ", "-") for heading in headings}
     targets = re.findall(r"\]\(#([^)]*)\)", text)
     assert targets and set(targets) <= anchors
+
+
+def example(page: str) -> tuple[str, str]:
+    """Return the source of a manual page, and the file that it shows."""
+    text = (ROOT / "docs" / "man" / page).read_text()
+    match = re.search(r"^\.nf\n(.*?)^\.fi", text, re.MULTILINE | re.DOTALL)
+    assert match
+    return text, match[1].replace(r"\-", "-").replace(r"\(aq", "'")
+
+
+def test_manual_page_of_the_configuration_names_each_key() -> None:
+    text, shown = example("lkst.toml.5")
+    assert parse_config(shown, "lkst.toml") != Config()
+    keys = set(re.findall(r"^#\[*(\w+)", DEFAULT_CONFIG_TEXT, re.MULTILINE))
+    assert keys and keys <= set(re.findall(r"^\.B \[*(\w+)", text, re.MULTILINE))
+
+
+def test_manual_page_of_the_hooks_has_each_default(tmp_path: Path) -> None:
+    text, shown = example("hook.conf.5")
+    file = tmp_path / "hook.conf"
+    file.write_text(shown)
+    assert read_settings(file) != Settings()
+    told = dict(
+        re.findall(r"^\.B (\w+)\n(?:[^.\n].*\n|\.I.*\n)*Default: (\S+)\.$", text, re.MULTILINE)
+    )
+    assert told == {name: str(value) or "none" for name, value in vars(Settings()).items()}

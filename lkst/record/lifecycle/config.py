@@ -85,7 +85,7 @@ class Config:
     maskset: str = "default"
     #: Of each CPU's ring, in bytes; None: the usual size, or what fits into the memory.
     size: int | None = None
-    #: Where the rings of a recorder that is stopped or replaced are saved; None: nowhere.
+    #: Folder for the trace of a recorder that is replaced; None: it is not saved.
     save_old: Path | None = Path("/var/lib/lkst")
     buffers: tuple[Buffer, ...] = ()
     triggers: tuple[Trigger, ...] = ()
@@ -96,20 +96,20 @@ class Config:
 
 
 DEFAULT_CONFIG_TEXT = """\
-# What "lkst start" sets up. A line that begins with "#" and no space behind it
-# shows what is the case anyway, or what could be; without the "#" it counts.
+# What "lkst start --config" sets up: see lkst.toml(5). A line that starts with "#" and
+# no space shows a default or an example. Remove the "#" to set it.
 
-# Which events are recorded, and how: see "lkst mask".
+# The maskset to activate: which events are recorded, and how. See "lkst mask".
 #maskset = "default"
 
-# Of each CPU's ring. Unless it is set: 1M, or less if rings of all possible CPUs would
+# Size of each CPU's ring. Default: 1M, or less if the rings of all possible CPUs would
 # take too much memory.
 #size = "1M"
 
-# Where the rings of a recorder that is stopped or replaced are saved; "": nowhere.
+# Folder for the trace of a recorder that is replaced; "": do not save the trace.
 #save_old = "/var/lib/lkst"
 
-# Further buffers, to which a trigger's action "switch" goes.
+# Spare buffers, to which a trigger's action "switch" writes.
 #[[buffer]]
 #name = "spare"
 #size = "1M"
@@ -129,15 +129,15 @@ DEFAULT_CONFIG_TEXT = """\
 #if = "count > 4096"
 #limit = 1000
 
-# What to do when something happens. "do" is one or several of: notify, stack,
-# switch, freeze, freeze after 2000, mask=NAME, mask=NAME for 5s.
+# Triggers: when the condition holds, the kernel carries out the actions. "do" is one or
+# several of: notify, stack, switch, freeze, freeze after 2000, mask=NAME, mask=NAME for 5s.
 #[[trigger]]
 #name = "oom"
 #when = "mark_victim"
 #do = "notify, mask=all for 5s"
 #at_most = "10/s"
 
-# A sign of life of user space, and what to do when it stays away.
+# The heartbeat of user space, and what the kernel does if it stops.
 #[heartbeat]
 #every = "1s"
 #miss = "5s"

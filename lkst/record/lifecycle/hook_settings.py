@@ -48,10 +48,10 @@ class Settings:
 
 
 _COMMENTS = {
-    "DUMPS": "Where dumps arrive, as kdump is set up. The list of pages lies there, too.",
-    "SECONDS": "So long the hook may take, in seconds, before it is killed and the dump begins.",
-    "LAST": "So many seconds before the end are printed as text.",
-    "KEEP": "Results that are kept, and their size in all (K, M, G); 0: all.",
+    "DUMPS": "Folder in which kdump leaves dumps, and lkst the list of the recorder's pages.",
+    "SECONDS": "Longest time in s that the hook may take before the dump begins.",
+    "LAST": "Seconds before the end that the replay beside a dump shows.",
+    "KEEP": "Number of results to keep, and their size in all (K, M, G); 0: no limit.",
     "KEEP_SIZE": "",
     "EXEC": "Command to run for each new result, with its folder as the last argument.",
 }
@@ -60,7 +60,7 @@ _COMMENTS = {
 def settings_text(settings: Settings | None = None) -> str:
     """Write settings down, with a comment at each."""
     settings = settings or Settings()
-    lines = ["# Settings of lkst's hooks around a crash: 'lkst hook install' takes them over."]
+    lines = ["# Settings of lkst's hooks around a crash: see hook.conf(5)."]
     for name, comment in _COMMENTS.items():
         lines += [f"\n# {comment}"] if comment else []
         lines.append(f"{name}={shlex.quote(str(getattr(settings, name)))}")
