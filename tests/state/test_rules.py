@@ -639,7 +639,11 @@ def test_who_starves_others() -> None:
     found = one(starving(prio=49), "starved")
     assert found.culprit == "greedy:7"
     assert "poor:8" in found.text
-    assert "of real-time priority 50, had 100% of it" in found.text
+    assert "real-time tasks had 100% of that time, the most greedy:7, of priority 50" in found.text
+
+
+def test_who_has_a_deadline_may_starve_others_too() -> None:
+    assert "greedy:7, which has a deadline" in one(starving(prio=-1), "starved").text
 
 
 def test_who_is_only_nicer_than_others_is_not_starved() -> None:

@@ -53,12 +53,16 @@ def find_starved(state: State) -> Iterator[Suspicion]:
             "waiter",
             name,
             f"{names}{more} could run on CPU {cpu.cpu} for up to {seconds(age)} and did not get"
-            f" to; {name}, of real-time priority {_REAL_TIME - 1 - (priority(keeper) or 0)}, had"
-            f" {100 * share:.0f}% of it",
+            f" to; real-time tasks had {100 * share:.0f}% of that time, the most {name},"
+            f" {_class(priority(keeper) or 0)}",
             starved[0].since or 0,
             tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
             float(age),
         )
+
+
+def _class(prio: int) -> str:
+    return "which has a deadline" if prio < 0 else f"of priority {_REAL_TIME - 1 - prio}"
 
 
 def _priorities(state: State) -> Priority:
