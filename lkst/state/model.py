@@ -8,6 +8,7 @@ CLOCK_MONOTONIC; None stands for what the trace cannot tell.
 """
 
 from dataclasses import dataclass, field
+import re
 
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
@@ -97,6 +98,12 @@ class Lock:
     row: int | None = None
     #: Whether the kernel itself named the owner; else it is who took it last, of those that waited.
     named: bool = False
+
+    @property
+    def is_spin(self) -> bool:
+        """Whether it lets nobody sleep, neither who has it nor who waits."""
+        # A mutex is spun for until its owner sleeps.
+        return "spin" in self.kind and not re.search("mutex|rt", self.kind)
 
 
 @dataclass(frozen=True)

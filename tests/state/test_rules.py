@@ -336,21 +336,28 @@ def test_a_device_that_answers_no_more() -> None:
     assert times(story, found) == [1.5, 2, 3]
 
 
-def asked(story: Story, last: float) -> None:
-    """Ask a device for something, and let it complete other things until then."""
-    story.record(1, 0, 7, "block_rq_issue", rq=0x10, dev=8 << 20, sector=8, bytes=4096)
-    for number in range(int(last)):
-        story.record(1.5 + number, 0, 7, "block_rq_issue", rq=0x20, dev=8 << 20)
-        story.record(2 + number, 1, 0, "block_rq_complete", rq=0x20, dev=8 << 20)
-
-
-@pytest.mark.parametrize(("last", "end"), [(4, 5.2), (4, 6), (12, 13.2)])
-def test_a_device_that_is_slow(last: float, end: float) -> None:
+@pytest.mark.parametrize(
+    ("others", "end", "dead"), [(4, 5.2, False), (4, 6, True), (12, 13.2, True)]
+)
+def test_a_device_that_takes_its_time(others: int, end: float, dead: bool) -> None:
     story = Story()
-    asked(story, last)
+    story.record(1, 0, 7, "block_rq_issue", rq=0x10, dev=8 << 20)
+    for number in range(others):
+        story.record(1.9 + number, 0, 7, "block_rq_issue", rq=0x20, dev=8 << 20)
+        story.record(2 + number, 1, 0, "block_rq_complete", rq=0x20, dev=8 << 20)
     story.record(end, 1, 0, "softirq_raise", vec=1)
-    # It is dead once nothing comes back, or if a request is never looked at.
-    assert len(named(story, "dead-device")) == (end != 5.2)
+    # It is dead once nothing comes back, or if it never looks at a request.
+    assert len(named(story, "dead-device")) == dead
+
+
+@pytest.mark.parametrize(("usual", "dead"), [(0.2, True), (0.9, False)])
+def test_a_device_that_is_always_slow(usual: float, dead: bool) -> None:
+    story = Story()
+    story.record(1, 0, 7, "block_bio_queue", bio=0x10, dev=8 << 20, bio_based=1)
+    story.record(1 + usual, 1, 0, "block_bio_complete", bio=0x10, dev=8 << 20)
+    story.record(2, 0, 7, "block_bio_queue", bio=0x10, dev=8 << 20, bio_based=1)
+    story.record(4, 1, 0, "softirq_raise", vec=1)
+    assert len(named(story, "dead-device")) == dead
 
 
 def test_a_request_that_was_merged_into_another_one() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from lkst.state.model import State
 
-__all__ = ("KINDS", "LONG", "Suspicion", "rank", "rule", "rules")
+__all__ = ("HUNG", "KINDS", "LONG", "Suspicion", "rank", "rule", "rules")
 
 #: Kinds of suspicions, the first to be shown first:
 #: what the kernel itself calls a fault of the code that was running;
@@ -23,6 +23,10 @@ KINDS = ("fault", "holder", "hog", "waiter", "oddity")
 
 #: What takes longer than this takes long, in ns.
 LONG = 500_000_000
+
+#: Who waits in D state or for a lock that tasks sleep with may wait for a disk: so long, in ns,
+#: a slow one takes now and then.
+HUNG = 1_500_000_000
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ A driver that has stopped completing what it was given.
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from lkst.state.model import Pending, State
-from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.waits import blocked_tasks
 from lkst.state.tables import table
 from lkst.state.words import seconds, who
@@ -21,6 +23,14 @@ __all__ = ()
 #: (Documentation/block/deadline-iosched.rst).
 _OVERTAKEN = 10_000_000_000
 
+#: How often as long as the slowest one that was completed.
+_LONGER = 3
+
+_IO = (
+    (("block_rq_insert", "block_rq_issue"), "block_rq_complete", "rq"),
+    ("block_bio_queue", "block_bio_complete", "bio"),
+)
+
 
 @rule("dead-device")
 def find_dead_devices(state: State) -> Iterator[Suspicion]:
@@ -28,13 +38,15 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
     trace = state.trace
     devices: dict[str, list[Pending]] = {}
     for pending in state.pending:
-        old = pending.certain and state.when - pending.since >= LONG
+        old = pending.certain and state.when - pending.since >= HUNG
         if pending.kind in ("request", "bio") and old:
             devices.setdefault(pending.name, []).append(pending)
     waiting = [who(task.comm, task.pid) for task in blocked_tasks(state)]
     for name, requests in devices.items():
         age = state.when - requests[0].since
         last = _last_completion(trace, name)
+        if age < _LONGER * _slowest(trace, name):
+            continue
         goes_on = last is not None and state.when - int(trace.ts[last]) < LONG
         if goes_on and age < _OVERTAKEN:
             continue  # It is slow, not dead.
@@ -57,10 +69,29 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
         )
 
 
+def _number(name: str) -> int | None:
+    major, _, minor = name.partition(":")
+    return int(major) << 20 | int(minor) if major.isdigit() and minor.isdigit() else None
+
+
 def _last_completion(trace: Trace, name: str) -> int | None:
     done = table(trace, ("block_rq_complete", "block_bio_complete"), "dev")
-    major, _, minor = name.partition(":")
-    if not (major.isdigit() and minor.isdigit()):
-        return None
-    rows = done.rows[done["dev"] == (int(major) << 20 | int(minor))]
+    rows = done.rows[done["dev"] == _number(name)]
     return int(rows[-1]) if len(rows) else None
+
+
+def _slowest(trace: Trace, name: str) -> int:
+    """Give the longest time, in ns, that a device has taken for something; 0: for nothing."""
+    longest = 0
+    for begins, ends, key in _IO:
+        begin, end = table(trace, begins, key, "dev"), table(trace, ends, key, "dev")
+        begin, end = (part.select(part["dev"] == _number(name)) for part in (begin, end))
+        rows = np.concatenate((begin.rows, end.rows))
+        order = np.lexsort((rows, np.concatenate((begin[key], end[key]))))
+        keys = np.concatenate((begin[key], end[key]))[order]
+        is_end = (np.arange(len(rows)) >= len(begin))[order]
+        pairs = np.flatnonzero(is_end[1:] & ~is_end[:-1] & (keys[1:] == keys[:-1]))
+        if len(pairs):
+            ts = trace.ts[rows[order]]
+            longest = max(longest, int((ts[pairs + 1] - ts[pairs]).max()))
+    return longest

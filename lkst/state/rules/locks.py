@@ -10,7 +10,7 @@ wait for a lock, or round in a circle.
 from collections.abc import Iterator
 
 from lkst.state.model import Lock, State, Task
-from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.places import waiting_function
 from lkst.state.words import seconds, who
 
@@ -99,7 +99,7 @@ def find_holders(state: State) -> Iterator[Suspicion]:
     for lock in state.locks:
         waiters = _waiters(state, lock)
         waited = max((_age(state, row) for row in waiters.values()), default=0)
-        if waited < LONG:
+        if waited < (LONG if lock.is_spin else HUNG):
             continue
         rows = tuple(sorted(waiters.values()))
         names = ", ".join(_name(state, pid) for pid in list(waiters)[:3])

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import re
 
 from lkst.state.model import State, Task
-from lkst.state.rules.base import LONG, Suspicion, rule
+from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.places import waiting_function
 from lkst.state.tables import last_by, table
 from lkst.state.words import function_of, seconds, who
@@ -35,7 +35,7 @@ def blocked_tasks(state: State) -> list[Task]:
         for task in state.tasks.values()
         if task.state == "blocked"
         and task.letter == "D"
-        and _age(state, task) >= LONG
+        and _age(state, task) >= HUNG
         and not _waits_for_child(state, task, forked.get(task.pid, -1))
     ]
 
