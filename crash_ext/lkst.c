@@ -69,6 +69,33 @@ static void leave_pager(void)
 	fp = stdout;
 }
 
+/* Whether "lkst sql" has options only, and the query is still to be asked for. */
+static bool lacks_query(void)
+{
+	static const char *const with_value[] = {"--format", "-o", "--output"};
+	static const char *const no_query[] = {"--schema", "--help", "-h"};
+
+	for (int i = 2; i < argcnt; i++) {
+		if (args[i][0] != '-')
+			return false;
+		for (size_t k = 0; k < sizeof(no_query) / sizeof(*no_query); k++)
+			if (STREQ(args[i], no_query[k]))
+				return false;
+		for (size_t k = 0; k < sizeof(with_value) / sizeof(*with_value); k++)
+			if (STREQ(args[i], with_value[k])) {
+				i++;
+				break;
+			}
+	}
+	return true;
+}
+
+/* Whether a command can ask at the terminal. crash's pager does not count: it is left. */
+static bool can_ask(void)
+{
+	return isatty(0) && isatty(1) && (fp == stdout || fp == pc->stdpipe);
+}
+
 static void tell_died(const struct lkst_child *child)
 {
 	if (child->greeted)
@@ -110,7 +137,8 @@ static void cmd_lkst(void)
 	struct lkst_child own = {.socket = -1, .pidfd = -1, .alone = true};
 	struct sigaction count = {.sa_handler = count_interrupt}, before;
 	bool drgn = argcnt > 1 && STREQ(args[1], "drgn");
-	bool prompt = drgn && argcnt == 2;
+	bool sql = argcnt > 1 && STREQ(args[1], "sql") && lacks_query() && can_ask();
+	bool prompt = sql || (drgn && argcnt == 2);
 	struct termios terminal;
 	bool have_terminal;
 	char *words;
@@ -119,7 +147,7 @@ static void cmd_lkst(void)
 
 	if (argcnt < 2)
 		cmd_usage(pc->curcmd, SYNOPSIS);
-	if (prompt && (!isatty(0) || !isatty(1) || (fp != stdout && fp != pc->stdpipe)))
+	if (prompt && !can_ask())
 		error(FATAL, "drgn's prompt needs a terminal; lkst drgn SCRIPT does not\n");
 	own.prompt = prompt;
 	if (prompt)
@@ -132,9 +160,9 @@ static void cmd_lkst(void)
 	interrupts = 0;
 	/* crash's own handler would jump out of what is being done here. */
 	sigaction(SIGINT, &count, &before);
-	status = run(drgn ? &own : &resident, words, size);
+	status = run(drgn || sql ? &own : &resident, words, size);
 	sigaction(SIGINT, &before, NULL);
-	if (have_terminal && drgn)
+	if (have_terminal && (drgn || sql))
 		tcsetattr(0, TCSADRAIN, &terminal);
 
 	if (interrupts && !prompt)
@@ -157,7 +185,7 @@ static char *help_lkst[] = {
 	"    state    what every CPU and task was in the middle of, and what looks wrong.",
 	"    counts   what was counted instead of recorded.",
 	"    measure  what was slow, how often, and when.",
-	"    sql      anything, asked for in SQL.",
+	"    sql      anything, asked for in SQL; without a query it asks at a terminal.",
 	"    report   write an HTML page with a timeline.",
 	"    events   which events there are, and their fields.",
 	"    save     keep the trace in a file.",

@@ -37,7 +37,7 @@ static bool press(struct course *course)
 {
 	uint64_t since;
 
-	/* At drgn's prompt, Ctrl-C is drgn's. */
+	/* At a prompt, Ctrl-C is the prompt's. */
 	if (course->child->prompt || !lkst_interrupts())
 		return true;
 	if (!course->interrupted)

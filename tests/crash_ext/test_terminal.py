@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""At a terminal: drgn's prompt, and crash's pager."""
+"""At a terminal: the prompts of drgn and of ``lkst sql``, and crash's pager."""
+
+import time
 
 from crashes import Crash
+from dumps import ENDLESS, Run
+import pytest
 
 
 def test_prompt(crash: Crash) -> None:
@@ -24,6 +28,42 @@ def test_prompt(crash: Crash) -> None:
         terminal.send("exit()\n")
         terminal.expect("crash> ")
         terminal.type("sym panic", "(T) panic")
+
+
+@pytest.mark.parametrize("pager", [False, True])
+def test_sql_prompt(crash: Crash, lkst: Run, pager: bool) -> None:
+    query = "SELECT count(*) AS n FROM events WHERE event = 'panic' OR cpu = 0;"
+    answer = lkst("sql", crash.dump.vmcore, query).stdout.replace("\n", "\r\n")
+    assert answer.split()[-1].isdigit()
+    with crash.terminal(pager=pager) as terminal:
+        terminal.type("extend lkst.so")
+        terminal.send("lkst sql --format text\n")
+        terminal.expect("lkst> ")
+        terminal.send(f"{query}\n")
+        terminal.expect(answer)
+        terminal.expect("lkst> ")
+        # Ctrl-C drops what was typed, and ends a query; the prompt stays.
+        terminal.send("SELECT 1 +\n")
+        terminal.expect("..> ")
+        terminal.send("\x03")
+        terminal.expect("lkst> ")
+        terminal.send(f"SELECT 'begun' AS w; {ENDLESS};\n")
+        terminal.expect("\nbegun\r\n")
+        time.sleep(0.5)
+        terminal.send("\x03")
+        terminal.expect("interrupted\r\n")
+        terminal.expect("lkst> ")
+        terminal.send(".quit\n")
+        terminal.expect("crash> ")
+        terminal.type("sym panic", "(T) panic")
+        # One that has a query, or an output that is not the terminal, does not ask.
+        terminal.type("lkst sql 'SELECT 6 * 7 AS n'", "42\r\n")
+        terminal.type("lkst sql > out", "QUERY is missing")
+
+
+def test_sql_without_a_query_and_a_terminal(crash: Crash) -> None:
+    said = crash.run("lkst sql")
+    assert said.count("lkst: QUERY is missing") == 1
 
 
 def test_pager(crash: Crash) -> None:
