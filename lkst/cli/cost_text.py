@@ -3,16 +3,32 @@
 
 import json
 import math
+from typing import Any
 
 from tabulate import tabulate
 
-from lkst.record.cost import Cost
+from lkst.record.cost import Cost, EventCost
+from lkst.replay.formats import objects_text
 
-__all__ = ("cost_json", "cost_text")
+__all__ = ("show_cost",)
 
 
-def cost_text(cost: Cost) -> str:
-    """Show what a maskset costs as a table; ends with a line's end."""
+def show_cost(cost: Cost, form: str) -> str:
+    """
+    Show what a maskset costs; ends with a line's end.
+
+    :param form: text, json, or of its events: jsonl, csv
+    """
+    if form == "text":
+        return _text(cost)
+    if form == "json":
+        return _json(cost)
+    events = [_event(entry) for entry in cost.events]
+    return objects_text(events, form, list(events[0]) if events else ())
+
+
+def _text(cost: Cost) -> str:
+    """Show it as a table."""
     rows = [
         (
             f"{entry.name} ({entry.by})" if entry.by else entry.name,
@@ -54,7 +70,7 @@ def _time(seconds: float) -> str:
     return f"{seconds:.1f} s" if math.isfinite(seconds) else "for ever"
 
 
-def cost_json(cost: Cost) -> str:
+def _json(cost: Cost) -> str:
     """Show the same as a JSON object; ends with a line's end."""
     answer = {
         "maskset": cost.maskset,
@@ -67,19 +83,20 @@ def cost_json(cost: Cost) -> str:
             for name, value in (("shortest", cost.shortest), ("mean", cost.mean))
         },
         "silent": cost.silent,
-        "events": [
-            {
-                "event": entry.name,
-                "calls": entry.run.calls,
-                "ns": entry.ns,
-                "share": entry.share,
-                "records": entry.records,
-                "ring_bytes": entry.ring_bytes,
-                "suppressed": entry.run.suppressed,
-                "told_at": entry.told_at or None,
-                "by": entry.by or None,
-            }
-            for entry in cost.events
-        ],
+        "events": [_event(entry) for entry in cost.events],
     }
     return json.dumps(answer, indent=2) + "\n"
+
+
+def _event(entry: EventCost) -> dict[str, Any]:
+    return {
+        "event": entry.name,
+        "calls": entry.run.calls,
+        "ns": entry.ns,
+        "share": entry.share,
+        "records": entry.records,
+        "ring_bytes": entry.ring_bytes,
+        "suppressed": entry.run.suppressed,
+        "told_at": entry.told_at or None,
+        "by": entry.by or None,
+    }

@@ -24,6 +24,7 @@ from lkst.measure.text import (
     overlay_text,
     result_text,
 )
+from lkst.replay.formats import format_option_of
 from lkst.source.host import Host
 from lkst.source.source import Source, is_source, take_source
 from lkst.sql.write import FORMATS, check_output, put
@@ -67,9 +68,7 @@ _TEXT_SUFFIXES = ("", ".txt")
     default=GROUPS,
     help="Groups to show: those with the largest totals.",
 )
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", help="Format of the output."
-)
+@format_option_of(FORMATS)
 @click.option(
     "-o",
     "--output",

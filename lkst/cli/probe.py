@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The command ``lkst probe``."""
 
-import json
 import time
+from typing import Any
 
 import click
 from tabulate import tabulate
@@ -17,7 +17,9 @@ from lkst.record.probe.definition import DEFAULT_LIMIT, Probe, check_event_name,
 from lkst.record.probe.describe import show_target
 from lkst.record.probe.registry import ProbeStatus, add_probe, list_probes, remove_probe, said_by
 from lkst.record.probe.target import is_target, parse_target
+from lkst.replay.formats import format_option, objects_text
 from lkst.util.pager import paged
+from lkst.util.printable import as_json
 
 __all__ = ("probe_command",)
 
@@ -123,13 +125,7 @@ def _add(probe: Probe) -> None:
 
 
 @probe_command.command("list")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 @click.option(
     "--seconds",
     type=click.FloatRange(0, 60),
@@ -146,9 +142,19 @@ def probe_list(form: str, seconds: float) -> None:
             probes = list_probes(recorder)
     except NotFound:
         probes = []
-    click.echo(_json(probes) if form == "json" else _text(probes))
+    click.echo(_show(probes, form), nl=False)
     if missing := sorted(kept - {probe.event.name for probe in probes}):
         click.echo(f"kept, and not loaded: {', '.join(missing)}", err=True)
+
+
+def _show(probes: list[ProbeStatus], form: str) -> str:
+    """Show probes; ends with a line's end."""
+    if form == "text":
+        return _text(probes) + "\n"
+    objects = [_object(one) for one in probes]
+    if form == "json":
+        return as_json(objects, indent=2) + "\n"
+    return objects_text(objects, form, _COLUMNS)
 
 
 def _text(probes: list[ProbeStatus]) -> str:
@@ -173,22 +179,22 @@ def _text(probes: list[ProbeStatus]) -> str:
     )
 
 
-def _json(probes: list[ProbeStatus]) -> str:
-    answer = [
-        {
-            "probe": one.event.name,
-            "mechanism": one.mechanism,
-            "state": one.state,
-            "records": one.records,
-            "held": one.held,
-            "unpaired": one.unpaired,
-            "suppressed": one.suppressed,
-            "ns": one.cost,
-            "definition": one.probe.words if one.probe else None,
-        }
-        for one in probes
-    ]
-    return json.dumps(answer, indent=2)
+#: What programs get of a probe.
+_COLUMNS = "probe mechanism state records held unpaired suppressed ns definition".split()
+
+
+def _object(one: ProbeStatus) -> dict[str, Any]:
+    return {
+        "probe": one.event.name,
+        "mechanism": one.mechanism,
+        "state": one.state,
+        "records": one.records,
+        "held": one.held,
+        "unpaired": one.unpaired,
+        "suppressed": one.suppressed,
+        "ns": one.cost,
+        "definition": one.probe.words if one.probe else None,
+    }
 
 
 @probe_command.command("remove")

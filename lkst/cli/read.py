@@ -5,7 +5,7 @@ The commands that read a source.
 What only one of them needs is imported there: a replay should begin at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import math
 import os
 from pathlib import Path
@@ -28,6 +28,7 @@ from lkst.cli.source import (
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.replay.colour import use_colour
+from lkst.replay.formats import format_option, json_array
 from lkst.replay.text import replay_text
 from lkst.replay.times import TIMES
 from lkst.source.host import Host
@@ -51,34 +52,29 @@ __all__ = (
 
 @click.command("list")
 @source_argument
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 def list_command(source: Source | None, form: str) -> int:
-    """Show the recorders in SOURCE: the records of each CPU, their time span, and what was lost."""
-    from lkst.replay.listing import list_json, list_text
+    """
+    Show the recorders in SOURCE: the records of each CPU, their time span, and what was lost.
+
+    Formats: jsonl and csv have a row for each CPU, json has an object for each recorder.
+    """
+    from lkst.replay.listing import list_json, list_rows, list_text
 
     traces = open_traces(source)
     with paged() as stream:
-        for trace in traces:
-            stream.write(list_text(trace) if form == "text" else list_json(trace))
+        if form in ("jsonl", "csv"):
+            stream.write(list_rows(traces, form))
+        else:
+            for trace in traces:
+                stream.write(list_text(trace) if form == "text" else list_json(trace))
     return report_damage(*traces)
 
 
 @click.command("replay")
 @source_argument
 @filter_options
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "jsonl", "csv"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 @click.option(
     "--time",
     type=click.Choice(TIMES),
@@ -113,7 +109,9 @@ def _replayed(trace: Trace, form: str, time: str) -> Iterator[str]:
         return replay_text(trace, use_colour(sys.stdout), time)
     from lkst.replay.machine import replay_csv, replay_jsonl
 
-    return replay_jsonl(trace) if form == "jsonl" else replay_csv(trace)
+    if form == "csv":
+        return replay_csv(trace)
+    return replay_jsonl(trace) if form == "jsonl" else json_array(replay_jsonl(trace))
 
 
 def _kinds(text: str) -> list[str]:
@@ -128,15 +126,16 @@ def _replay_timeline(
     source: Source | None, filters: Filters, form: str, time: str, kinds: list[str]
 ) -> int:
     if form == "csv":
-        raise Usage("--with goes with the formats text and jsonl: CSV has no column for origins")
+        raise Usage("--with does not go with --format csv: CSV has no column for origins")
     from lkst.replay.timeline import timeline_jsonl, timeline_text
     from lkst.trace.timeline import build_timeline
 
     trace = newest(source)
     line = build_timeline(trace, kinds, filters)
     with paged(at_end=True) as stream:
-        if form == "jsonl":
-            write(stream, timeline_jsonl(line))
+        if form != "text":
+            lines = timeline_jsonl(line)
+            write(stream, lines if form == "jsonl" else json_array(lines))
         else:
             write(stream, timeline_text(line, use_colour(sys.stdout), time))
     status = report_damage(trace)
@@ -154,25 +153,23 @@ def _replay_timeline(
     multiple=True,
     help="Events, by name, category or LKST's old name: 'sched_*,irq'",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 def counts_command(source: Source | None, events: tuple[str, ...], form: str) -> int:
-    """Show what was counted instead of recorded: counts of events, and histograms."""
+    """
+    Show what was counted instead of recorded: counts of events, and histograms.
+
+    Formats: jsonl and csv have a row for each event that was counted, and one for each bucket of a
+    histogram, low <= value < high of the field.
+    """
     from lkst.decode.counts import read_counts
-    from lkst.replay.counts import chosen_counts, counts_json, counts_text
+    from lkst.replay.counts import chosen_counts, show_counts
 
     trace = newest(source)
     patterns = parse_patterns(",".join(events)) if events else None
     counts = chosen_counts(read_counts(trace.image, trace.catalogue), trace.catalogue, patterns)
     if counts.events or counts.histograms:
-        show = counts_text if form == "text" else counts_json
         with paged() as stream:
-            stream.write(show(counts, trace.catalogue))
+            stream.write(show_counts(counts, trace.catalogue, form))
     # Not what is damaged in the rings: for that all of them would have to be looked over.
     status = report_faults(
         trace,
@@ -216,13 +213,7 @@ def slice_command(source: Source | None, output: Path) -> int:
 
 @click.command("events")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [PATTERN]", shell_complete=complete_event)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 @click.option(
     "--cost",
     is_flag=False,
@@ -255,19 +246,18 @@ def events_command(
         return 0
     if maskset:
         raise Usage("--maskset goes with --cost")
-    from lkst.replay.events import events_json, events_text
+    from lkst.replay.events import show_events
 
     source, pattern = _split_words(words)
-    show: Callable[[Catalogue, str | None], str] = events_text if form == "text" else events_json
     trace = _given_trace(source)
-    text = show(_known_catalogue() if trace is None else trace.catalogue, pattern)
+    text = show_events(_known_catalogue() if trace is None else trace.catalogue, pattern, form)
     with paged() as stream:
         stream.write(text)
     return 0 if trace is None else report_damage(trace)
 
 
 def _cost(seconds: float, name: str | None, form: str) -> str:
-    from lkst.cli.cost_text import cost_json, cost_text
+    from lkst.cli.cost_text import show_cost
     from lkst.live.recorder import PINS
     from lkst.record.cost import measure_cost, temporary_recorder
     from lkst.record.maskset.store import open_store
@@ -282,7 +272,7 @@ def _cost(seconds: float, name: str | None, form: str) -> str:
         else:
             with temporary_recorder(open_store().load(name or "default")) as pins:
                 cost = measure_cost(seconds, pins)
-    return cost_text(cost) if form == "text" else cost_json(cost)
+    return show_cost(cost, form)
 
 
 def _split_words(words: tuple[str, ...]) -> tuple[Source | None, str | None]:

@@ -9,6 +9,7 @@ import click
 
 from lkst.cli.source import newest, report_damage
 from lkst.errors import LkstError, NotFound, Usage
+from lkst.replay.formats import format_option_of
 from lkst.source.host import Host
 from lkst.source.source import Source, take_source
 from lkst.sql.schema import schema_json, schema_text
@@ -27,9 +28,7 @@ __all__ = ("sql_command",)
 @click.command("sql")
 @click.argument("words", nargs=-1, metavar="[SOURCE] [QUERY]")
 @click.option("--schema", is_flag=True, help="Describe the tables: columns, units, meaning.")
-@click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="text", help="Format of the output."
-)
+@format_option_of(FORMATS)
 @click.option(
     "-o",
     "--output",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from lkst.cli.status_text import status_json, status_text
+from lkst.cli.status_text import show_status
 from lkst.errors import Damaged, NotFound
 from lkst.live.recorder import Recorder
 from lkst.record.buffers import USUAL_RING
@@ -15,6 +15,7 @@ from lkst.record.lifecycle.health import find_faults
 from lkst.record.lifecycle.start import stop
 from lkst.record.lifecycle.status import read_status
 from lkst.record.maskset.store import open_store
+from lkst.replay.formats import format_option
 from lkst.util.units import parse_size
 
 __all__ = ("start_command", "status_command", "stop_command")
@@ -80,16 +81,12 @@ def stop_command() -> None:
 
 
 @click.command("status")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 def status_command(form: str) -> int:
     """
     Show the recorder: rings, maskset, events per second, and what was lost.
+
+    Formats: jsonl and csv have a row for each event.
 
     Exit status: 0: the recorder runs, and nothing is wrong; 1: no recorder runs; 3: something is
     wrong, and standard error names it.
@@ -97,7 +94,7 @@ def status_command(form: str) -> int:
     with Recorder() as recorder:
         status = read_status(recorder)
         faults = find_faults(recorder)
-    click.echo(status_text(status) if form == "text" else status_json(status, faults), nl=False)
+    click.echo(show_status(status, faults, form), nl=False)
     for fault in faults:
         click.echo(f"lkst: {fault}", err=True)
     return Damaged.status if faults else 0

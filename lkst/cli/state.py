@@ -5,9 +5,10 @@ import click
 
 from lkst.cli.source import newest, report_damage, source_argument
 from lkst.errors import NotFound
+from lkst.replay.formats import format_option
 from lkst.source.source import Source
 from lkst.state.build import build_state
-from lkst.state.machine import state_json
+from lkst.state.machine import state_json, suspicions_text
 from lkst.state.rules import find_suspicions
 from lkst.state.text import state_text
 from lkst.util.pager import paged, write
@@ -17,13 +18,7 @@ __all__ = ("state_command",)
 
 @click.command("state")
 @source_argument
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="Format of the output.",
-)
+@format_option
 def state_command(source: Source | None, form: str) -> int:
     """
     Show what every CPU and task of SOURCE was doing at the end, and what looks wrong.
@@ -31,6 +26,8 @@ def state_command(source: Source | None, form: str) -> int:
     Suspicions come in this order: faults that the kernel reports; tasks that hold what others wait
     for; tasks that have used up a resource; tasks that wait for long; other oddities. Each has
     times as evidence: look at them with 'lkst replay --around TIME'.
+
+    Formats: jsonl and csv have a row for each suspicion.
     """
     trace = newest(source)
     state = build_state(trace, trace.facts.end())
@@ -38,6 +35,8 @@ def state_command(source: Source | None, form: str) -> int:
     with paged() as stream:
         if form == "json":
             stream.write(state_json(state, suspicions))
+        elif form != "text":
+            stream.write(suspicions_text(state, suspicions, form))
         else:
             write(stream, state_text(state, suspicions))
     status = report_damage(trace)

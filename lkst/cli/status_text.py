@@ -4,14 +4,16 @@
 from collections.abc import Iterable
 import json
 import math
+from typing import Any
 
 from tabulate import tabulate
 
 from lkst.abi import layout
-from lkst.record.lifecycle.status import Status
+from lkst.record.lifecycle.status import EventStatus, Status
 from lkst.record.trigger.table import TriggerStatus
+from lkst.replay.formats import objects_text
 
-__all__ = ("status_json", "status_text")
+__all__ = ("show_status",)
 
 #: What is lost -> what a person calls it.
 _LOST = {
@@ -24,8 +26,23 @@ _LOST = {
 }
 
 
-def status_text(status: Status) -> str:
-    """Show it as a summary and two tables; ends with a line's end."""
+def show_status(status: Status, faults: list[str], form: str) -> str:
+    """
+    Show it; ends with a line's end.
+
+    :param faults: what is not as it should be
+    :param form: text, json, or of its events: jsonl, csv
+    """
+    if form == "text":
+        return _text(status)
+    if form == "json":
+        return _json(status, faults)
+    events = [_event(entry) for entry in status.events]
+    return objects_text(events, form, list(events[0]) if events else ())
+
+
+def _text(status: Status) -> str:
+    """Show it as a summary and two tables."""
     return "\n\n".join((_summary(status), _rings(status), _events(status))) + "\n"
 
 
@@ -113,12 +130,8 @@ def _table(columns: list[str], rows: Iterable[tuple[object, ...]], left: int) ->
     )
 
 
-def status_json(status: Status, faults: list[str]) -> str:
-    """
-    Show it as a JSON object; ends with a line's end. Times are CLOCK_MONOTONIC, in ns.
-
-    :param faults: what is not as it should be
-    """
+def _json(status: Status, faults: list[str]) -> str:
+    """Show it as a JSON object. Times are CLOCK_MONOTONIC, in ns."""
     header = status.header
     answer = {
         "version": header.version,
@@ -165,17 +178,18 @@ def status_json(status: Status, faults: list[str]) -> str:
         ],
         "beat": status.beat or None,
         "lost": status.lost,
-        "events": [
-            {
-                "event": entry.event.name,
-                "category": entry.event.category,
-                "state": entry.state,
-                "records": entry.count,
-                "rate": entry.rate,
-                "suppressed": entry.suppressed,
-            }
-            for entry in status.events
-        ],
+        "events": [_event(entry) for entry in status.events],
         "faults": faults,
     }
     return json.dumps(answer, indent=2) + "\n"
+
+
+def _event(entry: EventStatus) -> dict[str, Any]:
+    return {
+        "event": entry.event.name,
+        "category": entry.event.category,
+        "state": entry.state,
+        "records": entry.count,
+        "rate": entry.rate,
+        "suppressed": entry.suppressed,
+    }

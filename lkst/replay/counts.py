@@ -7,7 +7,8 @@ What was counted instead of recorded: how often each event occurred, and how the
 values of its fields were spread.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 from tabulate import tabulate
 
@@ -15,10 +16,13 @@ from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import Counts, Histogram
 from lkst.replay.bars import STEPS, amount, bars, bucket_text
+from lkst.replay.formats import objects_text
 from lkst.trace.filters import match_events
 from lkst.util.printable import as_json, clean
 
-__all__ = ("chosen_counts", "counts_json", "counts_text")
+__all__ = ("chosen_counts", "show_counts")
+
+_COLUMNS = ("event", "category", "field", "unit", "low", "high", "count")
 
 
 def chosen_counts(counts: Counts, catalogue: Catalogue, patterns: Iterable[str] | None) -> Counts:
@@ -38,8 +42,36 @@ def chosen_counts(counts: Counts, catalogue: Catalogue, patterns: Iterable[str] 
     )
 
 
-def counts_text(counts: Counts, catalogue: Catalogue) -> str:
-    """Show counts as a table and histograms; ends with a line's end."""
+def show_counts(counts: Counts, catalogue: Catalogue, form: str) -> str:
+    """
+    Show counts and histograms; ends with a line's end.
+
+    :param form: text, jsonl, csv or json
+    """
+    if form == "text":
+        return _text(counts, catalogue)
+    if form == "json":
+        return _json(counts, catalogue)
+    return objects_text(_rows(counts, catalogue), form, _COLUMNS)
+
+
+def _rows(counts: Counts, catalogue: Catalogue) -> Iterator[dict[str, Any]]:
+    """Give a row for each event that was counted, and for each bucket that has something."""
+    for id_, count in sorted(counts.events.items()):
+        event = catalogue.events[id_]
+        cells = (event.name, event.category, None, None, None, None, count)
+        yield dict(zip(_COLUMNS, cells, strict=True))
+    for hist in counts.histograms:
+        field = (hist.field.name, hist.field.unit) if hist.field else (None, None)
+        for number, count in enumerate(hist.buckets):
+            if count:
+                where = (hist.event.name, hist.event.category, *field)
+                cells = (*where, *_bounds(number), count)
+                yield dict(zip(_COLUMNS, cells, strict=True))
+
+
+def _text(counts: Counts, catalogue: Catalogue) -> str:
+    """Show counts as a table and histograms."""
     rows = [
         (catalogue.events[id_].name, catalogue.events[id_].category, count)
         for id_, count in sorted(counts.events.items())
@@ -84,7 +116,7 @@ def _mean(value: float, unit: str) -> str:
     return amount(value, unit) if unit == "ns" else f"{value:.6g}"
 
 
-def counts_json(counts: Counts, catalogue: Catalogue) -> str:
+def _json(counts: Counts, catalogue: Catalogue) -> str:
     """Show the same as one JSON object; bounds of buckets are null where there is none."""
     answer = {
         "events": [

@@ -6,22 +6,42 @@ Events
 The catalogue of a recorder as a table.
 """
 
+from typing import Any
+
 from tabulate import tabulate
 
 from lkst.decode.catalogue import Catalogue, Event
+from lkst.replay.formats import objects_text
 from lkst.trace.filters import match_events, parse_patterns
 from lkst.util.printable import as_json
 
-__all__ = ("events_json", "events_text")
+__all__ = ("show_events",)
+
+#: Columns of the table that programs get.
+_COLUMNS = ("id", "name", "category", "old_name", "hook", "by_default", "description", "fields")
 
 
-def events_text(catalogue: Catalogue, pattern: str | None = None) -> str:
+def show_events(catalogue: Catalogue, pattern: str | None, form: str) -> str:
     """
-    Show events as a table; ends with a line's end.
+    Show events; ends with a line's end.
 
     :param pattern: as ``--event`` takes it; None: all
-    :raises Usage: if it matches nothing
+    :param form: text, jsonl, csv (in which fields are names only) or json
+    :raises Usage: if the pattern matches nothing
     """
+    events = _select(catalogue, pattern)
+    if form == "text":
+        return _text(events)
+    objects = [_object(event) for event in events]
+    if form == "json":
+        return as_json(objects, indent=2) + "\n"
+    if form == "csv":
+        for one in objects:
+            one["fields"] = [field["name"] for field in one["fields"]]
+    return objects_text(objects, form, _COLUMNS)
+
+
+def _text(events: list[Event]) -> str:
     rows = [
         (
             event.name,
@@ -30,36 +50,25 @@ def events_text(catalogue: Catalogue, pattern: str | None = None) -> str:
             " ".join(field.name for field in event.fields),
             event.description,
         )
-        for event in _select(catalogue, pattern)
+        for event in events
     ]
     columns = ["event", "category", "in LKST", "fields", "description"]
     return tabulate(rows, columns, tablefmt="plain", disable_numparse=True) + "\n"
 
 
-def events_json(catalogue: Catalogue, pattern: str | None = None) -> str:
-    """
-    Show events as a JSON array; ends with a line's end.
-
-    :param pattern: as ``--event`` takes it; None: all
-    :raises Usage: if it matches nothing
-    """
-    answer = [
-        {
-            "id": event.id,
-            "name": event.name,
-            "category": event.category,
-            "old_name": event.old_name,
-            "hook": event.hook,
-            "by_default": event.by_default,
-            "description": event.description,
-            "fields": [
-                {"name": field.name, "type": field.type, "unit": field.unit}
-                for field in event.fields
-            ],
-        }
-        for event in _select(catalogue, pattern)
-    ]
-    return as_json(answer, indent=2) + "\n"
+def _object(event: Event) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "name": event.name,
+        "category": event.category,
+        "old_name": event.old_name,
+        "hook": event.hook,
+        "by_default": event.by_default,
+        "description": event.description,
+        "fields": [
+            {"name": field.name, "type": field.type, "unit": field.unit} for field in event.fields
+        ],
+    }
 
 
 def _select(catalogue: Catalogue, pattern: str | None) -> list[Event]:

@@ -6,11 +6,13 @@ List
 What a recorder in a source holds and has lost, without its records.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from tabulate import tabulate
 
+from lkst.replay.formats import objects_text
 from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.summary import EventSummary, find_panic, sum_buffers, sum_cpus, sum_events
 from lkst.replay.times import relative
@@ -18,7 +20,7 @@ from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 from lkst.util.printable import as_json, clean
 
-__all__ = ("list_json", "list_text")
+__all__ = ("list_json", "list_rows", "list_text")
 
 _CPU_COLUMNS = (
     "CPU",
@@ -137,6 +139,46 @@ def _table(
     return text + "\n"
 
 
+def list_rows(traces: Sequence[Trace], form: str) -> str:
+    """
+    Show the CPUs of all recorders as jsonl or csv, with what tells the recorders apart.
+
+    Times are ns of CLOCK_MONOTONIC; null is what is not known.
+    """
+    rows = [
+        {
+            "source": trace.facts.source,
+            "boot_id": trace.header.boot_id,
+            "start": trace.header.start,
+            **cpu,
+        }
+        for trace in traces
+        for cpu in _cpu_objects(trace)
+    ]
+    return objects_text(rows, form, list(rows[0]) if rows else ())
+
+
+def _cpu_objects(trace: Trace) -> list[dict[str, Any]]:
+    missing = _missing_switches(trace)
+    return [
+        {
+            "cpu": cpu.cpu,
+            "records": cpu.records,
+            "first": cpu.first,
+            "last": cpu.last,
+            "claimed": cpu.loss.claimed,
+            "overwritten": cpu.loss.overwritten,
+            "in_flight": cpu.loss.in_flight,
+            "torn": cpu.loss.torn,
+            "unreadable": cpu.loss.unreadable,
+            "unsaved": cpu.loss.unsaved,
+            "head_guessed": cpu.loss.head_guessed,
+            "unrecorded_switches": None if missing is None else missing.get(cpu.cpu, 0),
+        }
+        for cpu in sum_cpus(trace)
+    ]
+
+
 def list_json(trace: Trace) -> str:
     """
     Show the same as one JSON object; ends with a line's end.
@@ -145,7 +187,6 @@ def list_json(trace: Trace) -> str:
     """
     header, facts = trace.header, trace.facts
     panic = find_panic(trace)
-    missing = _missing_switches(trace)
     answer = {
         "source": facts.source,
         "kind": facts.kind,
@@ -174,23 +215,7 @@ def list_json(trace: Trace) -> str:
             }
             for buffer in sum_buffers(trace)
         ],
-        "cpus": [
-            {
-                "cpu": cpu.cpu,
-                "records": cpu.records,
-                "first": cpu.first,
-                "last": cpu.last,
-                "claimed": cpu.loss.claimed,
-                "overwritten": cpu.loss.overwritten,
-                "in_flight": cpu.loss.in_flight,
-                "torn": cpu.loss.torn,
-                "unreadable": cpu.loss.unreadable,
-                "unsaved": cpu.loss.unsaved,
-                "head_guessed": cpu.loss.head_guessed,
-                "unrecorded_switches": None if missing is None else missing.get(cpu.cpu, 0),
-            }
-            for cpu in sum_cpus(trace)
-        ],
+        "cpus": _cpu_objects(trace),
         "events": [
             {
                 "event": entry.event.name,

@@ -11,13 +11,16 @@ the order of rank, of ``rule``, ``kind``, ``culprit``, ``text``, ``since`` and
 
 from typing import Any
 
+from lkst.replay.formats import objects_text
 from lkst.replay.summary import find_panic
 from lkst.state.model import CPU, Context, Lock, Pending, State, Task
 from lkst.state.rules import Suspicion
 from lkst.trace.facts import End, EndTask
 from lkst.util.printable import as_json
 
-__all__ = ("state_json",)
+__all__ = ("state_json", "suspicions_text")
+
+_SUSPICION = ("rule", "kind", "culprit", "text", "since", "evidence")
 
 
 def state_json(state: State, suspicions: list[Suspicion]) -> str:
@@ -51,6 +54,11 @@ def _panic(state: State) -> dict[str, Any] | None:
     if panic is None:
         return None
     return {"message": panic.message, "cpu": panic.cpu, "task": panic.task or None}
+
+
+def suspicions_text(state: State, suspicions: list[Suspicion], form: str) -> str:
+    """Write what looks wrong as jsonl or csv, in the order of rank."""
+    return objects_text([_suspicion(state, each) for each in suspicions], form, _SUSPICION)
 
 
 def _suspicion(state: State, suspicion: Suspicion) -> dict[str, Any]:

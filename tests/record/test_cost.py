@@ -9,7 +9,7 @@ from dumps import Lab
 from guests import SERVED, TOOLS, Guest
 import pytest
 
-from lkst.cli.cost_text import cost_json, cost_text
+from lkst.cli.cost_text import show_cost
 from lkst.decode.catalogue import Catalogue
 from lkst.record.cost import Cost, EventCost, Run, costs_of
 
@@ -130,17 +130,17 @@ def test_shown() -> None:
         shortest=float("inf"),
         mean=32.7,
     )
-    text = cost_text(cost)
+    text = show_cost(cost, "text")
     assert ["console", "1000", "20000", "2.000%", "32000", "2"] in [
         line.split() for line in text.splitlines()
     ]
     assert "see console" in text
     assert "1024 KiB 32.7 s, that of the busiest CPU for ever" in text
-    shown = json.loads(cost_json(cost))
+    shown = json.loads(show_cost(cost, "json"))
     assert shown["lasts"] == {"shortest": None, "mean": 32.7}
     assert [event["ns"] for event in shown["events"]] == [20000.0, 0.0]
     assert [event["told_at"] for event in shown["events"]] == [None, "console"]
-    assert "mine, measured" in cost_text(replace(cost, events=[], silent=0))
+    assert "mine, measured" in show_cost(replace(cost, events=[], silent=0), "text")
 
 
 @pytest.fixture(scope="module")

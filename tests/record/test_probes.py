@@ -85,6 +85,7 @@ try reads lkst probe add reads vfs_read count 'ino=file->f_inode->i_ino' '*pos' 
 	'file->f_path.dentry->d_name.name:str'
 try pointers lkst probe add pointers sysfs_create_groups '*groups:x64'
 try list lkst probe list --format json
+try list-csv lkst probe list --format csv
 lkst mask new mine --from sched
 try set lkst mask set mine sys_enter=record reads=off 'returns=hist(count)' opens=record
 try trigger lkst trigger add short --when 'returns.ret == 700' --do notify
@@ -154,6 +155,8 @@ def seen(records: list[dict[str, Any]], event: str, pid: int) -> list[dict[str, 
 def test_the_fastest_way_is_taken(guest: Guest) -> None:
     assert guest["reads"].out.startswith("reads: fentry vfs_read, added in ")
     listed = {one["probe"]: one["mechanism"] for one in json.loads(guest["list"].out)}
+    rows = list(csv.DictReader(io.StringIO(guest["list-csv"].out)))
+    assert {row["probe"]: row["mechanism"] for row in rows} == listed
     assert listed == {
         "reads": "fentry",
         "returns": "fexit",

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Whether the recorder is what it should be, and what takes its place if not."""
 
+import csv
+import io
 import json
 from typing import Any
 
@@ -37,6 +39,9 @@ END
 try missing lkst start --config /tmp/your.toml
 try start lkst start --config /tmp/my.toml
 try good lkst status --format json
+try good-csv lkst status --format csv
+try good-jsonl lkst status --format jsonl
+try good-parquet lkst status --format parquet
 sh -c 'kill -USR1 $$'
 sh -c 'kill -USR1 $$'
 try switched lkst status --format json
@@ -129,6 +134,12 @@ def test_as_it_was_configured(guest: Guest) -> None:
     assert guest["start"].status == 0, guest["start"].err
     assert faults(guest, "good") == []
     status = shown(guest, "good")
+    assert guest["good-parquet"].status == 2
+    rows = [json.loads(line) for line in guest["good-jsonl"].out.splitlines()]
+    cells = list(csv.DictReader(io.StringIO(guest["good-csv"].out)))
+    names = [(one["event"], one["state"]) for one in status["events"]]
+    assert [(one["event"], one["state"]) for one in rows] == names
+    assert [(one["event"], one["state"]) for one in cells] == names
     assert (status["maskset"], status["until"], status["faults"]) == ("default", None, [])
     buffers = {buffer["name"]: buffer for buffer in status["buffers"]}
     assert {name: buffer["state"] for name, buffer in buffers.items()} == {

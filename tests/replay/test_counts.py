@@ -11,7 +11,7 @@ from synthetic import EventSpec, FieldSpec, Synthetic
 from lkst.decode.catalogue import parse_catalogue
 from lkst.decode.counts import read_counts
 from lkst.errors import Usage
-from lkst.replay.counts import chosen_counts, counts_json, counts_text
+from lkst.replay.counts import chosen_counts, show_counts
 from lkst.source.saved import save_image
 from lkst.trace.facts import Facts
 
@@ -26,7 +26,8 @@ def shown(story: Synthetic, *patterns: str) -> tuple[str, dict[str, object]]:
     image = story.image()
     catalogue = parse_catalogue(image.catalogue)
     counts = chosen_counts(read_counts(image, catalogue), catalogue, patterns or None)
-    return counts_text(counts, catalogue), json.loads(counts_json(counts, catalogue))
+    text, told = (show_counts(counts, catalogue, form) for form in ("text", "json"))
+    return text, json.loads(told)
 
 
 def made() -> Synthetic:
@@ -36,6 +37,23 @@ def made() -> Synthetic:
     story.hist("wait", "delay", [700, 800, 900, 3000], [5_000_000])
     story.hist("wait", "left", [-5, 0, 1], [6])
     return story
+
+
+def test_rows() -> None:
+    image = made().image()
+    catalogue = parse_catalogue(image.catalogue)
+    counts = read_counts(image, catalogue)
+    lines = show_counts(counts, catalogue, "jsonl").splitlines()
+    rows = [tuple(json.loads(line).values()) for line in lines]
+    assert rows[:3] == [
+        ("wait", "delay", None, None, None, None, 9),
+        ("done", "sched", None, None, None, None, 7),
+        ("wait", "delay", "delay", "ns", 512, 1024, 3),
+    ]
+    assert ("wait", "delay", "left", "", None, 1, 2) in rows
+    cells = show_counts(counts, catalogue, "csv").splitlines()
+    assert cells[:2] == ["event,category,field,unit,low,high,count", "wait,delay,,,,,9"]
+    assert len(cells) == 1 + len(rows)
 
 
 def test_text() -> None:

@@ -16,8 +16,9 @@ from lkst.abi import layout
 from lkst.abi.layout import Place
 from lkst.decode.counts import read_counts
 from lkst.errors import Damaged
-from lkst.replay.counts import counts_json, counts_text
-from lkst.replay.events import events_json, events_text
+from lkst.replay.counts import show_counts
+from lkst.replay.events import show_events
+from lkst.replay.formats import PRINTED
 from lkst.replay.listing import list_json, list_text
 from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.numbers import NAMERS
@@ -186,10 +187,10 @@ def test_replay_for_programs(trace: Trace) -> None:
 def test_lists(trace: Trace) -> None:
     for text in (list_text(trace), list_json(trace)):
         assert is_harmless(text)
-    for text in (events_text(trace.catalogue), events_json(trace.catalogue)):
+    for text in (show_events(trace.catalogue, None, form) for form in PRINTED):
         assert is_harmless(text)
     counts = read_counts(trace.image, trace.catalogue)
-    for text in (counts_text(counts, trace.catalogue), counts_json(counts, trace.catalogue)):
+    for text in (show_counts(counts, trace.catalogue, form) for form in PRINTED):
         assert is_harmless(text)
 
 
@@ -223,6 +224,10 @@ def test_a_catalogue_with_random_bytes_in_it(junk: bytes, at: int) -> None:
         trace = build_trace(image, Facts())
     except Damaged:
         return
-    for text in ("".join(replay_text(trace)), list_text(trace), events_text(trace.catalogue)):
+    for text in (
+        "".join(replay_text(trace)),
+        list_text(trace),
+        show_events(trace.catalogue, None, "text"),
+    ):
         assert is_harmless(text)
     assert len("".join(replay_jsonl(trace)).splitlines()) == len(trace)

@@ -9,7 +9,7 @@ from synthetic import Synthetic
 from lkst.abi import layout
 from lkst.decode.catalogue import parse_catalogue
 from lkst.errors import Usage
-from lkst.replay.events import events_json, events_text
+from lkst.replay.events import show_events
 from lkst.replay.listing import list_json, list_text
 from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
@@ -120,19 +120,19 @@ def test_an_empty_trace() -> None:
 
 def test_events() -> None:
     catalogue = parse_catalogue(Synthetic().catalogue())
-    text = events_text(catalogue, "sys_enter,PROCESS_W*")
+    text = show_events(catalogue, "sys_enter,PROCESS_W*", "text")
     assert text.startswith("event ")
     assert [line.split()[:4] for line in text.splitlines()[1:]] == [
         ["sched_wakeup", "sched", "PROCESS_WAKEUP", "comm"],
         ["sys_enter", "syscall", "SYSCALL_ENTRY", "arg0"],
     ]
     assert text.splitlines()[1].endswith("comm pid prio target_cpu       a task becomes runnable")
-    assert len(events_text(catalogue).splitlines()) == 1 + len(catalogue.events)
+    assert len(show_events(catalogue, None, "text").splitlines()) == 1 + len(catalogue.events)
 
 
 def test_events_json() -> None:
     catalogue = parse_catalogue(Synthetic().catalogue())
-    (event,) = json.loads(events_json(catalogue, "timer_start"))
+    (event,) = json.loads(show_events(catalogue, "timer_start", "json"))
     assert event["old_name"] == "TIMER_ADD"
     assert event["by_default"] is False
     assert event["fields"][2] == {"name": "expires", "type": "u64", "unit": "jiffies"}
@@ -140,7 +140,7 @@ def test_events_json() -> None:
 
 def test_events_that_are_not_there() -> None:
     with pytest.raises(Usage, match="did you mean sched_switch"):
-        events_text(parse_catalogue(Synthetic().catalogue()), "shed_switch")
+        show_events(parse_catalogue(Synthetic().catalogue()), "shed_switch", "text")
 
 
 def test_list_by_buffer() -> None:
