@@ -175,11 +175,22 @@ class Child:
             time.sleep(0.002)
 
 
+def hold_interrupts():
+    """Have Ctrl-C wait."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+
+
+def take_interrupts():
+    """Let Ctrl-C through again, also one that has waited."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
 def become_python(files):
     """Turn this process into the one that does the work."""
     python = os.environ.get("LKST_PYTHON") or "python3"
     # Until it is ready for it, Ctrl-C is not for it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    take_interrupts()
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     # First out of the way of each other, then where they belong.
     for place, fd in enumerate([high(fd, len(files)) for fd in files], 1):
@@ -233,16 +244,29 @@ def run(words):
     if words == ["drgn"] and not (os.isatty(0) and sys.stdout.isatty()):
         print("lkst: drgn's prompt needs a terminal; lkst drgn SCRIPT does not")
         return
-    child = Child()
+    # Whenever Ctrl-C comes, no process is left and nothing is half ended.
+    child = None
     status = 0
     try:
+        hold_interrupts()
+        child = Child()
+        take_interrupts()
         status = serve(child, words)
     except KeyboardInterrupt:
         pass
     except OSError:  # It does not read what it has asked for.
+        if not child:
+            raise
         status = DIED
     finally:
-        child.end()
+        hold_interrupts()
+        if child:
+            child.end()
+        # It was meant for what has ended now.
+        signal.sigtimedwait([signal.SIGINT], 0)
+        take_interrupts()
+    if not child:
+        return
     if status == DIED and child.greeted:
         print("lkst: the Python process died before it was done")
     elif status == DIED:

@@ -11,15 +11,26 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 
 from crashes import Crash, gone
-from dumps import ROOT, Dump, Result, Run
+from dumps import ENDLESS, ROOT, SAMPLE, Dump, Result, Run
 import pytest
 
 PROGRAM = ROOT / "crash_ext" / "lkst_pykdump.py"
 FOLDER = ROOT / "crash_ext" / "pykdump"
 STAND_IN = Path(__file__).parent / "stand_in"
 MPYKDUMP = os.environ.get("MPYKDUMP")
+
+
+def _environment(vmcore: Path, **env: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "PYTHONPATH": f"{STAND_IN}:{ROOT}",
+        "DUMP": str(vmcore),
+        "LKST_PYTHON": sys.executable,
+        **env,
+    }
 
 
 def stand_in(dump: Dump, *words: object, **env: str) -> Result:
@@ -31,15 +42,10 @@ def stand_in(dump: Dump, *words: object, **env: str) -> Result:
         "    runpy.run_path(program)\n"
         "    assert crash.registered == ['lkst']\n"
     )
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{STAND_IN}:{ROOT}",
-        "DUMP": str(dump.vmcore),
-        "LKST_PYTHON": sys.executable,
-        **env,
-    }
     command = [sys.executable, "-c", code, str(PROGRAM), *map(str, words)]
-    result = subprocess.run(command, capture_output=True, text=True, env=environment)
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=_environment(dump.vmcore, **env)
+    )
     assert "Traceback" not in result.stderr, result.stderr
     return Result(result.returncode, result.stdout, result.stderr)
 
@@ -72,6 +78,125 @@ def test_trouble(story_6_1: Dump, tmp_path: Path) -> None:
     script.write_text(f"import os\nos.kill(os.getpid(), {signal.SIGKILL})\n")
     result = stand_in(story_6_1, "drgn", script)
     assert result.stdout == "lkst: the Python process died before it was done\n"
+
+
+#: Moments of the start of a command, and of its query, at which it is interrupted.
+MOMENTS = 14
+
+#: Runs the program once for each line of words; Ctrl-C between two runs is not the program's.
+PROMPT = """
+import os, runpy, sys, traceback
+program = sys.argv.pop(1)
+sys.argv[1:] = []
+runpy.run_path(program)
+for line in sys.stdin:
+    sys.argv[1:] = line.split("\t")[:-1]
+    try:
+        runpy.run_path(program)
+    except KeyboardInterrupt:
+        traceback.print_exc()
+    print("prompt", flush=True)
+    try:
+        os.waitpid(-1, os.WNOHANG)
+        print("a process is left", flush=True)
+    except ChildProcessError:
+        pass
+"""
+
+
+def _is_command(pid: int) -> bool:
+    try:
+        return b"lkst.hosts.crash" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
+class Prompt:
+    """A host that runs one command after another, as crash does, with Ctrl-C for all its group."""
+
+    def __init__(self, errors: Path) -> None:
+        self.errors = errors
+        with errors.open("w") as stderr:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", PROMPT, PROGRAM],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+                env=_environment(SAMPLE),
+                start_new_session=True,
+            )
+        assert self._process.stdin and self._process.stdout
+        self._to, self._from = self._process.stdin, self._process.stdout
+        self.pid = self._process.pid
+
+    def begin(self, *words: str) -> int:
+        """Run a command; its process has been started then, and is returned."""
+        self._to.write("".join(f"{word}\t" for word in words) + "\n")
+        self._to.flush()
+        while True:
+            for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split():
+                if _is_command(int(pid)):
+                    return int(pid)
+            assert self._process.poll() is None, self.errors.read_text()
+            time.sleep(0.001)
+
+    def interrupt(self) -> None:
+        os.killpg(self.pid, signal.SIGINT)
+
+    def said(self) -> str:
+        """Wait for the end of a command and return its output."""
+        text = ""
+        for line in self._from:
+            if line == "prompt\n":
+                return text
+            text += line
+        raise AssertionError(self.errors.read_text())
+
+    def end(self) -> str:
+        """End it and return what it has not been asked for."""
+        self._to.close()
+        rest = self._from.read()
+        assert self._process.wait() == 0
+        # Of an interrupt, a line that ends the one with ^C is left.
+
+        return rest + self.errors.read_text().strip()
+
+
+def test_interrupted_at_any_moment(lkst: Run, tmp_path: Path) -> None:
+    prompt = Prompt(tmp_path / "errors")
+    expected = lkst("list", SAMPLE).stdout
+    begun = time.monotonic()
+    prompt.begin("list")
+    assert prompt.said() == expected
+    took = time.monotonic() - begun
+    for moment in range(MOMENTS):
+        pid = prompt.begin("sql", ENDLESS)
+        time.sleep(took * moment / MOMENTS)
+        prompt.interrupt()
+        assert prompt.said() == ""
+        assert gone([pid])
+    prompt.begin("list")
+    assert prompt.said() == expected
+    assert prompt.end() == ""
+
+
+def test_interrupted_again_while_it_ends(lkst: Run, tmp_path: Path) -> None:
+    prompt = Prompt(tmp_path / "errors")
+    pid = prompt.begin("sql", ENDLESS)
+    # It does not end by itself, so it is waited for.
+    os.kill(pid, signal.SIGSTOP)
+    open_files = Path(f"/proc/{prompt.pid}/fd")
+    before = len(list(open_files.iterdir()))
+    prompt.interrupt()
+    while len(list(open_files.iterdir())) == before:
+        time.sleep(0.001)
+    prompt.interrupt()
+    assert prompt.said() == ""
+    assert gone([pid])
+    prompt.begin("list")
+    assert prompt.said() == lkst("list", SAMPLE).stdout
+    assert prompt.end() == ""
 
 
 @pytest.mark.skipif(not MPYKDUMP, reason="MPYKDUMP names no mpykdump.so")
