@@ -412,7 +412,9 @@ def _hostile() -> Trace:
         made.record(0, ts + 50, 7, "softirq_exit", vec=1)
         made.record(0, ts + 60, 7, "sys_exit", nr=1)
         ts += 100
-    # A task that waits for a lock with another one's name, and long enough to be told.
+    # A task that waits for a lock with another one's name, and long enough to be told; that such
+    # waits end is recorded.
+    made.record(0, ts, 7, "contention_end", lock=0x20)
     made.record(0, ts, 7, "contention_begin", lock=0x10, owner=8, owner_comm=COMMS[1], flags=0x20)
     switch: dict[str, Any] = {
         "prev_comm": COMMS[2],
