@@ -42,7 +42,7 @@ static __always_inline void lkst_notify(__u32 trigger, __u32 actions, const stru
 	struct lkst_notice *notice = lkst_new_notice();
 
 	if (!notice) {
-		__sync_fetch_and_add(&lkst_control.unheard, 1);
+		__sync_fetch_and_add(&lkst_control.lost_notices, 1);
 		return;
 	}
 	notice->trigger = trigger;
@@ -55,11 +55,11 @@ static __always_inline void lkst_notify(__u32 trigger, __u32 actions, const stru
 static __always_inline void lkst_use_maskset(__u32 maskset, __u64 ns)
 {
 	if (!ns)
-		lkst_control.base = maskset;
-	else if (!lkst_control.until)
-		lkst_control.base = lkst_control.active;
-	lkst_control.until = ns ? bpf_ktime_get_ns() + ns : 0;
-	lkst_control.active = maskset;
+		lkst_control.base_maskset = maskset;
+	else if (!lkst_control.active_until)
+		lkst_control.base_maskset = lkst_control.active_maskset;
+	lkst_control.active_until = ns ? bpf_ktime_get_ns() + ns : 0;
+	lkst_control.active_maskset = maskset;
 }
 
 struct lkst_freezing {
@@ -84,7 +84,7 @@ static long lkst_freeze_ring(__u32 index, void *data)
 /* Freeze each ring of the current buffer after @slots more slots. */
 static __always_inline void lkst_freeze(__u64 slots)
 {
-	struct lkst_freezing freezing = {.buffer = lkst_control.into, .slots = slots};
+	struct lkst_freezing freezing = {.buffer = lkst_control.current_buffer, .slots = slots};
 
 	bpf_loop(LKST_ALL_CPUS, lkst_freeze_ring, &freezing, 0);
 }
@@ -106,9 +106,9 @@ static __always_inline void lkst_switch_buffer(void)
 
 	bpf_loop(LKST_MAX_BUFFERS, lkst_try_buffer, &found, 0);
 	if (found < LKST_MAX_BUFFERS)
-		lkst_control.into = found;
+		lkst_control.current_buffer = found;
 	else
-		__sync_fetch_and_add(&lkst_control.no_spare, 1);
+		__sync_fetch_and_add(&lkst_control.failed_switches, 1);
 }
 
 #endif

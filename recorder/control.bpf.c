@@ -108,18 +108,19 @@ static __always_inline int record_heartbeat_age(__u64 age)
 
 static int tick(void *map, __u32 *cpu, struct timer *timer)
 {
-	__u64 now = bpf_ktime_get_ns(), until = lkst_control.until, beat = lkst_control.beat;
+	__u64 now = bpf_ktime_get_ns(), until = lkst_control.active_until,
+	      beat = lkst_control.last_heartbeat;
 
 	check_clock();
 	if (until && now >= until &&
-	    __sync_val_compare_and_swap(&lkst_control.until, until, 0) == until) {
-		lkst_control.active = lkst_control.base;
+	    __sync_val_compare_and_swap(&lkst_control.active_until, until, 0) == until) {
+		lkst_control.active_maskset = lkst_control.base_maskset;
 		record_maskset_use();
 	}
 	if (beat && now > beat)
 		record_heartbeat_age(now - beat);
-	if (lkst_control.period)
-		bpf_timer_start(&timer->timer, lkst_control.period, 0);
+	if (lkst_control.timer_period)
+		bpf_timer_start(&timer->timer, lkst_control.timer_period, 0);
 	return 0;
 }
 
@@ -136,7 +137,7 @@ int lkst_tick(void *ctx)
 	bpf_timer_init(&timer->timer, &lkst_timers, CLOCK_MONOTONIC);
 	if (bpf_timer_set_callback(&timer->timer, tick))
 		return 1;
-	return bpf_timer_start(&timer->timer, lkst_control.period, 0) != 0;
+	return bpf_timer_start(&timer->timer, lkst_control.timer_period, 0) != 0;
 }
 
 /* Masksets that follow the parent and its children follow the child as well. */
@@ -151,9 +152,9 @@ int BPF_PROG(follow__sched_process_fork, struct task_struct *parent, struct task
 	masksets = *followed;
 	/* A new thread is followed as its process is. */
 	if (parent->tgid != child->tgid)
-		masksets &= lkst_control.children;
+		masksets &= lkst_control.follow_children;
 	if (masksets && bpf_map_update_elem(&lkst_followed, &child_pid, &masksets, BPF_ANY))
-		__sync_fetch_and_add(&lkst_control.unfollowed, 1);
+		__sync_fetch_and_add(&lkst_control.tasks_not_followed, 1);
 	return 0;
 }
 

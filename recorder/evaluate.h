@@ -33,7 +33,7 @@
 /* Return what the active maskset says of @event: enum lkst_handler, with LKST_EVALUATE. */
 static __always_inline __u32 handler_of(__u32 event)
 {
-	return lkst_control.handler[lkst_control.active % LKST_MAX_MASKSETS][event];
+	return lkst_control.handler[lkst_control.active_maskset % LKST_MAX_MASKSETS][event];
 }
 
 static __always_inline bool wanted(__u32 event)
@@ -87,7 +87,7 @@ static __always_inline bool is_followed(__u32 pid, __u32 maskset)
 /* Return whether the maskset follows the current thread, or the one that the event is about. */
 static __always_inline bool passes_pid(const struct lkst_slot *slot, __u32 maskset)
 {
-	__u32 offset = lkst_control.subject[lkst_event_of(slot)];
+	__u32 offset = lkst_control.subject_offset[lkst_event_of(slot)];
 
 	if (is_followed(lkst_pid_of(slot), maskset))
 		return true;
@@ -253,8 +253,9 @@ static __always_inline bool may_fire(volatile struct lkst_trigger *trigger,
 	__u64 last = trigger->last;
 
 	/* A heartbeat that stopped fires once, not as long as it is missing. */
-	if (last && (slot->ts - last < trigger->interval ||
-		     (lkst_event_of(slot) == EV_heartbeat_age && last > lkst_control.beat))) {
+	if (last &&
+	    (slot->ts - last < trigger->interval ||
+	     (lkst_event_of(slot) == EV_heartbeat_age && last > lkst_control.last_heartbeat))) {
 		__sync_fetch_and_add(&trigger->held, 1);
 		return false;
 	}
@@ -279,7 +280,7 @@ static long evaluate_clause(__u32 index, void *data)
 	volatile struct lkst_trigger *trigger;
 	__u32 i, which;
 
-	clause = &lkst_control.table[evaluation->table % 2]
+	clause = &lkst_control.rules[evaluation->table % 2]
 			  .clause[(evaluation->first + index) % LKST_MAX_CLAUSES];
 	for (i = 0; i < LKST_MAX_TERMS; i++) {
 		if (i >= clause->nr_terms)
@@ -302,11 +303,11 @@ static long evaluate_clause(__u32 index, void *data)
 /* Return the verdict of the triggers: which fire, and whether to keep the event for them. */
 static __always_inline __u64 evaluate_triggers(struct lkst_slot *slot)
 {
-	__u32 event = lkst_event_of(slot), table = lkst_control.rules % 2;
+	__u32 event = lkst_event_of(slot), table = lkst_control.active_rules % 2;
 	struct clause_evaluation evaluation = {.slot = slot, .table = table};
 
-	evaluation.first = lkst_control.table[table].first[event];
-	bpf_loop(lkst_control.table[table].nr[event], evaluate_clause, &evaluation, 0);
+	evaluation.first = lkst_control.rules[table].first[event];
+	bpf_loop(lkst_control.rules[table].nr[event], evaluate_clause, &evaluation, 0);
 	return evaluation.verdict;
 }
 
@@ -339,7 +340,7 @@ static __always_inline __u64 run_user_handler(struct lkst_slot *slot, __u32 whic
 /* Decide about an event: return VERDICT_*, and the triggers that it fires. */
 __noinline __u64 lkst_evaluate(struct lkst_slot *slot)
 {
-	__u32 maskset = lkst_control.active % LKST_MAX_MASKSETS;
+	__u32 maskset = lkst_control.active_maskset % LKST_MAX_MASKSETS;
 	__u64 verdict = 0;
 	__u32 event, handler;
 
@@ -360,7 +361,7 @@ __noinline __u64 lkst_evaluate(struct lkst_slot *slot)
 		count(event);
 		return verdict;
 	case LKST_HIST:
-		count_value(slot, lkst_control.argument[maskset][event]);
+		count_value(slot, lkst_control.handler_argument[maskset][event]);
 		return verdict;
 	}
 	return verdict | run_user_handler(slot, (handler & LKST_HANDLER_MASK) - LKST_USER);

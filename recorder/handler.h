@@ -64,7 +64,7 @@ static __noinline __attribute__((unused)) bool lkst_use_named(const char *name, 
 
 	for (i = 0; i < LKST_MAX_MASKSETS; i++) {
 		for (j = 0; j < LKST_NAME_SIZE && j < size; j++)
-			if (lkst_control.maskset[i][j] != name[j])
+			if (lkst_control.maskset_name[i][j] != name[j])
 				break;
 		if (j == size) {
 			lkst_use_maskset(i, ns);

@@ -78,23 +78,23 @@ struct lkst_continuation {
 #define LKST_CONTINUATION_SIZE sizeof(((struct lkst_continuation *)0)->payload)
 
 /*
- * One CPU's ring in one buffer. A record is claimed while head is below limit;
- * freezing sets the limit.
+ * The position of a CPU's ring in a buffer. A record may be claimed while head is below
+ * limit. Freezing sets the limit.
  */
 struct lkst_place {
 	__u64 head; /* slots ever claimed */
 	__u64 limit;
 };
 
-/* What a CPU lets through of a probe. */
+/* The rate limit of a probe on a CPU. */
 struct lkst_flow {
-	__u64 since;	/* CLOCK_MONOTONIC, ns, when it began to count anew */
-	__u32 taken;	/* records since then */
+	__u64 since;	/* CLOCK_MONOTONIC, ns: start of the period */
+	__u32 taken;	/* records in the period */
 	__u32 unpaired; /* calls whose beginning or end is not known */
-	__u64 held;	/* records that the limit held back */
+	__u64 held;	/* records that the limit has suppressed */
 };
 
-/* One per CPU: a page, which can be recognised alone as well. */
+/* A page for each CPU. It can be recognised alone. */
 #define LKST_CPU_MAGIC "LKSTcpu"
 #define LKST_CPU_SIZE 4096
 
@@ -102,8 +102,8 @@ struct lkst_cpu {
 	char magic[8];
 	__u32 tag; /* of the recorder */
 	__u32 cpu;
-	__u64 refused;	    /* records that came when the ring was frozen */
-	__u64 unused;	    /* until ABI 2.1: the thread that ran */
+	__u64 refused;	    /* records that a frozen ring did not take */
+	__u64 unused;	    /* until ABI 2.1: the current thread */
 	__u32 in_reserve;   /* not 0: a program is in bpf_ringbuf_reserve() */
 	__u32 in_get_stack; /* programs that are in bpf_get_stack() */
 	__u64 reserved[3];
@@ -112,7 +112,7 @@ struct lkst_cpu {
 	struct lkst_flow flow[LKST_MAX_PROBES];
 } __attribute__((aligned(LKST_CPU_SIZE)));
 
-/* What handlers count; one per CPU. */
+/* Counts and histograms of a CPU. */
 #define LKST_COUNTS_MAGIC "LKSTcnt"
 #define LKST_BUCKETS 64
 
@@ -121,27 +121,27 @@ struct lkst_counts {
 	__u32 tag;
 	__u32 cpu;
 	__u64 reserved[6];
-	__u64 counted[LKST_MAX_EVENTS];		    /* handlers count and hist, by event */
+	__u64 counted[LKST_MAX_EVENTS];		    /* events with LKST_COUNT or LKST_HIST */
 	__u64 sum[LKST_MAX_HISTS];		    /* of the values */
 	__u64 bucket[LKST_MAX_HISTS][LKST_BUCKETS]; /* n: values of n bits */
 } __attribute__((aligned(LKST_CPU_SIZE)));
 
-/* What an event is wired to; struct lkst_control says how that went. */
+/* The state of an event's hook. */
 enum lkst_state {
-	LKST_UNUSED,	 /* no maskset asked for it */
-	LKST_ATTACHED,	 /* */
+	LKST_UNUSED, /* no maskset has the event */
+	LKST_ATTACHED,
 	LKST_ABSENT,	 /* this kernel has no such hook */
-	LKST_UNATTACHED, /* the kernel refused it */
+	LKST_UNATTACHED, /* the kernel refused the program */
 };
 
-/* What happens when an event fires. */
+/* What to do with an event. */
 enum lkst_handler {
 	LKST_OFF,
 	LKST_RECORD,
 	LKST_STACK, /* record, with the kernel's stack */
 	LKST_COUNT,
 	LKST_HIST,
-	LKST_USER = 8, /* and up: programs that a user has loaded */
+	LKST_USER = 8, /* and up: the handlers that users have loaded */
 };
 #define LKST_HANDLER_MASK 0x0f
 #define LKST_EVALUATE 0x80 /* a filter or a trigger is about the event */
@@ -150,7 +150,7 @@ enum lkst_handler {
 enum lkst_buffer_state {
 	LKST_FREE,    /* no buffer */
 	LKST_SPARE,   /* empty: a trigger may switch to it */
-	LKST_WRITTEN, /* has records, or gets them */
+	LKST_WRITTEN, /* has records, or is the current one */
 };
 
 struct lkst_buffer {
@@ -162,10 +162,10 @@ struct lkst_buffer {
 	__u32 reserved[4];
 };
 
-/* Which tasks and CPUs a maskset is about; a part that is not flagged lets all pass. */
+/* The filter of a maskset. All parts that are flagged must let the event pass. */
 enum lkst_filter_flags {
 	LKST_BY_CPU = 1,
-	LKST_BY_PID = 2, /* in the map lkst_followed */
+	LKST_BY_PID = 2, /* by the map lkst_followed */
 	LKST_BY_COMM = 4,
 	LKST_BY_CGROUP = 8,
 };
@@ -174,7 +174,7 @@ enum lkst_filter_flags {
 
 struct lkst_pattern {
 	char comm[16];
-	__u32 size; /* bytes to compare: 16 for a whole name */
+	__u32 size; /* bytes to compare: 16 for a whole name; 0: no pattern */
 	__u32 reserved;
 };
 
@@ -192,7 +192,7 @@ struct lkst_filter {
 	__u64 cpus[LKST_FILTER_CPUS / 64];
 };
 
-/* The field that a histogram is of. */
+/* The field of a histogram. */
 struct lkst_hist {
 	__u16 event; /* 0: none */
 	__u8 offset; /* in the payload */
@@ -201,7 +201,7 @@ struct lkst_hist {
 	__u8 reserved[3];
 };
 
-/* A condition: any of its clauses, of which all terms hold. */
+/* A condition holds if one of its clauses does; a clause, if all of its terms do. */
 enum lkst_op {
 	LKST_EQ,
 	LKST_NE,
@@ -209,8 +209,8 @@ enum lkst_op {
 	LKST_LE,
 	LKST_GT,
 	LKST_GE,
-	LKST_AND, /* some bit is set */
-	LKST_NAND,
+	LKST_AND,  /* some bit is set */
+	LKST_NAND, /* no bit is set */
 };
 
 struct lkst_term {
@@ -230,7 +230,10 @@ struct lkst_clause {
 	struct lkst_term term[LKST_MAX_TERMS];
 };
 
-/* Clauses sorted by event. There are two tables: one counts, the other is written. */
+/*
+ * The clauses of all triggers, sorted by event. There are two of these: the programs use one
+ * while the control side writes the other.
+ */
 struct lkst_rules {
 	__u8 first[LKST_MAX_EVENTS];
 	__u8 nr[LKST_MAX_EVENTS];
@@ -248,7 +251,7 @@ enum lkst_action {
 enum lkst_trigger_state {
 	LKST_NO_TRIGGER,
 	LKST_ON,
-	LKST_COMING, /* is being added */
+	LKST_COMING, /* the control side is adding it */
 };
 
 struct lkst_trigger {
@@ -257,74 +260,78 @@ struct lkst_trigger {
 	char action[96];
 	__u32 used;    /* enum lkst_trigger_state */
 	__u32 actions; /* enum lkst_action */
-	__u32 maskset; /* to switch to */
+	__u32 maskset; /* index of the maskset to switch to */
 	__u32 reserved;
-	__u64 duration; /* of that, ns; 0: for good */
+	__u64 duration; /* of the switch, ns; 0: for good */
 	__u64 freeze;	/* slots that each ring still takes */
 	__u64 interval; /* shortest time between two firings, ns */
-	__u64 fired;	/* times that the actions were done */
-	__u64 held;	/* times that the interval forbade it */
+	__u64 fired;	/* times that it has fired */
+	__u64 held;	/* times that the interval has suppressed it */
 	__u64 last;	/* CLOCK_MONOTONIC, ns, of the last firing */
 };
 
-/* A step of the wall clock: the clock was set, a leap second, the machine slept. */
+/* A step of the wall clock: the clock was set, a leap second, a suspend. */
 struct lkst_step {
 	__u64 since;	   /* CLOCK_MONOTONIC, ns: the old offset was still true then */
 	__u64 ts;	   /* CLOCK_MONOTONIC, ns: the new offset was true from here on */
 	__s64 real_offset; /* the new CLOCK_REALTIME - CLOCK_MONOTONIC, ns */
-	__s64 boot_offset; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ns: all the time asleep */
+	__s64 boot_offset; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC, ns: total time in suspend */
 };
 
-/* The last steps. They lie here since a ring can be overwritten within milliseconds. */
+/* The last steps. They are here since a ring can be overwritten within milliseconds. */
 struct lkst_clock {
 	__u64 timekeeper;  /* address of the kernel's struct timekeeper; 0: not known */
-	__u64 checked;	   /* CLOCK_MONOTONIC, ns: when real_offset was last seen true */
+	__u64 checked;	   /* CLOCK_MONOTONIC, ns: when real_offset was last compared and true */
 	__s64 real_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC since the last step, ns */
 	__s64 boot_offset; /* CLOCK_BOOTTIME - CLOCK_MONOTONIC at the recorder's start, ns */
 	__u32 watched;	   /* 1: programs see every step as it happens */
 	__u32 reserved;
-	__u64 nr; /* steps ever noted; step nr is at nr % LKST_MAX_STEPS, from 0 on */
+	__u64 nr; /* steps ever recorded; number n, from 0, is step[n % LKST_MAX_STEPS] */
 	struct lkst_step step[LKST_MAX_STEPS];
 };
 
-/* Read by the programs at each event, written by the control side and by triggers. */
+/*
+ * The control map. The programs read it at each event; the control side and triggers write
+ * it. The first page can be recognised alone.
+ */
 #define LKST_CONTROL_MAGIC "LKSTctl"
 
 struct lkst_control {
-	/* The first page can be recognised alone. */
 	char magic[8];
-	__u32 tag;
-	__u32 active;	  /* maskset */
-	__u32 into;	  /* buffer that is written */
-	__u32 base;	  /* maskset that is active again when "until" is over */
-	__u64 until;	  /* CLOCK_MONOTONIC, ns; 0: no end */
-	__u64 beat;	  /* last heartbeat, CLOCK_MONOTONIC, ns; 0: none is expected */
-	__u64 period;	  /* of the control side's timer, ns; 0: it stops */
-	__u64 unheard;	  /* notices that found no room */
-	__u64 no_spare;	  /* switches that found no spare buffer */
-	__u64 unfollowed; /* tasks that found no room in lkst_followed */
-	__u32 rules;	  /* which table of clauses counts: 0 or 1 */
-	__u32 children;	  /* masksets that follow children too, one bit for each */
-	__u32 home;	  /* buffer whose rings lkst_ring is; LKST_MAX_BUFFERS: none */
-	__u32 unused;	  /* until ABI 2.1: whether lkst_cpu has the thread that runs */
+	__u32 tag;		  /* of the recorder */
+	__u32 active_maskset;	  /* index of the maskset that counts */
+	__u32 current_buffer;	  /* index of the buffer that is written */
+	__u32 base_maskset;	  /* index of the maskset that is active after active_until */
+	__u64 active_until;	  /* CLOCK_MONOTONIC, ns; 0: for good */
+	__u64 last_heartbeat;	  /* CLOCK_MONOTONIC, ns; 0: none is expected */
+	__u64 timer_period;	  /* of the timers of lkst_tick(), ns; 0: they stop */
+	__u64 lost_notices;	  /* notices for which there was no room */
+	__u64 failed_switches;	  /* switches of the buffer that found no spare one */
+	__u64 tasks_not_followed; /* new tasks for which lkst_followed had no room */
+	__u32 active_rules;	  /* index of the rules that count: 0 or 1 */
+	__u32 follow_children;	  /* masksets that follow new processes too, one bit for each */
+	__u32 first_buffer;	  /* index of the buffer in lkst_ring; LKST_MAX_BUFFERS: none */
+	__u32 unused;		  /* until ABI 2.1: whether lkst_cpu has the current thread */
 	__u32 reserved[10];
 	struct lkst_buffer buffer[LKST_MAX_BUFFERS];
 
+	/* By maskset: for each event enum lkst_handler, and which histogram LKST_HIST counts. */
 	__u8 handler[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];
-	__u8 argument[LKST_MAX_MASKSETS][LKST_MAX_EVENTS]; /* of hist: which */
-	char maskset[LKST_MAX_MASKSETS][LKST_NAME_SIZE];   /* names; "": free */
+	__u8 handler_argument[LKST_MAX_MASKSETS][LKST_MAX_EVENTS];
+	char maskset_name[LKST_MAX_MASKSETS][LKST_NAME_SIZE]; /* "": free */
 	struct lkst_filter filter[LKST_MAX_MASKSETS];
-	__u8 subject[LKST_MAX_EVENTS];	/* offset of the pid that a record is about; 0xff: none */
-	__u8 state[LKST_MAX_EVENTS];	/* enum lkst_state */
-	__u32 prog_id[LKST_MAX_EVENTS]; /* of the BPF program, 0: none */
-	char user[LKST_MAX_USER][LKST_NAME_SIZE]; /* users' handlers; "": free */
+
+	__u8 subject_offset[LKST_MAX_EVENTS]; /* of the pid that an event is about; 0xff: none */
+	__u8 event_state[LKST_MAX_EVENTS];    /* enum lkst_state */
+	__u32 prog_id[LKST_MAX_EVENTS];	      /* of the BPF program, 0: none */
+	char user_handler[LKST_MAX_USER][LKST_NAME_SIZE]; /* names; "": free */
 	struct lkst_hist hist[LKST_MAX_HISTS];
 	struct lkst_trigger trigger[LKST_MAX_TRIGGERS];
-	struct lkst_rules table[2];
+	struct lkst_rules rules[2];
 	struct lkst_clock clock; /* since ABI 2.2 */
 };
 
-/* What a trigger or a handler tells user space, through the ring buffer lkst_notices. */
+/* A notice to user space from a trigger or a handler, in the ring buffer lkst_notices. */
 struct lkst_notice {
 	__u32 trigger; /* LKST_MAX_TRIGGERS + n: user's handler n */
 	__u32 actions;
@@ -332,11 +339,11 @@ struct lkst_notice {
 };
 
 /*
- * The catalogue: a header, then one entry for each event, in the order of their
- * ids from 1 on; behind the events of this software there are places for probes.
- * None of them crosses a page, and each has the tag, so that they can be put
- * together again when the page tables are gone. A place whose magic is missing is
- * free: the magic is written last and cleared first, so that nobody sees half an entry.
+ * The catalogue: a header, then an entry for each event, in the order of their ids from 1
+ * on. Places for probes follow the events of this software. No entry crosses a page, and
+ * each has the tag, so a reader can put them together without page tables. A place without
+ * the magic is free: the magic is written last and cleared first, so nobody sees half an
+ * entry.
  */
 #define LKST_ENTRY_SIZE 1024
 
@@ -353,7 +360,7 @@ struct lkst_header {
 	__u32 nr_slots; /* in one ring of the first buffer, a power of two */
 	__u32 cpu_size;
 	__u32 tag;
-	__u64 start;	    /* CLOCK_MONOTONIC, ns, when it was loaded */
+	__u64 start;	    /* CLOCK_MONOTONIC, ns, when the recorder was loaded */
 	__s64 real_offset;  /* CLOCK_REALTIME - CLOCK_MONOTONIC then, ns */
 	__u8 boot_id[16];   /* /proc/sys/kernel/random/boot_id */
 	char release[64];   /* uname -r */
@@ -367,7 +374,7 @@ struct lkst_header {
 	__u32 reserved[3];
 } __attribute__((aligned(LKST_ENTRY_SIZE)));
 
-/* Fields lie in the payload one after the other, without holes. */
+/* The fields follow each other in the payload, without holes. */
 struct lkst_field {
 	char name[20];
 	char type[20]; /* how to read and show it: see types.h */
@@ -388,10 +395,10 @@ struct lkst_event {
 	char hook[40];	   /* tracepoint that feeds it; of a probe: MECHANISM/TARGET */
 	char description[64];
 	struct lkst_field fields[LKST_MAX_FIELDS + 1]; /* ends with one without name */
-	/* Of a probe: when its place became its, and when it was removed; 0: not yet. */
+	/* Of a probe: when it was added, and when it was removed; 0: not yet. */
 	__u64 since; /* CLOCK_MONOTONIC, ns */
 	__u64 until;
-	char enums[184]; /* of fields of type enum and flags, in their order, with spaces */
+	char enums[184]; /* names of the types of enum and flags fields, in order, with spaces */
 } __attribute__((aligned(LKST_ENTRY_SIZE)));
 
 #endif

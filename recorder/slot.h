@@ -85,7 +85,7 @@ static __always_inline bool claim_slots(struct record *r, __u64 what, __u64 ts, 
 {
 	__u32 cpu = what >> LKST_CPU_SHIFT & 0xffff;
 	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
-	__u32 into = lkst_control.into % LKST_MAX_BUFFERS;
+	__u32 into = lkst_control.current_buffer % LKST_MAX_BUFFERS;
 	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
 	volatile struct lkst_buffer *buffer = &lkst_control.buffer[into];
 	__u32 nr_slots = buffer->nr_slots;
@@ -100,7 +100,7 @@ static __always_inline bool claim_slots(struct record *r, __u64 what, __u64 ts, 
 		return false;
 	}
 	r->ring = NULL;
-	if (into != lkst_control.home) {
+	if (into != lkst_control.first_buffer) {
 		r->ring = bpf_map_lookup_elem(&lkst_buffers, &into);
 		if (!r->ring)
 			return false;

@@ -37,10 +37,10 @@
 /* Record which maskset is active now. */
 static __always_inline void record_maskset_use(void)
 {
-	__u32 active = lkst_control.active % LKST_MAX_MASKSETS;
+	__u32 active = lkst_control.active_maskset % LKST_MAX_MASKSETS;
 
 	RECORD_INTERNAL(maskset_use, bpf_ktime_get_ns(),
-			copy_16_bytes(e->name, lkst_control.maskset[active]));
+			copy_16_bytes(e->name, lkst_control.maskset_name[active]));
 }
 
 struct trigger_run {

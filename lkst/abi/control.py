@@ -170,35 +170,37 @@ class Clock(ctypes.LittleEndianStructure):
 class Control(ctypes.LittleEndianStructure):
     """All of it."""
 
+    #: A member that does not exist cannot be set by mistake.
+    __slots__ = ()
     _fields_ = (
         ("magic", c_char * 8),
         ("tag", c_uint32),
-        ("active", c_uint32),
-        ("into", c_uint32),
-        ("base", c_uint32),
-        ("until", c_uint64),
-        ("beat", c_uint64),
-        ("period", c_uint64),
-        ("unheard", c_uint64),
-        ("no_spare", c_uint64),
-        ("unfollowed", c_uint64),
-        ("rules", c_uint32),
-        ("children", c_uint32),
-        ("home", c_uint32),
+        ("active_maskset", c_uint32),
+        ("current_buffer", c_uint32),
+        ("base_maskset", c_uint32),
+        ("active_until", c_uint64),
+        ("last_heartbeat", c_uint64),
+        ("timer_period", c_uint64),
+        ("lost_notices", c_uint64),
+        ("failed_switches", c_uint64),
+        ("tasks_not_followed", c_uint64),
+        ("active_rules", c_uint32),
+        ("follow_children", c_uint32),
+        ("first_buffer", c_uint32),
         ("unused", c_uint32),
         ("reserved", c_uint32 * 10),
         ("buffer", Buffer * layout.MAX_BUFFERS),
         ("handler", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
-        ("argument", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
-        ("maskset", _Name * layout.MAX_MASKSETS),
+        ("handler_argument", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
+        ("maskset_name", _Name * layout.MAX_MASKSETS),
         ("filter", Filter * layout.MAX_MASKSETS),
-        ("subject", c_uint8 * layout.MAX_EVENTS),
-        ("state", c_uint8 * layout.MAX_EVENTS),
+        ("subject_offset", c_uint8 * layout.MAX_EVENTS),
+        ("event_state", c_uint8 * layout.MAX_EVENTS),
         ("prog_id", c_uint32 * layout.MAX_EVENTS),
-        ("user", _Name * layout.MAX_USER),
+        ("user_handler", _Name * layout.MAX_USER),
         ("hist", Hist * layout.MAX_HISTS),
         ("trigger", Trigger * layout.MAX_TRIGGERS),
-        ("table", Rules * 2),
+        ("rules", Rules * 2),
         ("clock", Clock),
     )
 
@@ -231,7 +233,7 @@ def event_state(control: Control | None, event: int) -> str:
     """
     if control is None or not 0 <= event < layout.MAX_EVENTS:
         return "unknown"
-    state = control.state[event]
+    state = control.event_state[event]
     return layout.STATES[state] if state < len(layout.STATES) else "unknown"
 
 
@@ -239,7 +241,7 @@ def active_maskset(control: Control | None) -> str:
     """Name the maskset that is active, "" if it is not known."""
     if control is None:
         return ""
-    return name_of(control.maskset[control.active % layout.MAX_MASKSETS].text)
+    return name_of(control.maskset_name[control.active_maskset % layout.MAX_MASKSETS].text)
 
 
 def prog_ids(control: Control | None) -> dict[int, int]:

@@ -75,7 +75,7 @@ def _size(recorder: Recorder, size: str | None) -> int:
     if size is not None:
         return parse_size(size)
     control = recorder.live
-    return int(control.buffer[control.into].nr_slots) * layout.SLOT_SIZE
+    return int(control.buffer[control.current_buffer].nr_slots) * layout.SLOT_SIZE
 
 
 @buffer_command.command("use")

@@ -76,7 +76,7 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
     with steer() as recorder:
         store = open_store(recorder.catalogue)
         control = recorder.live
-        name = maskset or control.maskset[control.active].text.decode()
+        name = maskset or control.maskset_name[control.active_maskset].text.decode()
         old = store.load(name)
         changed = parse_assignments([f"{event}={handler}"], store.catalogue, store.user_handlers)
         new = dataclasses.replace(old, handlers={**old.handlers, **changed})
@@ -90,7 +90,9 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
                 f"the maskset {name!r} is built in, and {new.name!r} exists: 'lkst mask use"
                 f" {new.name}', or --maskset {new.name}"
             )
-        active = maskset is None or maskset == control.maskset[control.active].text.decode()
+        active = (
+            maskset is None or maskset == control.maskset_name[control.active_maskset].text.decode()
+        )
         if active:
             tell(use_maskset(recorder, new))
         store.save(new)

@@ -65,7 +65,7 @@ def list_command() -> None:
     for name in [*store.names(), *(loaded.keys() - set(store.names()))]:
         state = ""
         if control and name in loaded:
-            state = "active" if loaded[name] == control.active else "loaded"
+            state = "active" if loaded[name] == control.active_maskset else "loaded"
         kind = "built in" if name in store.built_in else "own"
         try:
             maskset = store.load(name)

@@ -64,7 +64,7 @@ class Notices:
 
     def missed(self) -> int:
         """Count the notices that found no room, since the recorder was started."""
-        return int(self._recorder.look().unheard)
+        return int(self._recorder.look().lost_notices)
 
 
 def _notice(data: bytes, control: Control) -> Notice:
@@ -72,7 +72,7 @@ def _notice(data: bytes, control: Control) -> Notice:
     if number < layout.MAX_TRIGGERS:
         name = control.trigger[number].name
     else:
-        name = control.user[(number - layout.MAX_TRIGGERS) % layout.MAX_USER].text
+        name = control.user_handler[(number - layout.MAX_TRIGGERS) % layout.MAX_USER].text
     return Notice(name_of(name), data[layout.NOTICE.size :][: layout.SLOT_SIZE])
 
 

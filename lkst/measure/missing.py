@@ -42,7 +42,7 @@ def _loaded(trace: Trace, events: list[Event]) -> str:
     if control is None:
         return ""
     for index in range(layout.MAX_MASKSETS):
-        name = name_of(control.maskset[index].text)
+        name = name_of(control.maskset_name[index].text)
         handlers = control.handler[index]
         if name and any(handlers[e.id] & layout.HANDLER_MASK in RECORDING for e in events):
             return name

@@ -127,7 +127,7 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
 def first_buffer(recorder: Recorder) -> None:
     """Write to the buffer whose rings are the map ``lkst_ring``."""
     control = recorder.live
-    number = control.home = _free_number(control)
+    number = control.first_buffer = _free_number(control)
     with pinned(recorder.pins / "ring") as fd:
         pin_fd(fd, _pin(recorder, number))
         _enter(recorder, number, MAIN, recorder.header.nr_slots, map_id(fd))
@@ -193,7 +193,7 @@ def find_buffer(control: Control, name: str | None) -> int:
     :raises NotFound: if there is none
     """
     if name is None:
-        return int(control.into)
+        return int(control.current_buffer)
     numbers = _numbers(control)
     if name not in numbers:
         raise NotFound(f"there is no buffer {name!r}{nearest(name, numbers)}")
@@ -206,7 +206,7 @@ def list_buffers(recorder: Recorder) -> list[BufferStatus]:
     listed = []
     for name, number in _numbers(control).items():
         places = recorder.places(number)
-        state = "written to" if number == control.into else "kept"
+        state = "written to" if number == control.current_buffer else "kept"
         if _state(control.buffer[number]) == "spare":
             state = "spare"
         frozen = [place.limit != layout.NO_LIMIT for place in places]
@@ -233,7 +233,7 @@ def forget_leftovers(recorder: Recorder) -> None:
         ]
         if len(twins) == 2:
             # A resize: what is written to has the name, or what is still empty.
-            new = control.into
+            new = control.current_buffer
             if new not in twins:
                 new = min(twins, key=lambda twin: _holds(recorder, twin))
             _part(recorder, sum(twins) - new, new)
@@ -260,7 +260,7 @@ def use_buffer(recorder: Recorder, name: str) -> None:
 
 def _use(recorder: Recorder, number: int) -> None:
     recorder.live.buffer[number].state = layout.BUFFER_STATES.index("written")
-    recorder.live.into = number
+    recorder.live.current_buffer = number
 
 
 def freeze_buffer(recorder: Recorder, name: str | None) -> None:
@@ -287,7 +287,7 @@ def delete_buffer(recorder: Recorder, name: str) -> None:
     """
     control = recorder.live
     number = find_buffer(control, name)
-    if number == control.into:
+    if number == control.current_buffer:
         raise LkstError(f"the buffer {name!r} is written to: 'lkst buffer use' another one first")
     _delete(recorder, number)
 
@@ -297,11 +297,11 @@ def _delete(recorder: Recorder, number: int) -> None:
     buffer = control.buffer[number]
     # A trigger must not switch to it from here on.
     buffer.state = layout.BUFFER_STATES.index("written")
-    if number == control.into:
+    if number == control.current_buffer:
         raise LkstError(f"a trigger has just switched to the buffer {buffer.name.decode()!r}")
-    if number == control.home:
+    if number == control.first_buffer:
         # The programs have its map, whatever its number is used for next.
-        control.home = layout.MAX_BUFFERS
+        control.first_buffer = layout.MAX_BUFFERS
     buffer.state = layout.BUFFER_STATES.index("free")
     update_map(recorder.pins / "buffers", number, None)
     _pin(recorder, number).unlink(missing_ok=True)
@@ -318,7 +318,7 @@ def make_spare(recorder: Recorder) -> str | None:
         return None
     numbers = _numbers(control)
     name = next(n for i in range(1, 100) if (n := f"spare-{i}") not in numbers)
-    new_buffer(recorder, name, control.buffer[control.into].nr_slots * layout.SLOT_SIZE)
+    new_buffer(recorder, name, control.buffer[control.current_buffer].nr_slots * layout.SLOT_SIZE)
     return name
 
 
@@ -336,7 +336,7 @@ def resize_buffer(recorder: Recorder, name: str | None, size: int) -> str | None
     own = control.buffer[old].name.decode()
     # Both have one name until the old one gets another: forget_leftovers() knows.
     new = _make(recorder, own, size)
-    if old == control.into:
+    if old == control.current_buffer:
         _use(recorder, new)
     return _part(recorder, old, new)
 

@@ -167,7 +167,7 @@ def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
     }
     costs = costs_of(recorder.catalogue, known, runs, records)
     slots = [slots / elapsed for slots in _slots(cpus_before, cpus, header.cpu_size)]
-    nr_slots = control.buffer[control.into % layout.MAX_BUFFERS].nr_slots
+    nr_slots = control.buffer[control.current_buffer % layout.MAX_BUFFERS].nr_slots
     return Cost(
         maskset=active_maskset(control),
         seconds=elapsed,
@@ -252,7 +252,7 @@ def _lasts(nr_slots: int, rate: float) -> float:
 
 
 def _silent(control: Control, catalogue: Catalogue, happened: set[str]) -> int:
-    row = control.handler[control.active % layout.MAX_MASKSETS]
+    row = control.handler[control.active_maskset % layout.MAX_MASKSETS]
     return sum(
         bool(row[event.id])
         and event_state(control, event.id) == "attached"

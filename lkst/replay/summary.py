@@ -141,7 +141,7 @@ def sum_buffers(trace: Trace) -> list[BufferSummary]:
         elif control is None:
             state = "unknown"
         else:
-            state = "written to" if control.into == number else "kept"
+            state = "written to" if control.current_buffer == number else "kept"
         summaries.append(BufferSummary(number, buffer.name, state, _nr_slots(trace, buffer), *span))
     return summaries
 

@@ -98,7 +98,7 @@ def ends_are_recorded(trace: Trace, name: str) -> bool:
     control = trace.control
     if control is None or event_state(control, event.id) != "attached":
         return False
-    handler = control.handler[control.active % layout.MAX_MASKSETS][event.id]
+    handler = control.handler[control.active_maskset % layout.MAX_MASKSETS][event.id]
     return handler & layout.HANDLER_MASK in RECORDING
 
 

@@ -91,10 +91,10 @@ def check(marks: list[str]) -> None:
         maps = {buffer.number: buffer for buffer in recorder.buffers()}
         names = [buffer.name for buffer in maps.values()]
         assert len(set(names)) == len(names), names
-        assert control.into in maps
-        assert layout.BUFFER_STATES[control.buffer[control.into].state] == "written"
+        assert control.current_buffer in maps
+        assert layout.BUFFER_STATES[control.buffer[control.current_buffer].state] == "written"
         # The first one is a map that the programs know by itself.
-        for number in set(maps) - {control.home}:
+        for number in set(maps) - {control.first_buffer}:
             assert look_up(PINS / "buffers", number) == control.buffer[number].map_id
         pins = {path.name for path in (PINS / "rings").iterdir()}
         assert pins == set(map(str, maps)), pins
@@ -113,7 +113,7 @@ def check(marks: list[str]) -> None:
 def in_use(recorder: Recorder, name: str) -> bool:
     control = recorder.live
     (event,) = [e for e in recorder.catalogue.events.values() if e.name == name]
-    return bool(control.handler[control.active][event.id])
+    return bool(control.handler[control.active_maskset][event.id])
 
 
 def state(recorder: Recorder) -> object:
@@ -121,7 +121,12 @@ def state(recorder: Recorder) -> object:
     control = recorder.look()
     buffers = sorted((b.name, b.state, b.nr_slots) for b in list_buffers(recorder))
     triggers = sorted(trigger.name for trigger in list_triggers(control))
-    return buffers, active_maskset(control), triggers, name_of(control.buffer[control.into].name)
+    return (
+        buffers,
+        active_maskset(control),
+        triggers,
+        name_of(control.buffer[control.current_buffer].name),
+    )
 
 
 def look() -> object:

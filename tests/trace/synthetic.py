@@ -353,7 +353,10 @@ class Synthetic:
     def _control(self) -> Control:
         assert self.events is not None
         control = Control(
-            magic=layout.CONTROL_MAGIC, tag=self.tag, active=self.active, into=self.into
+            magic=layout.CONTROL_MAGIC,
+            tag=self.tag,
+            active_maskset=self.active,
+            current_buffer=self.into,
         )
         if self.clock:
             control.clock = Clock(
@@ -363,7 +366,7 @@ class Synthetic:
                 control.clock.step[number % layout.MAX_STEPS] = Step(*step)
                 control.clock.checked, control.clock.real_offset = step[1], step[2]
         for index, name in enumerate(self.masksets):
-            control.maskset[index].text = name.encode()
+            control.maskset_name[index].text = name.encode()
         for number, rings in enumerate(self.buffers):
             entry = control.buffer[number]
             entry.name = rings.name.encode()
@@ -371,7 +374,7 @@ class Synthetic:
             entry.map_id = 100 + number
             entry.nr_slots = rings.nr_slots
         for id_, event in enumerate(self.events, 1):
-            control.state[id_] = layout.STATES.index(self.states.get(event.name, "attached"))
+            control.event_state[id_] = layout.STATES.index(self.states.get(event.name, "attached"))
         for number, (name, field_name, _) in enumerate(self.hists):
             event = self.events[self.id(name) - 1]
             offset = 0

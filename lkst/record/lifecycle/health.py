@@ -120,15 +120,15 @@ def _maskset(control: Control) -> list[str]:
     except LkstError as error:
         return str(error).splitlines()
     # What a trigger has switched to for a while is as it should be.
-    index = control.base if control.until else control.active
-    name = name_of(control.maskset[index % layout.MAX_MASKSETS].text)
+    index = control.base_maskset if control.active_until else control.active_maskset
+    name = name_of(control.maskset_name[index % layout.MAX_MASKSETS].text)
     if name == wanted:
         return []
     return [f"the maskset {name!r} is active, not {wanted!r} as {CONFIG} says"]
 
 
 def _buffers(recorder: Recorder, control: Control) -> list[str]:
-    into = control.into % layout.MAX_BUFFERS
+    into = control.current_buffer % layout.MAX_BUFFERS
     places = recorder.places(into)
     frozen = [cpu for cpu, place in enumerate(places) if place.head >= place.limit]
     if not frozen:
@@ -138,8 +138,8 @@ def _buffers(recorder: Recorder, control: Control) -> list[str]:
 
 
 def _heart(recorder: Recorder, control: Control) -> list[str]:
-    age = time.monotonic_ns() - control.beat
-    if not control.beat or age <= _limit(recorder, control):
+    age = time.monotonic_ns() - control.last_heartbeat
+    if not control.last_heartbeat or age <= _limit(recorder, control):
         return []
     return [f"no heartbeat for {age / 1e9:.0f} s"]
 
@@ -148,7 +148,7 @@ def _limit(recorder: Recorder, control: Control) -> int:
     """Tell how old a heartbeat may be, in ns: as old as the first trigger has it."""
     events = recorder.catalogue.events.values()
     age = next((event.id for event in events if event.name == _AGE), 0)
-    table = control.table[control.rules % 2]
+    table = control.rules[control.active_rules % 2]
     clauses = [table.clause[table.first[age] + place] for place in range(table.nr[age])]
     above = layout.OPS.index(">"), layout.OPS.index(">=")
     limits = [

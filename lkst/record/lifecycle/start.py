@@ -177,7 +177,7 @@ def _load(
             prepare(recorder)
         control = recorder.live
         index = load_maskset(recorder, maskset)
-        control.base = control.active = index
+        control.base_maskset = control.active_maskset = index
         # The first record of all.
         run_pinned(
             pins / "run" / "lkst_start",
@@ -196,7 +196,7 @@ def _load(
         note_reasons(recorder.header, wired.missing)
         follow(recorder, index, maskset.filter.pids)
         recorded = sum(
-            control.state[event.id] == layout.STATES.index("attached")
+            control.event_state[event.id] == layout.STATES.index("attached")
             for event in recorder.catalogue.events.values()
             if event.name in maskset.handlers
         )
@@ -213,9 +213,9 @@ def _name_memory(recorder: Recorder) -> None:
         named = next(
             (event.field(f.unit) for f in event.fields if f.type == "comm" and f.unit), None
         )
-        control.subject[event.id] = named.offset if named else _NO_SUBJECT
+        control.subject_offset[event.id] = named.offset if named else _NO_SUBJECT
         if not event.hook:
-            control.state[event.id] = layout.STATES.index("attached")
+            control.event_state[event.id] = layout.STATES.index("attached")
     control.magic = layout.CONTROL_MAGIC
 
 
@@ -232,7 +232,7 @@ def stop(pins: Path = PINS) -> None:
             raise LkstError("no recorder runs on this machine")
         with contextlib.suppress(LkstError), Recorder(pins, writable=True) as recorder:
             # The timers end by themselves.
-            recorder.live.period = 0
+            recorder.live.timer_period = 0
         remove_pins(pins)
         if pins == PINS:
             remove_list()

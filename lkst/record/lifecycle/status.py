@@ -107,7 +107,7 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
                 misses.get(event.id, 0),
             )
         )
-    into = control.into % layout.MAX_BUFFERS
+    into = control.current_buffer % layout.MAX_BUFFERS
     heads = [
         [place.head for place in layout.places(data, header.cpu_size, into)]
         for data in (before, after)
@@ -122,23 +122,23 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
         if event.is_probe
         for flow in recorder.flows(event.id)
     ]
-    base = control.maskset[control.base % layout.MAX_MASKSETS].text
+    base = control.maskset_name[control.base_maskset % layout.MAX_MASKSETS].text
     return Status(
         header=header,
         now=time.monotonic_ns(),
         maskset=active_maskset(control),
-        base=name_of(base) if control.until else "",
-        until=control.until,
+        base=name_of(base) if control.active_until else "",
+        until=control.active_until,
         loaded=list(loaded_masksets(control)),
         buffers=list_buffers(recorder),
         rings=rings,
         triggers=list_triggers(control),
-        beat=control.beat,
+        beat=control.last_heartbeat,
         lost={
             "refused": sum(_words(after, header.cpu_size, layout.REFUSED_OFFSET)),
-            "unheard": control.unheard,
-            "no_spare": control.no_spare,
-            "unfollowed": control.unfollowed,
+            "unheard": control.lost_notices,
+            "no_spare": control.failed_switches,
+            "unfollowed": control.tasks_not_followed,
             "held": sum(flow.held for flow in flows),
             "unpaired": sum(flow.unpaired for flow in flows),
         },

@@ -61,7 +61,7 @@ def add_trigger(
     number = next((n for n, trigger in enumerate(control.trigger) if not trigger.used), None)
     if number is None:
         raise LkstError(f"there are {layout.MAX_TRIGGERS} triggers: no more fit")
-    nr_slots = control.buffer[control.into].nr_slots
+    nr_slots = control.buffer[control.current_buffer].nr_slots
     if actions.freeze is not None and actions.freeze >= nr_slots:
         raise Usage(
             f"freeze after {actions.freeze}: a ring has {nr_slots} slots, so nothing would be left"

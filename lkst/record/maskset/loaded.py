@@ -43,7 +43,9 @@ _KEPT = 0
 
 def loaded_masksets(control: Control) -> dict[str, int]:
     """Give the masksets that are loaded: name -> number."""
-    return {name.text.decode(): index for index, name in enumerate(control.maskset) if name.text}
+    return {
+        name.text.decode(): index for index, name in enumerate(control.maskset_name) if name.text
+    }
 
 
 def find_loaded(control: Control, name: str) -> int | None:
@@ -59,7 +61,7 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
     :raises LkstError: if there is no room
     """
     control = recorder.live
-    index = next((i for i, name in enumerate(control.maskset) if not name.text), None)
+    index = next((i for i, name in enumerate(control.maskset_name) if not name.text), None)
     if index is None:
         raise LkstError(f"{layout.MAX_MASKSETS} masksets are loaded: no more fit")
     where = recorder.catalogue
@@ -71,9 +73,9 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
             arguments[event.id] = _hist(recorder, event, handler.argument)
     for event_id in range(layout.MAX_EVENTS):
         control.handler[index][event_id] = row[event_id]
-        control.argument[index][event_id] = arguments[event_id]
+        control.handler_argument[index][event_id] = arguments[event_id]
     _set_filter(recorder, index, maskset.filter)
-    control.maskset[index].text = maskset.name.encode()
+    control.maskset_name[index].text = maskset.name.encode()
     mark_closer(control, where)
     return index
 
@@ -90,14 +92,14 @@ def set_handler(recorder: Recorder, index: int, event: Event, said: Handler | No
     control = recorder.live
     handler = _handler(event, said)
     if handler.kind == "hist":
-        control.argument[index][event.id] = _hist(recorder, event, handler.argument)
+        control.handler_argument[index][event.id] = _hist(recorder, event, handler.argument)
     control.handler[index][event.id] = _handler_id(control, handler)
 
 
 def _handler_id(control: Control, handler: Handler) -> int:
     if handler.kind in layout.HANDLERS:
         return layout.HANDLERS.index(handler.kind)
-    users = [name.text.decode() for name in control.user]
+    users = [name.text.decode() for name in control.user_handler]
     if handler.kind not in users:
         raise Usage(f"the handler {handler.kind!r} is not loaded: lkst handler load")
     return layout.HANDLER_USER + users.index(handler.kind)
@@ -126,7 +128,7 @@ def _hist(recorder: Recorder, event: Event, field_name: str) -> int:
 def _hists_used(control: Control) -> set[int]:
     hist = layout.HANDLERS.index("hist")
     return {
-        control.argument[index][event]
+        control.handler_argument[index][event]
         for index in loaded_masksets(control).values()
         for event in range(layout.MAX_EVENTS)
         if control.handler[index][event] & layout.HANDLER_MASK == hist
@@ -153,7 +155,9 @@ def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
         filter_.flags |= layout.BY_PID
     control = recorder.live
     bit = 1 << index
-    control.children = control.children | bit if wanted.children else control.children & ~bit
+    control.follow_children = (
+        control.follow_children | bit if wanted.children else control.follow_children & ~bit
+    )
     control.filter[index] = filter_
 
 
@@ -201,9 +205,9 @@ def _unfollow(recorder: Recorder, index: int) -> None:
 
 def mark_closer(control: Control, catalogue: Catalogue) -> None:
     """Have just those events looked at closer that a filter or a trigger is about."""
-    table = control.table[control.rules % 2]
+    table = control.rules[control.active_rules % 2]
     judged = {event for event in range(layout.MAX_EVENTS) if table.nr[event]}
-    for index, name in enumerate(control.maskset):
+    for index, name in enumerate(control.maskset_name):
         if not name.text:
             continue
         row = control.handler[index]
@@ -221,10 +225,10 @@ def replace_maskset(control: Control, old: int, new: int) -> None:
     for trigger in control.trigger:
         if trigger.used and trigger.maskset == old:
             trigger.maskset = new
-    if control.base == old:
-        control.base = new
-    if control.active == old:
-        control.active = new
+    if control.base_maskset == old:
+        control.base_maskset = new
+    if control.active_maskset == old:
+        control.active_maskset = new
     control.handler[new][_KEPT] = control.handler[old][_KEPT]
     control.handler[old][_KEPT] = 0
 
@@ -237,7 +241,7 @@ def keep_loaded(control: Control, index: int, keep: bool = True) -> None:
 def unload(recorder: Recorder, index: int) -> None:
     """Unload a maskset that nothing refers to."""
     control = recorder.live
-    control.maskset[index].text = b""
+    control.maskset_name[index].text = b""
     control.handler[index][_KEPT] = 0
     if control.filter[index].flags & layout.BY_PID:
         _unfollow(recorder, index)
@@ -247,9 +251,12 @@ def unload(recorder: Recorder, index: int) -> None:
 def clean_up(recorder: Recorder) -> None:
     """Unload masksets that nothing refers to, and forget histograms of none."""
     control = recorder.live
-    wanted = {control.active % layout.MAX_MASKSETS, control.base % layout.MAX_MASKSETS}
+    wanted = {
+        control.active_maskset % layout.MAX_MASKSETS,
+        control.base_maskset % layout.MAX_MASKSETS,
+    }
     wanted |= {t.maskset for t in control.trigger if t.used and t.actions & layout.DO_MASK}
-    for index, name in enumerate(control.maskset):
+    for index, name in enumerate(control.maskset_name):
         if name.text and index not in wanted and not control.handler[index][_KEPT]:
             unload(recorder, index)
     used = _hists_used(control)

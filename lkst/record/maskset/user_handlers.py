@@ -52,7 +52,7 @@ _PROGRAM = "lkst_handler"
 
 def loaded_handlers(control: Control) -> dict[str, int]:
     """Give the handlers that are loaded: name -> number."""
-    return {name.text.decode(): n for n, name in enumerate(control.user) if name.text}
+    return {name.text.decode(): n for n, name in enumerate(control.user_handler) if name.text}
 
 
 def kept_handlers(folder: Path = FOLDER) -> list[str]:
@@ -104,7 +104,7 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
     numbers = loaded_handlers(control)
     number = numbers.get(name)
     if number is None:
-        number = next((n for n, user in enumerate(control.user) if not user.text), None)
+        number = next((n for n, user in enumerate(control.user_handler) if not user.text), None)
     if number is None:
         raise LkstError(
             f"{layout.MAX_USER} handlers are loaded ({', '.join(numbers)}): unload one first"
@@ -122,7 +122,7 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with replacing(folder / f"{name}{_SUFFIX}") as new:
             new.write(object_.read_bytes())
-    control.user[number].text = name.encode()
+    control.user_handler[number].text = name.encode()
     for link in (recorder.pins / "links").glob(f"*-user{number}"):
         link.unlink()
     wire_handlers(recorder, folder)
@@ -140,14 +140,14 @@ def unload_handler(recorder: Recorder, name: str, folder: Path = FOLDER) -> None
         raise NotFound(f"no handler {name!r} is loaded{nearest(name, numbers)}")
     if events := events_of(recorder, numbers[name]):
         raise LkstError(f"the handler {name!r} is in use: it is set for {', '.join(events)}")
-    control.user[numbers[name]].text = b""
+    control.user_handler[numbers[name]].text = b""
     (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
 
 
 def register_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
     """Make known to a recorder that starts what is kept in the folder."""
     control = recorder.live
-    for user, name in zip(control.user, kept_handlers(folder), strict=False):
+    for user, name in zip(control.user_handler, kept_handlers(folder), strict=False):
         user.text = name.encode()
 
 

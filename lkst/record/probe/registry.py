@@ -99,7 +99,7 @@ def add_probe(
         _rename_removed(recorder, probe.name, event_id)
         recorder.clear_counts(event_id)
         control = recorder.live
-        control.subject[event_id] = _NO_SUBJECT
+        control.subject_offset[event_id] = _NO_SUBJECT
         place = event_id - recorder.header.nr_events - 1
         # Checked before anything is loaded.
         pack_entry(event, recorder.header.tag)
@@ -190,7 +190,7 @@ def _rename_removed(recorder: Recorder, name: str, but: int) -> None:
 def _note(recorder: Recorder, event_id: int, attached: Attached) -> None:
     control = recorder.live
     control.prog_id[event_id] = attached.prog_id
-    control.state[event_id] = layout.STATES.index("attached")
+    control.event_state[event_id] = layout.STATES.index("attached")
 
 
 def _unlink(recorder: Recorder, name: str) -> None:
@@ -221,7 +221,7 @@ def remove_probe(recorder: Recorder, name: str, *, folder: Path = FOLDER) -> Non
         control.handler[index][event.id] = 0
     _unlink(recorder, name)
     recorder.end_entry(event.id, time.monotonic_ns())
-    control.state[event.id] = layout.STATES.index("unused")
+    control.event_state[event.id] = layout.STATES.index("unused")
     control.prog_id[event.id] = 0
     clean_up(recorder)
     if any(kept == name for kept, _ in kept_probes(folder)):
@@ -235,7 +235,7 @@ def _id(recorder: Recorder, name: str) -> int:
 def table_has(recorder: Recorder, event_id: int) -> bool:
     """Whether a trigger's condition is about an event."""
     control = recorder.live
-    return bool(control.table[control.rules % 2].nr[event_id])
+    return bool(control.rules[control.active_rules % 2].nr[event_id])
 
 
 def forget_unkept(recorder: Recorder, folder: Path = FOLDER) -> None:
@@ -300,7 +300,7 @@ def attach_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, str]:
                 _note(recorder, event.id, attach_probe(recorder.pins, compiled, event.id, place))
         except LkstError as error:
             missing[event.name] = str(error)
-            control.state[event.id] = layout.STATES.index("unattached")
+            control.event_state[event.id] = layout.STATES.index("unattached")
     return missing
 
 

@@ -119,7 +119,7 @@ def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
 
 def wanted_events(control: Control, catalogue: Catalogue) -> set[int]:
     """Tell which events some loaded maskset or trigger wants."""
-    rows = [control.handler[index] for index, name in enumerate(control.maskset) if name.text]
+    rows = [control.handler[index] for index, name in enumerate(control.maskset_name) if name.text]
     return {id_ for id_ in catalogue.events if any(row[id_] for row in rows)}
 
 
@@ -286,7 +286,7 @@ def wire(
     fed = {event for events in wanted.values() for event in events}
     for event in catalogue.events.values():
         if event.id not in fed and event.hook:
-            control.state[event.id] = layout.STATES.index("unused")
+            control.event_state[event.id] = layout.STATES.index("unused")
             control.prog_id[event.id] = 0
     return wired
 
@@ -304,7 +304,7 @@ def _attach_order(
 
 def _given_up(control: Control, events: list[int]) -> bool:
     """Whether it is known that this kernel does not have what feeds these events."""
-    states = {layout.STATES[control.state[event]] for event in events}
+    states = {layout.STATES[control.event_state[event]] for event in events}
     return bool(states) and states <= {"absent", "unattached"}
 
 
@@ -343,7 +343,7 @@ def _note_states(
                 states[event] = attached[program]
     for event, (state, prog_id) in states.items():
         control.prog_id[event] = prog_id
-        control.state[event] = layout.STATES.index(state)
+        control.event_state[event] = layout.STATES.index(state)
 
 
 def _detach(links: Path, wanted: Iterable[str], wired: Wired) -> None:

@@ -96,7 +96,7 @@ def _fill_term(raw: RawClause, place: int, term: Term) -> None:
 
 def used_clauses(control: Control) -> list[RawClause]:
     """Give the clauses of all triggers that are there."""
-    table = control.table[control.rules % 2]
+    table = control.rules[control.active_rules % 2]
     clauses = [
         table.clause[table.first[event] + place]
         for event in range(layout.MAX_EVENTS)
@@ -126,9 +126,9 @@ def make_table(clauses: Sequence[RawClause]) -> Rules:
 
 def set_table(control: Control, table: Rules) -> None:
     """Let a table of clauses take the place of the one that counts."""
-    other = (control.rules + 1) % 2
-    control.table[other] = table
-    control.rules = other
+    other = (control.active_rules + 1) % 2
+    control.rules[other] = table
+    control.active_rules = other
 
 
 def drop_trigger(control: Control, number: int) -> None:

@@ -25,12 +25,12 @@ def keep_time(recorder: Recorder) -> None:
     """Have timers run on all CPUs just as long as something waits for a time to come."""
     control = recorder.live
     timed = any(trigger.used and trigger.duration for trigger in control.trigger)
-    wanted = _PERIOD if timed or control.beat or control.until else 0
-    if control.period == wanted:
+    wanted = _PERIOD if timed or control.last_heartbeat or control.active_until else 0
+    if control.timer_period == wanted:
         return
     if wanted:
         check_timers(recorder)
-    control.period = wanted
+    control.timer_period = wanted
     if wanted:
         machine.on_each_cpu(lambda: run_pinned(recorder.pins / "run" / "lkst_tick"))
 
@@ -55,4 +55,4 @@ def check_timers(recorder: Recorder) -> None:
 
 def beat(control: Control, beating: bool = True) -> None:
     """Tell the kernel side that the heart beats, or that none is to be expected."""
-    control.beat = time.monotonic_ns() if beating else 0
+    control.last_heartbeat = time.monotonic_ns() if beating else 0
