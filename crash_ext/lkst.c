@@ -16,19 +16,6 @@
 /* Runs as long as crash does, and keeps what it has read. */
 static struct lkst_child resident = LKST_NO_CHILD;
 
-static volatile sig_atomic_t interrupts;
-
-static void count_interrupt(int sig)
-{
-	(void)sig;
-	interrupts++;
-}
-
-int lkst_interrupts(void)
-{
-	return interrupts;
-}
-
 /* Where error messages go: as crash's own do, with "set error". */
 static int error_fd(int output)
 {
@@ -121,7 +108,7 @@ static int run(struct lkst_child *child, char *words, size_t size)
 		status = 1;
 	} else {
 		status = lkst_serve(child, words, size, child->alone ? NULL : stdio);
-		if (status == LKST_DIED && (!interrupts || child->prompt))
+		if (status == LKST_DIED && (!lkst_interrupts() || child->prompt))
 			tell_died(child);
 	}
 	if (child->alone || status == LKST_DIED)
@@ -135,7 +122,7 @@ static int run(struct lkst_child *child, char *words, size_t size)
 static void cmd_lkst(void)
 {
 	struct lkst_child own = {.socket = -1, .pidfd = -1, .alone = true};
-	struct sigaction count = {.sa_handler = count_interrupt}, before;
+	struct sigaction before;
 	bool drgn = argcnt > 1 && STREQ(args[1], "drgn");
 	bool sql = argcnt > 1 && STREQ(args[1], "sql") && lacks_query() && can_ask();
 	bool prompt = sql || (drgn && argcnt == 2);
@@ -157,15 +144,14 @@ static void cmd_lkst(void)
 		error(FATAL, "out of memory\n");
 
 	have_terminal = tcgetattr(0, &terminal) == 0;
-	interrupts = 0;
-	/* crash's own handler would jump out of what is being done here. */
-	sigaction(SIGINT, &count, &before);
+	/* crash's own handler would jump out of this function. */
+	lkst_count_interrupts(&before);
 	status = run(drgn || sql ? &own : &resident, words, size);
 	sigaction(SIGINT, &before, NULL);
 	if (have_terminal && (drgn || sql))
 		tcsetattr(0, TCSADRAIN, &terminal);
 
-	if (interrupts && !prompt)
+	if (lkst_interrupts() && !prompt)
 		raise(SIGINT);
 	else if (status == USAGE && !drgn)
 		cmd_usage(pc->curcmd, SYNOPSIS);

@@ -6,6 +6,7 @@
 #ifndef LKST_H
 #define LKST_H
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -67,7 +68,12 @@ int lkst_serve(struct lkst_child *child, const char *words, size_t size, const i
 /* facts.c */
 char *lkst_facts(size_t *size);
 
-/* lkst.c: how often the user has pressed Ctrl-C since the command began. */
+/* interrupts.c */
+
+/* Counts Ctrl-C from now on. @before is what it did, for sigaction() to restore. */
+void lkst_count_interrupts(struct sigaction *before);
+
+/* How often the user has pressed Ctrl-C since then. */
 int lkst_interrupts(void);
 
 #endif

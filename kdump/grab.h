@@ -10,7 +10,7 @@
 #define PAGE_SIZE 4096ULL
 #define PAGE_OF(address) ((address) & ~(PAGE_SIZE - 1))
 
-/* Says what went wrong. */
+/* complain.c: prints an error message. */
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* memory.c: the dead kernel's memory, an ELF core such as /proc/vmcore. */
