@@ -30,6 +30,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedulin
     return Scheduling(config, log)
 
 
+#: What a test needs, by the fixture that gives it. What needs none of them is quick.
+MARKS = {"lab": "guest", "browser": "browser"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    fixtures = getattr(item, "fixturenames", ())
+    marks = {mark for fixture, mark in MARKS.items() if fixture in fixtures}
+    if item.get_closest_marker("slow"):
+        marks.add("slow")
+    for mark in marks or {"quick"}:
+        item.add_marker(mark)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = in_order(items)

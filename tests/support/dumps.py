@@ -14,7 +14,7 @@ from lkst.cli.main import run
 from lkst.dump import open_dump
 from lkst.slice.notes import Note, parse_notes
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "vmcores" / "lab.py"
 #: The dump that is committed, and how many records its replay has.
 SAMPLE = ROOT / "vmcores" / "sample.vmcore"
