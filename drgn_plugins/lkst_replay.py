@@ -28,9 +28,12 @@ _FILE = "lkst_replay.py"
 
 def _lkst(prog: Program, words: Sequence[str]) -> int:
     """Run a command of lkst; it has told what went wrong when it gives a status."""
-    from lkst.cli.main import run
-    from lkst.source.dumped import safe_program
-    from lkst.source.host import HOST, Host
+    from lkst.util.interrupts import deferred_interrupts
+
+    with deferred_interrupts():
+        from lkst.cli.main import run
+        from lkst.source.dumped import safe_program
+        from lkst.source.host import HOST, Host
 
     host = prog.cache.get(HOST)
     if host is None:

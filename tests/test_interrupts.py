@@ -18,6 +18,7 @@ import pytest
 
 from lkst.cli.main import _interrupts
 from lkst.source.saved import save_trace
+from lkst.util.interrupts import deferred_interrupts
 
 LKST = [sys.executable, "-m", "lkst"]
 TIMEOUT = 300
@@ -204,3 +205,15 @@ def test_an_interrupt_that_nobody_could_take_comes_again(
         del thing  # Exceptions of its callback go nowhere.
         signal.pause()  # Only a signal ends it.
     assert capfd.readouterr().err == ""
+
+
+def test_an_import_is_not_interrupted() -> None:
+    steps = []
+    with pytest.raises(KeyboardInterrupt):
+        with deferred_interrupts():
+            signal.raise_signal(signal.SIGINT)
+            steps.append("imported")
+        steps.append("went on")
+    assert steps == ["imported"]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -18,10 +18,12 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.exceptions import Exit
 from click.shell_completion import CompletionItem
 
 import lkst
 from lkst.errors import LkstError
+from lkst.util.interrupts import deferred_interrupts
 
 __all__ = ("cli", "main", "run")
 
@@ -62,7 +64,7 @@ def _enough() -> Iterator[None]:
         yield
     except BrokenPipeError:
         # click would call it a failure.
-        raise click.exceptions.Exit(0) from None
+        raise Exit(0) from None
 
 
 class _Commands(click.Group):
@@ -82,7 +84,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(COMMANDS[cmd_name][0])
+        with deferred_interrupts():
+            module = importlib.import_module(COMMANDS[cmd_name][0])
         command = getattr(module, f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
@@ -162,7 +165,7 @@ def _interrupts() -> Iterator[None]:
         sys.unraisablehook = interrupt_again
     try:
         yield
-    except click.exceptions.Exit:
+    except Exit:
         raise
     except Exception:
         if interrupted:
@@ -191,7 +194,7 @@ def run(
     try:
         with _interrupts():
             result = cli.main(list(arguments), prog_name=name, standalone_mode=False, obj=context)
-    except click.exceptions.Exit as error:
+    except Exit as error:
         return error.exit_code
     except click.Abort:
         return 130

@@ -20,6 +20,7 @@ from lkst.sql.records import event_views
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, TEXT, UBIGINT, View
 from lkst.sql.views import VIEWS
 from lkst.trace.trace import Trace
+from lkst.util.interrupts import deferred_interrupts
 
 if TYPE_CHECKING:
     import duckdb
@@ -60,8 +61,9 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
 
     :raises LkstError: if DuckDB or pyarrow is not installed
     """
-    need("sql", "duckdb", "pyarrow")
-    import duckdb
+    with deferred_interrupts():
+        need("sql", "duckdb", "pyarrow")
+        import duckdb
 
     connection = duckdb.connect(":memory:")
     # Tables are these here, and not what variables of the program happen to be called.
