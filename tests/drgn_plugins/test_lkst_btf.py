@@ -24,10 +24,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 
-from drgn_plugins import lkst_btf
-from drgn_plugins.lkst_btf import BTF, BTFError, attach_btf, drgn_prog_set, find_kallsyms
+from drgn_plugins.lkst_btf import (
+    BTF,
+    BTFError,
+    attach_btf,
+    btf,
+    drgn_prog_set,
+    find_kallsyms,
+    kallsyms,
+)
 
-PLUGIN = Path(__file__).parents[2] / "drgn_plugins" / "lkst_btf.py"
+PLUGIN = Path(__file__).parents[2] / "drgn_plugins" / "lkst_btf"
 
 # BTF_KIND_*
 INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE, CONST, RESTRICT = range(1, 12)
@@ -540,7 +547,7 @@ def marked_kernel(tables: dict[str, bytes]) -> Program:
 
 def test_kallsyms_with_marks() -> None:
     prog = marked_kernel(marked_kallsyms())
-    found = lkst_btf._Kallsyms(prog)
+    found = kallsyms.Kallsyms(prog)
     assert [symbol.address for symbol in found(prog, "_stext", None, False)] == [STEXT]
     (long,) = found(prog, None, STEXT - 5, True)
     assert (long.name, long.size, long.kind) == ("long" * 50, 8, SymbolKind.FUNC)
@@ -560,7 +567,7 @@ def test_damaged_kallsyms_do_no_harm(data: st.DataObject) -> None:
         tables[name] = bytes(table)
     prog = marked_kernel(tables)
     try:
-        found = lkst_btf._Kallsyms(prog)
+        found = kallsyms.Kallsyms(prog)
     except (FaultError, IndexError, KeyError, ValueError):
         return
     found(prog, None, None, False)
@@ -572,7 +579,7 @@ def test_index_is_the_same_without_numpy(monkeypatch: pytest.MonkeyPatch) -> Non
     data = small_kernel().data()
     at_once = BTF(data)
     with monkeypatch.context() as patch:
-        patch.setattr(lkst_btf, "np", None)
+        patch.setattr(btf, "np", None)
         one_by_one = BTF(data)
     assert isinstance(one_by_one._by_name, dict)
     assert not isinstance(at_once._by_name, dict)

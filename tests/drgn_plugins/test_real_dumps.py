@@ -25,9 +25,10 @@ from dumps import Dump
 import pytest
 
 from drgn_plugins import lkst_btf
-from drgn_plugins.lkst_btf import BTF, attach_btf, drgn_prog_set, find_kallsyms
+from drgn_plugins.lkst_btf import BTF, attach_btf, drgn_prog_set, find_kallsyms, kallsyms
+from drgn_plugins.lkst_btf import globals as globals_
 
-PLUGIN = Path(lkst_btf.__file__)
+PLUGIN = Path(lkst_btf.__file__).parent
 
 STRUCT, UNION, ENUM, TYPEDEF, ENUM64 = 4, 5, 6, 8, 19  # BTF_KIND_*
 
@@ -126,8 +127,8 @@ def as_told(symbols: Sequence[Symbol]) -> list[tuple[object, ...]]:
 
 def difference(prog: Program) -> set[tuple[object, ...]]:
     """Give the questions that are answered otherwise than drgn answers them."""
-    own = lkst_btf._Kallsyms(prog)
-    theirs = load_vmlinux_kallsyms(lkst_btf._with_buffered_kallsyms(prog))
+    own = kallsyms.Kallsyms(prog)
+    theirs = load_vmlinux_kallsyms(kallsyms.with_buffered_kallsyms(prog))
     symbols = theirs(prog, None, None, False)
     differ: set[tuple[object, ...]] = set()
     if as_told(own(prog, None, None, False)) != as_told(symbols):
@@ -241,7 +242,7 @@ def _numbers(text: str) -> list[int]:
 def test_real_variables_equal_debug_info(
     beside: Program, with_debug_info: Program, percpu: bool
 ) -> None:
-    names = PERCPU if percpu else list(lkst_btf._declarations())
+    names = PERCPU if percpu else list(globals_.declarations())
     seen = 0
     for name in names:
         with contextlib.suppress(LookupError):
