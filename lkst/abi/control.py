@@ -14,11 +14,11 @@ from ctypes import c_char, c_int64, c_uint8, c_uint16, c_uint32, c_uint64
 from lkst.abi import layout
 
 __all__ = (
-    "Buffer",
     "Cgroup",
     "Clause",
     "Clock",
     "Control",
+    "ControlBuffer",
     "Filter",
     "Hist",
     "Pattern",
@@ -37,7 +37,7 @@ class _Name(ctypes.Structure):
     _fields_ = (("text", c_char * layout.NAME_SIZE),)
 
 
-class Buffer(ctypes.LittleEndianStructure):
+class ControlBuffer(ctypes.LittleEndianStructure):
     """A set of rings."""
 
     _fields_ = (
@@ -189,7 +189,7 @@ class Control(ctypes.LittleEndianStructure):
         ("first_buffer", c_uint32),
         ("unused", c_uint32),
         ("reserved", c_uint32 * 10),
-        ("buffer", Buffer * layout.MAX_BUFFERS),
+        ("buffer", ControlBuffer * layout.MAX_BUFFERS),
         ("handler", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
         ("handler_argument", c_uint8 * layout.MAX_EVENTS * layout.MAX_MASKSETS),
         ("maskset_name", _Name * layout.MAX_MASKSETS),

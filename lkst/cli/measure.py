@@ -10,10 +10,10 @@ from lkst.cli.filter_options import MEASURED, filter_options_of
 from lkst.cli.source import newest, report_damage
 from lkst.errors import NotFound, Usage
 from lkst.measure.find import find_measure, find_measures
-from lkst.measure.machine import bins_rows, buckets_rows, result_json, statistics_rows
 from lkst.measure.missing import find_missing
 from lkst.measure.result import Result
 from lkst.measure.run import BINS, GROUPS, WORST, run_measure
+from lkst.measure.serialize import bins_rows, buckets_rows, result_json, statistics_rows
 from lkst.measure.text import (
     histogram_text,
     measures_rows,
@@ -31,7 +31,7 @@ from lkst.sql.write import FORMATS, check_output, put
 from lkst.trace.filters import Filters
 from lkst.util.files import replacing
 from lkst.util.pager import paged
-from lkst.util.progress import told
+from lkst.util.progress import show_progress
 
 __all__ = ("measure_command",)
 
@@ -123,12 +123,12 @@ def measure_command(
 
     trace = newest(source)
     connection = connect(trace)
-    with told() as tell:
-        tell(f"measuring {measure.name}")
+    with show_progress() as report:
+        report(f"measuring {measure.name}")
         ran = partial(run_measure, connection, trace, bins=bins, worst=worst, groups=groups)
         results = [ran(measure, by, filters, only=_only(only))]
         if other:
-            tell(f"measuring {other.name}")
+            report(f"measuring {other.name}")
             results.append(ran(other, "", filters))
     status = report_damage(trace)
     found = True

@@ -34,7 +34,7 @@ from lkst.replay.times import TIMES
 from lkst.source.host import Host
 from lkst.source.source import Source, is_source, take_source
 from lkst.trace.filters import Filters, apply, parse_patterns
-from lkst.trace.others import KINDS
+from lkst.trace.foreign import KINDS
 from lkst.trace.trace import Trace
 from lkst.util.lists import split_list
 from lkst.util.pager import paged, write
@@ -107,7 +107,7 @@ def replay_command(
 def _replayed(trace: Trace, form: str, time: str) -> Iterator[str]:
     if form == "text":
         return replay_text(trace, use_colour(sys.stdout), time)
-    from lkst.replay.machine import replay_csv, replay_jsonl
+    from lkst.replay.serialize import replay_csv, replay_jsonl
 
     if form == "csv":
         return replay_csv(trace)
@@ -261,12 +261,12 @@ def _cost(seconds: float, name: str | None, form: str) -> str:
     from lkst.live.recorder import PINS
     from lkst.record.cost import measure_cost, temporary_recorder
     from lkst.record.maskset.store import open_store
-    from lkst.util.progress import told
+    from lkst.util.progress import show_progress
 
     if os.geteuid() != 0:
         raise LkstError("only root may measure what recording costs")
-    with told() as tell:
-        tell(f"measuring for {seconds:g} s")
+    with show_progress() as report:
+        report(f"measuring for {seconds:g} s")
         if name is None and PINS.is_dir():
             cost = measure_cost(seconds)
         else:

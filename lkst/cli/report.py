@@ -12,7 +12,7 @@ from lkst.errors import NotFound
 from lkst.report.build import write_report
 from lkst.source.source import Source
 from lkst.trace.filters import Filters, apply
-from lkst.util.progress import told
+from lkst.util.progress import show_progress
 
 __all__ = ("report_command",)
 
@@ -36,8 +36,8 @@ def report_command(source: Source | None, output: Path, filters: Filters) -> int
     shown = apply(trace, replace(filters, last=filters.last or _LAST))
     if len(trace) and not len(shown):
         raise NotFound("no record matched")
-    with told() as tell:
-        write_report(trace, output, shown, tell)
+    with show_progress() as report:
+        write_report(trace, output, shown, report)
     status = report_damage(trace)
     if not len(trace) and not status:
         raise NotFound("the recorder has no record")

@@ -8,8 +8,8 @@ from lkst.errors import NotFound
 from lkst.replay.formats import format_option
 from lkst.source.source import Source
 from lkst.state.build import build_state
-from lkst.state.machine import state_json, suspicions_text
 from lkst.state.rules import find_suspicions
+from lkst.state.serialize import state_json, suspicions_text
 from lkst.state.text import state_text
 from lkst.util.pager import paged, write
 

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 from lkst.abi.layout import Place
 
-__all__ = ("Buffer", "Image")
+__all__ = ("BufferImage", "Image")
 
 
 @dataclass
-class Buffer:
+class BufferImage:
     """The memory of one buffer: a ring for each CPU."""
 
     number: int
@@ -32,7 +32,7 @@ class Buffer:
     unreadable: list[tuple[int, int]] = field(default_factory=list)
     #: Heads read before ``rings`` and ``places``, if the recorder was running meanwhile.
     heads_before: list[int] | None = None
-    #: By CPU: slots with lower numbers are not in it on purpose (a stretch of a log).
+    #: By CPU: slots with lower numbers are not in it on purpose (a segment of a log).
     lows: list[int] | None = None
 
 
@@ -42,8 +42,8 @@ class Image:
 
     #: The map ``.data.catalogue``: header and events.
     catalogue: bytes
-    #: In a log several have the same number: stretches of one buffer, the oldest first.
-    buffers: list[Buffer]
+    #: In a log several have the same number: segments of one buffer, the oldest first.
+    buffers: list[BufferImage]
     #: struct lkst_cpu of every CPU; empty where it could not be read.
     cpus: bytes = b""
     #: struct lkst_control; empty where it could not be read.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lkst.decode.threads import in_threads
 
-__all__ = ("Columns", "merge", "put_in_order")
+__all__ = ("RingColumns", "merge", "put_in_order")
 
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
@@ -26,7 +26,7 @@ _SAMPLE = 1 << 10
 
 
 @dataclass(frozen=True)
-class Columns:
+class RingColumns:
     """Records of one slot or more: what their first slots say, and where these are."""
 
     ts: U64
@@ -39,7 +39,7 @@ class Columns:
         return self.ts, self.what, self.first, self.flags
 
 
-def put_in_order(columns: Columns) -> None:
+def put_in_order(columns: RingColumns) -> None:
     """
     Sort by time, in place; records with equal times stay in their order.
 
@@ -60,7 +60,7 @@ def put_in_order(columns: Columns) -> None:
         array[rows] = array[sources]
 
 
-def merge(parts: Sequence[Columns]) -> Columns:
+def merge(parts: Sequence[RingColumns]) -> RingColumns:
     """
     Merge records by time; of those with equal times the earlier part's come first.
 
@@ -70,7 +70,7 @@ def merge(parts: Sequence[Columns]) -> Columns:
     if len(parts) == 1:
         return parts[0]
     total = sum(len(part.ts) for part in parts)
-    merged = Columns(
+    merged = RingColumns(
         np.empty(total, np.uint64),
         np.empty(total, np.uint64),
         np.empty(total, np.int64),
@@ -96,7 +96,7 @@ def merge(parts: Sequence[Columns]) -> Columns:
     return merged
 
 
-def _cut(parts: Sequence[Columns], pieces: int) -> I64:
+def _cut(parts: Sequence[RingColumns], pieces: int) -> I64:
     """
     Cut all parts at the same times.
 

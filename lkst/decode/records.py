@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue, Header, is_ring_size
-from lkst.decode.image import Buffer, Image
-from lkst.decode.merge import Columns, merge
+from lkst.decode.image import BufferImage, Image
+from lkst.decode.merge import RingColumns, merge
+from lkst.decode.predicate import Predicate
 from lkst.decode.ring import IN_FLIGHT, TORN, CPULoss, Ring
 from lkst.decode.scan import BLOCK, KNOWN
-from lkst.decode.sieve import Sieve
 from lkst.decode.threads import in_threads
 
 __all__ = (
@@ -105,15 +105,15 @@ class Records:
             flags=self.flags[rows],
         )
 
-    def passing(self, sieve: Sieve) -> NDArray[np.bool_]:
-        """Tell which of them a sieve lets through."""
+    def matching(self, predicate: Predicate) -> NDArray[np.bool_]:
+        """Tell which of them a predicate lets through."""
 
-        def passing(start: int) -> NDArray[np.bool_]:
+        def matching(start: int) -> NDArray[np.bool_]:
             own = slice(start, start + BLOCK)
             first = self.first[own]
-            return sieve(lambda rows: self.slots.take(first.take(rows), axis=0), self.what[own])
+            return predicate(lambda rows: self.slots.take(first.take(rows), axis=0), self.what[own])
 
-        blocks = in_threads(passing, range(0, len(self.first), BLOCK))
+        blocks = in_threads(matching, range(0, len(self.first), BLOCK))
         return np.concatenate([np.zeros(0, bool), *blocks])
 
     def parts(self) -> Iterator[I64]:
@@ -143,7 +143,7 @@ class Found:
     #: Whether no record can be in two of the rings, as it can in a log.
     distinct: bool
 
-    def records(self, columns: Sequence[Columns]) -> Records:
+    def records(self, columns: Sequence[RingColumns]) -> Records:
         """
         Merge records of the rings.
 
@@ -228,7 +228,7 @@ def find_rings(
 
 
 def _find_rings(
-    buffer: Buffer,
+    buffer: BufferImage,
     header: Header,
     slots: U64,
     readable: NDArray[np.bool_],
@@ -273,7 +273,7 @@ def _of_own_probes(records: Records, catalogue: Catalogue) -> Records:
     return records.select(own)
 
 
-def _fault(buffer: Buffer, nr_cpus: int) -> str | None:
+def _fault(buffer: BufferImage, nr_cpus: int) -> str | None:
     """Tell what is wrong with what is said of a buffer."""
     size = buffer.nr_slots
     if not 0 <= buffer.number < layout.MAX_BUFFERS:
@@ -286,7 +286,7 @@ def _fault(buffer: Buffer, nr_cpus: int) -> str | None:
     return None
 
 
-def _slots(buffer: Buffer, nr_cpus: int) -> tuple[U64, NDArray[np.bool_]]:
+def _slots(buffer: BufferImage, nr_cpus: int) -> tuple[U64, NDArray[np.bool_]]:
     """Give the slots of a buffer, and which of them could be read."""
     size = buffer.nr_slots * nr_cpus * layout.SLOT_SIZE
     data = buffer.rings
@@ -309,24 +309,24 @@ def _joined(arrays: list[U64]) -> U64:
 
 
 def _sum_buffers(rings: list[Ring], nr_cpus: int) -> list[BufferLoss]:
-    """Put the rings of each buffer together, however many stretches of it there are."""
+    """Put the rings of each buffer together, however many segments of it there are."""
     by_number: dict[int, list[Ring]] = defaultdict(list)
     for ring in rings:
         by_number[ring.buffer.number].append(ring)
     buffers = []
     for number, own in sorted(by_number.items()):
         newest = own[-nr_cpus:]
-        cpus = [_sum_stretches([ring for ring in own if ring.cpu == cpu]) for cpu in range(nr_cpus)]
+        cpus = [_sum_segments([ring for ring in own if ring.cpu == cpu]) for cpu in range(nr_cpus)]
         buffers.append(BufferLoss(number, any(ring.frozen for ring in newest), cpus))
     return buffers
 
 
-def _sum_stretches(stretches: Sequence[Ring]) -> CPULoss:
-    """Sum up the stretches of one ring; most often there is one, which is all of it."""
-    if len(stretches) == 1:
-        return stretches[0].loss
-    loss = _sum([ring.loss for ring in stretches], stretches[0].cpu)
-    spans = sorted((ring.begin, ring.high) for ring in stretches if ring.begin < ring.high)
+def _sum_segments(segments: Sequence[Ring]) -> CPULoss:
+    """Sum up the segments of one ring; most often there is one, which is all of it."""
+    if len(segments) == 1:
+        return segments[0].loss
+    loss = _sum([ring.loss for ring in segments], segments[0].cpu)
+    spans = sorted((ring.begin, ring.high) for ring in segments if ring.begin < ring.high)
     unsaved = 0
     end = spans[0][0] if spans else 0
     begin = end
@@ -335,7 +335,7 @@ def _sum_stretches(stretches: Sequence[Ring]) -> CPULoss:
         end = max(end, high)
     return replace(
         loss,
-        claimed=max(ring.loss.claimed for ring in stretches),
+        claimed=max(ring.loss.claimed for ring in segments),
         overwritten=begin,
         unsaved=unsaved,
     )

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 
 from lkst.abi import layout
 from lkst.abi.layout import Place
-from lkst.decode.image import Buffer
-from lkst.decode.merge import Columns, put_in_order
-from lkst.decode.odd import IN_FLIGHT, STACK, TORN, TRUNCATED, OddSlots
+from lkst.decode.image import BufferImage
+from lkst.decode.irregular import IN_FLIGHT, STACK, TORN, TRUNCATED, IrregularSlots
+from lkst.decode.merge import RingColumns, put_in_order
+from lkst.decode.predicate import Predicate, take_from
 from lkst.decode.scan import BLOCK, NO_TIME, Scan, scan_slots
-from lkst.decode.sieve import Sieve, taking
 
 __all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "CPULoss", "Ring")
 
@@ -59,7 +59,7 @@ class Ring:
 
     def __init__(
         self,
-        buffer: Buffer,
+        buffer: BufferImage,
         cpu: int,
         slots: U64,
         readable: Bools,
@@ -101,29 +101,29 @@ class Ring:
         self.frozen = place is not None and place.head >= place.limit
         self._slots = slots
         scan = self._scan(low, keep=keep)
-        odd = self._odd(scan, low)
+        irregular = self._irregular(scan, low)
         in_flight = torn = unreadable = 0
-        whole = bool(odd.covered.all())
+        whole = bool(irregular.covered.all())
         if not (keep and whole):
             #: Time of the oldest record.
-            self._oldest = _oldest(scan, odd)
+            self._oldest = _oldest(scan, irregular)
         if not whole:
-            in_flight = odd.add_in_flight(self._oldest)
-            some = self._unrolled(readable)[odd.place]
-            flying, torn, unreadable = odd.count_lost(some, self._size, partial=self._partial)
+            in_flight = irregular.add_in_flight(self._oldest)
+            some = self._unrolled(readable)[irregular.place]
+            flying, torn, unreadable = irregular.count_lost(some, self._size, partial=self._partial)
             in_flight += flying
         self.loss = CPULoss(cpu, head, low, in_flight, torn, unreadable, 0, guessed)
         #: How many records it holds.
-        self.count = scan.count - len(odd.place) + len(odd.begin)
+        self.count = scan.count - len(irregular.place) + len(irregular.begin)
         if keep:
             #: Its records in the order of time, and the slot of each one's first part.
-            self.records = self._columns(scan, odd, low)
+            self.records = self._columns(scan, irregular, low)
         else:
             #: What is to be known of those that are not kept.
             self.overview = scan.overview
-            self.overview.add(odd.ts)
+            self.overview.add(irregular.ts)
 
-    def _scan(self, low: int, *, keep: bool, sieve: Sieve | None = None) -> Scan:
+    def _scan(self, low: int, *, keep: bool, predicate: Predicate | None = None) -> Scan:
         return scan_slots(
             self._slots,
             low,
@@ -132,58 +132,58 @@ class Ring:
             cpu=self.cpu,
             kinds=self._kinds,
             keep=keep,
-            sieve=sieve,
+            predicate=predicate,
         )
 
-    def _odd(self, scan: Scan, low: int) -> OddSlots:
-        return OddSlots(scan, low, tag=int(self._tag), cpu=self.cpu, kinds=self._kinds)
+    def _irregular(self, scan: Scan, low: int) -> IrregularSlots:
+        return IrregularSlots(scan, low, tag=int(self._tag), cpu=self.cpu, kinds=self._kinds)
 
-    def _columns(self, scan: Scan, odd: OddSlots, low: int) -> Columns:
+    def _columns(self, scan: Scan, irregular: IrregularSlots, low: int) -> RingColumns:
         """Put the records of some slots in the order of time."""
         assert scan.ts is not None and scan.what is not None
         ts, what = scan.ts, scan.what
-        if len(odd.place):
+        if len(irregular.place):
             holds = np.ones(scan.count, bool)
-            holds[odd.place] = False
-            begin = odd.place[odd.begin]
+            holds[irregular.place] = False
+            begin = irregular.place[irregular.begin]
             holds[begin] = True
             flags = np.zeros(scan.count, np.uint8)
-            flags[begin] = odd.flags
+            flags[begin] = irregular.flags
             places = np.flatnonzero(holds)
             ts, what, flags = ts[places], what[places], flags[places]
         else:
             places, flags = np.arange(scan.count), np.zeros(scan.count, np.uint8)
-        return self._in_order(Columns(ts, what, places, flags), low)
+        return self._in_order(RingColumns(ts, what, places, flags), low)
 
-    def _in_order(self, columns: Columns, low: int) -> Columns:
+    def _in_order(self, columns: RingColumns, low: int) -> RingColumns:
         """Put records in the order of time, and give their places in the ring instead."""
         columns.first[:] += low % self._size
         columns.first[:] %= self._size
         put_in_order(columns)
         return columns
 
-    def sift(self, sieve: Sieve) -> Columns:
-        """Give the records that pass a sieve."""
-        scan = self._scan(self.low, keep=False, sieve=sieve)
+    def matching(self, predicate: Predicate) -> RingColumns:
+        """Give the records that pass a predicate."""
+        scan = self._scan(self.low, keep=False, predicate=predicate)
         assert scan.ts is not None and scan.what is not None and scan.places is not None
-        odd = self._odd(scan, self.low)
-        if not odd.covered.all():
-            odd.add_in_flight(self._oldest)
-        places = odd.place[odd.begin]
+        irregular = self._irregular(scan, self.low)
+        if not irregular.covered.all():
+            irregular.add_in_flight(self._oldest)
+        places = irregular.place[irregular.begin]
         rows = self._slots.take((places + self.low) % self._size, axis=0)
         _, what, ts, *_ = np.ascontiguousarray(rows.T)
-        own = sieve(taking(rows), what)
+        own = predicate(take_from(rows), what)
         places = np.concatenate((scan.places, places[own]))
         order = np.argsort(places)
-        columns = Columns(
+        columns = RingColumns(
             np.concatenate((scan.ts, ts[own]))[order],
             np.concatenate((scan.what, what[own]))[order],
             places[order],
-            np.concatenate((np.zeros(len(scan.ts), np.uint8), odd.flags[own]))[order],
+            np.concatenate((np.zeros(len(scan.ts), np.uint8), irregular.flags[own]))[order],
         )
         return self._in_order(columns, self.low)
 
-    def after(self, ts: int) -> Columns:
+    def after(self, ts: int) -> RingColumns:
         """
         Give the records that are later than a moment.
 
@@ -191,13 +191,13 @@ class Ring:
         """
         begin = self.low + self._begin_after(ts)
         scan = self._scan(begin, keep=True)
-        odd = self._odd(scan, begin)
-        if not odd.covered.all():
-            odd.add_in_flight(self._oldest)
-        columns = self._columns(scan, odd, begin)
+        irregular = self._irregular(scan, begin)
+        if not irregular.covered.all():
+            irregular.add_in_flight(self._oldest)
+        columns = self._columns(scan, irregular, begin)
         # They are in order.
         own = int(np.searchsorted(columns.ts, np.uint64(ts), side="right"))
-        return Columns(
+        return RingColumns(
             columns.ts[own:], columns.what[own:], columns.first[own:], columns.flags[own:]
         )
 
@@ -252,13 +252,13 @@ class Ring:
         return int(seqs[seqs // self._size == newest].max()) + 1
 
 
-def _oldest(scan: Scan, odd: OddSlots) -> int:
+def _oldest(scan: Scan, irregular: IrregularSlots) -> int:
     """Give the time of the oldest record; without any, the one after boot."""
     if scan.ts is None:
         first = scan.overview.first
     else:
         plain = np.ones(scan.count, bool)
-        plain[odd.place] = False
+        plain[irregular.place] = False
         first = int(scan.ts[plain].min(initial=NO_TIME))
-    first = min(first, int(odd.ts.min(initial=NO_TIME)))
-    return 1 if scan.count - len(odd.place) + len(odd.begin) == 0 else first
+    first = min(first, int(irregular.ts.min(initial=NO_TIME)))
+    return 1 if scan.count - len(irregular.place) + len(irregular.begin) == 0 else first

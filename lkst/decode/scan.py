@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.abi import layout
-from lkst.decode.sieve import Sieve, taking
+from lkst.decode.predicate import Predicate, take_from
 
 __all__ = ("BLOCK", "KNOWN", "NO_TIME", "SAMPLE", "Overview", "Scan", "scan_slots")
 
@@ -66,14 +66,14 @@ class Scan:
     """Slots in the order of their numbers."""
 
     count: int
-    #: Their second words and times; None if they are not kept. Those that a sieve leaves are
+    #: Their second words and times; None if they are not kept. Those that a predicate leaves are
     #: of the slots at these places.
     what: U64 | None
     ts: U64 | None
     places: I64 | None
     #: Places of those that hold no record of one slot without flags, in order, and the
     #: first three words of each.
-    odd: I64
+    irregular: I64
     words: U64
     overview: Overview
 
@@ -87,7 +87,7 @@ def scan_slots(
     cpu: int,
     kinds: U8,
     keep: bool = True,
-    sieve: Sieve | None = None,
+    predicate: Predicate | None = None,
 ) -> Scan:
     """
     Look at the slots of a ring.
@@ -98,13 +98,13 @@ def scan_slots(
     :param tag: upper 16 bits of a first word, at their place
     :param kinds: by id what is known of an event, 0 if there is none
     :param keep: whether to keep the columns, or to give an overview
-    :param sieve: keeps those of records of one slot without flags that it lets through, instead
+    :param predicate: keeps those of records of one slot without flags that it lets through, instead
     """
     room = count if keep else min(count, BLOCK)
     what, ts = np.empty(room, np.uint64), np.empty(room, np.uint64)
-    odd: list[I64] = [np.zeros(0, np.int64)]
+    irregular: list[I64] = [np.zeros(0, np.int64)]
     words: list[U64] = [np.zeros((0, 3), np.uint64)]
-    sifted = _Sifted()
+    matches = _Matches()
     overview = Overview()
     size = len(slots)
     start = 0
@@ -117,23 +117,23 @@ def scan_slots(
         plain, kind = _scan_block(rows, *own, tag + low + start, cpu, kinds)
         if not plain.all():
             others = np.flatnonzero(~plain)
-            odd.append(others + start)
+            irregular.append(others + start)
             words.append(rows.take(others, axis=0)[:, :3])
-        if sieve:
-            sifted.add(start, plain & sieve(taking(rows), own[0]), *own)
+        if predicate:
+            matches.add(start, plain & predicate(take_from(rows), own[0]), *own)
         elif not keep:
-            _look_over(overview, start, plain, own[1], kind)
+            _summarize(overview, start, plain, own[1], kind)
         start = end
     columns: tuple[U64 | None, U64 | None, I64 | None] = None, None, None
-    if sieve:
-        columns = sifted.columns()
+    if predicate:
+        columns = matches.columns()
     elif keep:
         columns = what, ts, None
-    return Scan(count, *columns, np.concatenate(odd), np.concatenate(words), overview)
+    return Scan(count, *columns, np.concatenate(irregular), np.concatenate(words), overview)
 
 
-class _Sifted:
-    """What a sieve has let through."""
+class _Matches:
+    """What a predicate has let through."""
 
     def __init__(self) -> None:
         self._what, self._ts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]
@@ -168,7 +168,7 @@ def _scan_block(rows: U64, what: U64, ts: U64, word: int, cpu: int, kinds: U8) -
     return plain, kind
 
 
-def _look_over(overview: Overview, start: int, plain: Bools, ts: U64, kind: U8) -> None:
+def _summarize(overview: Overview, start: int, plain: Bools, ts: U64, kind: U8) -> None:
     overview.begin.append(start)
     overview.latest.append(int(ts.max()))
     overview.samples.append(ts[::SAMPLE].copy())

@@ -48,21 +48,21 @@ def looks_like_dump(path: Path) -> bool:
     return begin.startswith((SIGNATURE, FLAT_MAGIC))
 
 
-def open_dump(paths: Sequence[Path], tell: Callable[[str], None] = lambda text: None) -> Dump:
+def open_dump(paths: Sequence[Path], report: Callable[[str], None] = lambda text: None) -> Dump:
     """
     Open a dump, whole or not.
 
     :param paths: the file, or parts of a split dump in any order
-    :param tell: gets what is being done if that may take long
+    :param report: called with the progress of a slow step
     :raises Damaged: if it is no dump, or nothing of it can be read
     :raises LkstError: if there is no room to unpack it
     """
-    return join_parts([_open(path, tell) for path in paths])
+    return join_parts([_open(path, report) for path in paths])
 
 
-def _open(path: Path, tell: Callable[[str], None]) -> Dump:
+def _open(path: Path, report: Callable[[str], None]) -> Dump:
     try:
-        unpacked = open_unpacked(path, tell)
+        unpacked = open_unpacked(path, report)
     except OSError as error:
         raise Damaged(f"{path}: {error.strerror or error}") from error
     dump: Dump

@@ -25,7 +25,7 @@ from lkst.errors import Damaged, LkstError
 __all__ = ("Unpacked", "compression", "open_unpacked", "unpacked_begin")
 
 #: Says what is being done, if somebody wants to know.
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 _CHUNK = 1 << 20
 #: Room that is left to others in the folder for temporary files, in bytes.
@@ -93,7 +93,7 @@ class Unpacked(NamedTuple):
 
 def compression(path: Path) -> str:
     """
-    Tell by its first bytes how a file is compressed.
+    Report by its first bytes how a file is compressed.
 
     :return: "gzip", "xz", "bzip2", "lz4", "zstd"; empty: not at all
     :raises OSError: if it cannot be read
@@ -132,13 +132,13 @@ def _kind(begin: bytes) -> _Kind | None:
     return next((kind for kind in _KINDS if begin.startswith(kind.magic)), None)
 
 
-def open_unpacked(path: Path, tell: Tell = lambda text: None) -> Unpacked:
+def open_unpacked(path: Path, report: Report = lambda text: None) -> Unpacked:
     """
     Open a file, and unpack it first if it is compressed or a pipe.
 
     A stream that is cut off or damaged gives what could be unpacked of it.
 
-    :param tell: gets what is being done
+    :param report: called with the progress
     :raises OSError: if the file cannot be read
     :raises MissingLibrary: if unpacking takes a library that is not installed
     :raises LkstError: if there is no room for what is unpacked
@@ -149,7 +149,7 @@ def open_unpacked(path: Path, tell: Tell = lambda text: None) -> Unpacked:
         if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
             raise IsADirectoryError(21, "Is a directory", str(path))
         if not file.seekable():
-            file = _unnamed(path, iter(partial(file.read, _CHUNK), b""), tell)
+            file = _unnamed(path, iter(partial(file.read, _CHUNK), b""), report)
             copied = True
         fault = ""
         for _ in range(_MAX_PACKED):
@@ -160,7 +160,7 @@ def open_unpacked(path: Path, tell: Tell = lambda text: None) -> Unpacked:
             file.seek(0)
             faults: list[str] = []
             packed = file
-            file = _unnamed(path, _unpack(packed, kind, faults), tell)
+            file = _unnamed(path, _unpack(packed, kind, faults), report)
             packed.close()
             copied = True
             fault = fault or "".join(faults)
@@ -195,7 +195,7 @@ def _unpack(file: IO[bytes], kind: _Kind, faults: list[str]) -> Iterator[bytes]:
             unpacker = kind.start()
 
 
-def _unnamed(path: Path, pieces: Iterator[bytes], tell: Tell) -> IO[bytes]:
+def _unnamed(path: Path, pieces: Iterator[bytes], report: Report) -> IO[bytes]:
     """Write to a file without a name, with an eye on how much room there is."""
     folder = tempfile.gettempdir()
     file = tempfile.TemporaryFile(prefix="lkst-", dir=folder)  # noqa: SIM115
@@ -204,7 +204,7 @@ def _unnamed(path: Path, pieces: Iterator[bytes], tell: Tell) -> IO[bytes]:
         for piece in pieces:
             if written >= checked:
                 checked = written + _CHECK_EVERY
-                tell(f"Unpacking {path}: {written >> 20} MiB")
+                report(f"Unpacking {path}: {written >> 20} MiB")
                 if shutil.disk_usage(folder).free < _RESERVE + _CHECK_EVERY:
                     raise _no_room(path, folder, written)
             written += len(piece)

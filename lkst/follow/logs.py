@@ -14,12 +14,12 @@ from pathlib import Path
 import re
 import time
 
-from lkst.decode.stretch import cut_stretch
+from lkst.decode.segment import cut_segment
 from lkst.errors import Damaged
 from lkst.live.recorder import Recorder
 from lkst.source.live import live_clock, live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, read_saved, save_image
-from lkst.trace.build import build_trace
+from lkst.trace.trace import build_trace
 
 __all__ = ("Log", "keep_log")
 
@@ -76,7 +76,7 @@ class _Writer:
             first = False
         image = read_image(recorder)
         facts = replace(self._facts, clock=live_clock())
-        stretches = []
+        segments = []
         for buffer in image.buffers:
             lows = self._lows.get(buffer.number, [0] * len(buffer.places))
             # A buffer that was deleted and made anew begins again.
@@ -84,18 +84,18 @@ class _Writer:
                 low if low <= place.head else 0
                 for low, place in zip(lows, buffer.places, strict=True)
             ]
-            stretch = cut_stretch(buffer, lows)
-            if stretch is None:
+            segment = cut_segment(buffer, lows)
+            if segment is None:
                 continue
             if not first:
                 self.log.lost += sum(
-                    max(0, have - low) for have, low in zip(stretch.lows or (), lows, strict=True)
+                    max(0, have - low) for have, low in zip(segment.lows or (), lows, strict=True)
                 )
-            self._lows[buffer.number] = [place.head for place in stretch.places]
-            stretches.append(stretch)
-        if not stretches:
+            self._lows[buffer.number] = [place.head for place in segment.places]
+            segments.append(segment)
+        if not segments:
             return
-        trace = build_trace(replace(image, buffers=stretches), facts)
+        trace = build_trace(replace(image, buffers=segments), facts)
         self.log.records += len(trace)
         save_image(trace.image, facts, self._next_piece(), name_tasks(trace), name_symbols(trace))
         if sum(path.stat().st_size for path in self._pieces()) >= self._rotate:

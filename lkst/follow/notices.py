@@ -15,11 +15,10 @@ from lkst.abi.control import Control, name_of
 from lkst.abi.layout import Place
 from lkst.bpf.ringbuf import RingBuffer
 from lkst.decode.catalogue import Header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.live.recorder import Recorder
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 __all__ = ("Notice", "Notices", "notice_trace")
 
@@ -90,7 +89,7 @@ def notice_trace(notice: Notice, catalogue: bytes, header: Header, facts: Facts)
     commit = header.tag << layout.SEQ_BITS
     own = (what >> layout.CPU_SHIFT & 0xFFFF) % header.nr_cpus
     slot = struct.pack("<QQQ", commit, what, ts) + notice.slot[layout.PAYLOAD_OFFSET :]
-    buffer = Buffer(
+    buffer = BufferImage(
         number=0,
         name="notices",
         state="written",

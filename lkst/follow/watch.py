@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lkst.errors import LkstError
 from lkst.follow.notices import Notice, Notices, notice_trace
 from lkst.live.recorder import Recorder
-from lkst.replay.machine import replay_jsonl
+from lkst.replay.serialize import replay_jsonl
 from lkst.replay.text import text_lines
 from lkst.source.live import live_facts
 from lkst.trace.trace import Trace

@@ -14,7 +14,7 @@ from drgn import FaultError, Object, Program
 from drgn.helpers.linux.bpf import bpf_prog_for_each
 
 from drgn_plugins.lkst_btf import BTF, BTFError
-from lkst.trace.others import Value
+from lkst.trace.foreign import Value
 
 __all__ = ("Typed", "record_types", "typed_by")
 

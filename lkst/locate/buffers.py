@@ -17,12 +17,12 @@ from lkst.abi.control import Control, name_of
 from lkst.decode.catalogue import Header, is_ring_size
 from lkst.errors import Damaged
 
-__all__ = ("Told", "first_page", "owner", "told_buffers", "unnamed")
+__all__ = ("BufferInfo", "first_page", "listed_buffers", "owner", "unnamed")
 
 _PAGE = 4096
 
 
-class Told(NamedTuple):
+class BufferInfo(NamedTuple):
     """What is said of a buffer."""
 
     number: int
@@ -37,12 +37,14 @@ class Told(NamedTuple):
         return self.nr_slots * header.nr_cpus * layout.SLOT_SIZE
 
 
-def unnamed(number: int, nr_slots: int) -> Told:
+def unnamed(number: int, nr_slots: int) -> BufferInfo:
     """Say of a buffer what is known when the control map is not there."""
-    return Told(number, f"#{number}", "written", 0, nr_slots)
+    return BufferInfo(number, f"#{number}", "written", 0, nr_slots)
 
 
-def told_buffers(control: Control, header: Header, most: int, faults: list[str]) -> Iterator[Told]:
+def listed_buffers(
+    control: Control, header: Header, most: int, faults: list[str]
+) -> Iterator[BufferInfo]:
     """
     Tell the buffers that there are.
 
@@ -58,17 +60,17 @@ def told_buffers(control: Control, header: Header, most: int, faults: list[str])
         except IndexError:
             # There is something in it.
             state = "written"
-        told = Told(
+        info = BufferInfo(
             number, name_of(entry.name) or f"#{number}", state, entry.map_id, entry.nr_slots
         )
-        size = told.nr_slots
+        size = info.nr_slots
         if not is_ring_size(size):
-            faults.append(f"buffer {told.name}: its rings cannot have {size} slots")
-        elif total + told.size(header) > most:
-            faults.append(f"buffer {told.name}: its rings are larger than memory")
+            faults.append(f"buffer {info.name}: its rings cannot have {size} slots")
+        elif total + info.size(header) > most:
+            faults.append(f"buffer {info.name}: its rings are larger than memory")
         else:
-            total += told.size(header)
-            yield told
+            total += info.size(header)
+            yield info
 
 
 def first_page(page: bytes) -> Control:

@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 
 from lkst.abi import layout
 from lkst.decode.catalogue import Header, parse_header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.errors import Damaged
-from lkst.locate.buffers import Told, first_page, told_buffers, unnamed
-from lkst.locate.memory import read_pages
+from lkst.locate.buffers import BufferInfo, first_page, listed_buffers, unnamed
+from lkst.locate.pages import read_pages
 from lkst.locate.ranges import memory_size
 
 __all__ = ("carve_recorders",)
@@ -157,12 +157,12 @@ def _carve(
 ) -> Image:
     faults = ["the recorder was carved out of physical memory"]
     cpus = _carve_cpus(prog, found[layout.CPU_MAGIC], header)
-    told = _carve_control(prog, ranges, found[layout.CONTROL_MAGIC], header, faults)
+    info = _carve_control(prog, ranges, found[layout.CONTROL_MAGIC], header, faults)
     candidates = _candidates(searched, ranges, header.tag)
-    pages = _carve_rings(prog, searched, candidates, header, told, cpus)
+    pages = _carve_rings(prog, searched, candidates, header, info, cpus)
     return Image(
         catalogue=_carve_catalogue(prog, found[layout.EVENT_MAGIC], header_address, header),
-        buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in told],
+        buffers=[_buffer(one, header, pages.get(one.number, {}), cpus) for one in info],
         cpus=cpus,
         suppressed=None,
         faults=faults,
@@ -171,7 +171,7 @@ def _carve(
 
 def _carve_control(
     prog: Program, ranges: Ranges, addresses: list[int], header: Header, faults: list[str]
-) -> list[Told]:
+) -> list[BufferInfo]:
     """Tell the buffers by the first page of struct lkst_control, or guess that there is one."""
     for address in addresses:
         if address % _PAGE:
@@ -183,11 +183,11 @@ def _carve_control(
         if control.tag != header.tag:
             continue
         wrong: list[str] = []
-        told = list(told_buffers(control, header, memory_size(ranges), wrong))
-        told = [one for one in told if one.nr_slots % _SLOTS == 0]
-        if told:
+        info = list(listed_buffers(control, header, memory_size(ranges), wrong))
+        info = [one for one in info if one.nr_slots % _SLOTS == 0]
+        if info:
             faults += wrong
-            return told
+            return info
     faults.append("the control map was not found: there may be more buffers")
     return [unnamed(0, header.nr_slots)]
 
@@ -238,7 +238,7 @@ def _carve_rings(
     searched: Program,
     candidates: Iterable[int],
     header: Header,
-    told: list[Told],
+    info: list[BufferInfo],
     cpus: bytes,
 ) -> dict[int, dict[int, Words]]:
     """
@@ -246,7 +246,7 @@ def _carve_rings(
 
     :return: by buffer and number of the page in its rings
     """
-    sizes = {one.number: one.nr_slots for one in told}
+    sizes = {one.number: one.nr_slots for one in info}
     heads = {number: layout.places(cpus, header.cpu_size, number) for number in sizes}
     found: dict[tuple[int, int], list[_Page]] = defaultdict(list)
     for address in candidates:
@@ -290,11 +290,11 @@ def _best(pages: list[_Page], head: int | None) -> _Page:
     )
 
 
-def _buffer(told: Told, header: Header, pages: dict[int, Words], cpus: bytes) -> Buffer:
+def _buffer(info: BufferInfo, header: Header, pages: dict[int, Words], cpus: bytes) -> BufferImage:
     rings = b""
     unreadable: list[tuple[int, int]] = []
-    if pages or told.state != "spare":
-        size = told.size(header)
+    if pages or info.state != "spare":
+        size = info.size(header)
         words = np.zeros((-(-size // _PAGE), _SLOTS, layout.SLOT_SIZE // 8), np.uint64)
         missing = np.ones(len(words), bool)
         for place, page in pages.items():
@@ -302,13 +302,13 @@ def _buffer(told: Told, header: Header, pages: dict[int, Words], cpus: bytes) ->
             missing[place] = False
         rings = words.tobytes()[:size]
         unreadable = [(place * _PAGE, _PAGE) for place in np.flatnonzero(missing).tolist()]
-    return Buffer(
-        number=told.number,
-        name=told.name,
-        state=told.state,
-        nr_slots=told.nr_slots,
+    return BufferImage(
+        number=info.number,
+        name=info.name,
+        state=info.state,
+        nr_slots=info.nr_slots,
         rings=rings,
-        places=layout.places(cpus, header.cpu_size, told.number),
+        places=layout.places(cpus, header.cpu_size, info.number),
         unreadable=unreadable,
     )
 

@@ -9,12 +9,12 @@ Lines of printk, each with its time by local_clock().
 from drgn import FaultError, Program
 
 from lkst.locate.printk import newest_first
-from lkst.trace.others import Entry, Other
+from lkst.trace.foreign import Entry, ForeignTrace
 
 __all__ = ("read_dmesg",)
 
 
-def read_dmesg(prog: Program) -> list[Other]:
+def read_dmesg(prog: Program) -> list[ForeignTrace]:
     """Read the log of a kernel; nothing if it cannot be read."""
     entries = []
     try:
@@ -25,4 +25,4 @@ def read_dmesg(prog: Program) -> list[Other]:
         # What could be read until then is right.
         if not entries:
             return []
-    return [Other("dmesg", "local", entries[::-1])]
+    return [ForeignTrace("dmesg", "local", entries[::-1])]

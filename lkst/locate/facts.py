@@ -17,7 +17,7 @@ from lkst.locate.names import Finder, read_names
 from lkst.locate.printk import newest_first
 from lkst.locate.timekeeper import read_crash_time, read_timekeeper
 from lkst.trace.facts import End, Facts, Names
-from lkst.trace.others import Other
+from lkst.trace.foreign import ForeignTrace
 
 __all__ = ("read_facts",)
 
@@ -46,7 +46,7 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
         crash_time=read_crash_time(prog),
         task_name=lambda pid: _string(lambda: find_task(prog, pid).comm, "surrogateescape"),
         names=names,
-        others=functools.cache(lambda kind: _others(prog, find_symbols, names, kind)),
+        foreign=functools.cache(lambda kind: _foreign(prog, find_symbols, names, kind)),
         end=functools.cache(lambda: _end(prog, find_symbols)),
     )
 
@@ -60,7 +60,7 @@ def _end(prog: Program, find_symbols: Finder) -> End | None:
     return read_end(prog, find_symbols)
 
 
-def _others(prog: Program, find_symbols: Finder, names: Names, kind: str) -> list[Other]:
+def _foreign(prog: Program, find_symbols: Finder, names: Names, kind: str) -> list[ForeignTrace]:
     from lkst.locate.dmesg import read_dmesg
     from lkst.locate.ftrace import read_ftrace
     from lkst.locate.ringbuf import read_ringbufs

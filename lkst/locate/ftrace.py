@@ -19,7 +19,7 @@ from drgn.helpers.linux.list import list_for_each_entry
 from lkst.decode.ftrace import EventFormat, FieldFormat, decode_fields, parse_page
 from lkst.locate.names import Finder
 from lkst.locate.schedclock import SchedClock, read_sched_clock
-from lkst.trace.others import Entry, Other
+from lkst.trace.foreign import Entry, ForeignTrace
 
 __all__ = ("read_ftrace",)
 
@@ -35,7 +35,7 @@ _MAX_PAGES = 1 << 20
 _MAX_INSTANCES = 1 << 10
 _MAX_FIELDS = 256
 
-#: Names in trace_clocks[] -> clocks of lkst.trace.others; "local" is sched_clock().
+#: Names in trace_clocks[] -> clocks of lkst.trace.foreign; "local" is sched_clock().
 _CLOCKS = {"local": "sched", "global": "local", "perf": "local", "mono": "mono"}
 
 #: struct trace_entry: type, flags, preempt_count, pid
@@ -47,7 +47,7 @@ _COMMON = ("common_type", "common_flags", "common_preempt_count", "common_pid")
 
 def read_ftrace(
     prog: Program, find_symbols: Finder, symbol: Callable[[int], str | None]
-) -> list[Other]:
+) -> list[ForeignTrace]:
     """
     Read what all instances hold; those that hold nothing are left out.
 
@@ -77,9 +77,9 @@ def read_ftrace(
 
 def _read_instance(
     prog: Program, array: Object, formats: "_Formats", symbol: Callable[[int], str | None]
-) -> Other:
+) -> ForeignTrace:
     name = _string(array.name) if array.name else ""
-    other = Other(f"ftrace:{name}" if name else "ftrace", _clock(prog, array), [])
+    other = ForeignTrace(f"ftrace:{name}" if name else "ftrace", _clock(prog, array), [])
     buffer = array.array_buffer.buffer
     try:
         # Since 6.8 (2808e31ec12e); a page before.
@@ -96,7 +96,7 @@ def _read_instance(
     return other
 
 
-def _convert(other: Other, clock: SchedClock) -> None:
+def _convert(other: ForeignTrace, clock: SchedClock) -> None:
     """Let times by sched_clock() be by another clock."""
     other.clock = clock.clock
     for place, entry in enumerate(other.entries):

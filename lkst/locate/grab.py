@@ -16,12 +16,12 @@ from drgn import Program
 from lkst.abi import layout
 from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.dump import Dump
 from lkst.dump.notes import elf_notes
 from lkst.errors import Damaged
-from lkst.locate.buffers import Told, told_buffers
-from lkst.locate.memory import read_pages
+from lkst.locate.buffers import BufferInfo, listed_buffers
+from lkst.locate.pages import read_pages
 
 __all__ = ("grab_list", "read_listed")
 
@@ -78,8 +78,8 @@ def read_listed(prog: Program, text: str, most: int) -> Image | None:
     return Image(
         catalogue=raw,
         buffers=[
-            _buffer(prog, told, header, cpus, runs[told.number])
-            for told in told_buffers(control, header, most, faults)
+            _buffer(prog, info, header, cpus, runs[info.number])
+            for info in listed_buffers(control, header, most, faults)
         ],
         cpus=cpus,
         control=raw_control,
@@ -119,18 +119,18 @@ def _read(
 
 
 def _buffer(
-    prog: Program, told: Told, header: Header, cpus: bytes, runs: list[tuple[int, int]]
-) -> Buffer:
-    size = told.size(header)
+    prog: Program, info: BufferInfo, header: Header, cpus: bytes, runs: list[tuple[int, int]]
+) -> BufferImage:
+    size = info.size(header)
     rings, missing = _read(prog, runs, size)
     if len(rings) < size:
         missing.append((len(rings), size - len(rings)))
-    return Buffer(
-        number=told.number,
-        name=told.name,
-        state=told.state,
-        nr_slots=told.nr_slots,
+    return BufferImage(
+        number=info.number,
+        name=info.name,
+        state=info.state,
+        nr_slots=info.nr_slots,
         rings=rings.ljust(size, b"\0"),
-        places=layout.places(cpus, header.cpu_size, told.number),
+        places=layout.places(cpus, header.cpu_size, info.number),
         unreadable=missing,
     )

@@ -20,10 +20,10 @@ from drgn.helpers.linux.percpu import per_cpu_ptr
 from lkst.abi import layout
 from lkst.abi.control import Control, prog_ids, read_control
 from lkst.decode.catalogue import Header, is_ring_size, parse_header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.errors import Damaged
-from lkst.locate.buffers import Told, owner, told_buffers, unnamed
-from lkst.locate.memory import read_pages
+from lkst.locate.buffers import BufferInfo, listed_buffers, owner, unnamed
+from lkst.locate.pages import read_pages
 
 __all__ = ("find_recorders",)
 
@@ -90,23 +90,23 @@ def _read_recorder(prog: Program, maps: dict[bytes, Object], most: int) -> Image
     size = header.cpu_size * header.nr_cpus
     before = _read_map(maps, _CPUS, size)
     found = _find_buffers(prog, control, header, most, faults)
-    rings = [(told, *_read_rings(prog, told, map_, header, before, faults)) for told, map_ in found]
+    rings = [(info, *_read_rings(prog, info, map_, header, before, faults)) for info, map_ in found]
     cpus = _read_map(maps, _CPUS, size)
     if not cpus:
         faults.append("the counters of the CPUs cannot be read")
     live = bool(prog.flags & prog.flags.IS_LIVE)
     buffers = [
-        Buffer(
-            number=told.number,
-            name=told.name,
-            state=told.state,
-            nr_slots=told.nr_slots,
+        BufferImage(
+            number=info.number,
+            name=info.name,
+            state=info.state,
+            nr_slots=info.nr_slots,
             rings=data,
-            places=layout.places(cpus, header.cpu_size, told.number),
+            places=layout.places(cpus, header.cpu_size, info.number),
             unreadable=unreadable,
-            heads_before=_heads(before, header, told.number) if live else None,
+            heads_before=_heads(before, header, info.number) if live else None,
         )
-        for told, data, unreadable in rings
+        for info, data, unreadable in rings
         if data is not None
     ]
     return Image(
@@ -126,20 +126,20 @@ def _heads(cpus: bytes, header: Header, number: int) -> list[int] | None:
 
 def _find_buffers(
     prog: Program, control: Control | None, header: Header, most: int, faults: list[str]
-) -> list[tuple[Told, Object]]:
+) -> list[tuple[BufferInfo, Object]]:
     """Find the buffers' maps: by their ids, or if these are not known by what is in them."""
     if control is None:
         return list(_guess_buffers(prog, header, most))
     found = []
-    for told in told_buffers(control, header, most, faults):
+    for info in listed_buffers(control, header, most, faults):
         try:
-            map_ = cast("struct bpf_map *", _map_by_id(prog, told.map_id))
+            map_ = cast("struct bpf_map *", _map_by_id(prog, info.map_id))
             if not map_:
                 raise Damaged("there is no such map")
-            _check_map(map_, told, header)
-            found.append((told, map_))
+            _check_map(map_, info, header)
+            found.append((info, map_))
         except (Damaged, FaultError) as error:
-            faults.append(f"buffer {told.name}: its map cannot be used: {_line(error)}")
+            faults.append(f"buffer {info.name}: its map cannot be used: {_line(error)}")
     return found
 
 
@@ -147,28 +147,28 @@ def _map_by_id(prog: Program, id_: int) -> Object:
     return idr_find(prog["map_idr"].address_of_(), id_)
 
 
-def _check_map(map_: Object, told: Told, header: Header) -> None:
+def _check_map(map_: Object, info: BufferInfo, header: Header) -> None:
     """See whether a map can be the rings of a buffer; an id may be damaged."""
     if map_.map_type.value_() != _ARRAY:
         raise Damaged("it is no array")
     if map_.value_size.value_() != layout.SLOT_SIZE:
         raise Damaged("its values are no slots")
-    if map_.max_entries.value_() != told.nr_slots * header.nr_cpus:
+    if map_.max_entries.value_() != info.nr_slots * header.nr_cpus:
         raise Damaged("it is not as large as it should be")
 
 
-def _guess_buffers(prog: Program, header: Header, most: int) -> Iterator[tuple[Told, Object]]:
+def _guess_buffers(prog: Program, header: Header, most: int) -> Iterator[tuple[BufferInfo, Object]]:
     seen = set()
     for map_ in bpf_map_for_each(prog):
         try:
             if map_.name.string_() != _RING:
                 continue
             nr_slots = map_.max_entries.value_() // header.nr_cpus
-            told = unnamed(0, nr_slots)
-            if not is_ring_size(nr_slots) or told.size(header) > most:
+            info = unnamed(0, nr_slots)
+            if not is_ring_size(nr_slots) or info.size(header) > most:
                 continue
-            _check_map(map_, told, header)
-            data, _ = _read_values(map_, told.size(header))
+            _check_map(map_, info, header)
+            data, _ = _read_values(map_, info.size(header))
             number = owner(data, header)
         except (Damaged, FaultError):
             continue
@@ -178,16 +178,16 @@ def _guess_buffers(prog: Program, header: Header, most: int) -> Iterator[tuple[T
 
 
 def _read_rings(
-    prog: Program, told: Told, map_: Object, header: Header, before: bytes, faults: list[str]
+    prog: Program, info: BufferInfo, map_: Object, header: Header, before: bytes, faults: list[str]
 ) -> tuple[bytes | None, list[tuple[int, int]]]:
     """Read all rings of a buffer; None if not one of them can be read."""
-    places = layout.places(before, header.cpu_size, told.number)
-    if told.state == "spare" and places and not any(place.head for place in places):
+    places = layout.places(before, header.cpu_size, info.number)
+    if info.state == "spare" and places and not any(place.head for place in places):
         return b"", []
     try:
-        return _read_values(map_, told.size(header))
+        return _read_values(map_, info.size(header))
     except FaultError as error:
-        faults.append(f"buffer {told.name}: its map cannot be used: {_line(error)}")
+        faults.append(f"buffer {info.name}: its map cannot be used: {_line(error)}")
         return None, []
 
 

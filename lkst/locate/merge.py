@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lkst.abi import layout
 from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.errors import Damaged
 from lkst.trace.facts import Facts
 from lkst.trace.wallclock import find_boots, last_offset
@@ -42,7 +42,7 @@ def is_whole(image: Image) -> bool:
     return all(_is_whole(buffer, header) for buffer in image.buffers)
 
 
-def _is_whole(buffer: Buffer, header: Header) -> bool:
+def _is_whole(buffer: BufferImage, header: Header) -> bool:
     if buffer.unreadable:
         return False
     good = _good(buffer, header)
@@ -64,7 +64,7 @@ def count_slots(image: Image) -> int:
     return sum(int(_good(buffer, header).sum()) for buffer in image.buffers)
 
 
-def _good(buffer: Buffer, header: Header) -> NDArray[np.bool_]:
+def _good(buffer: BufferImage, header: Header) -> NDArray[np.bool_]:
     """Tell which slots carry the buffer's tag and a number that fits their place."""
     words = np.frombuffer(buffer.rings, "<u8", len(buffer.rings) // 8)
     words = words[: buffer.nr_slots * header.nr_cpus * layout.SLOT_SIZE // 8]
@@ -150,7 +150,9 @@ def _merge(found: Image, carved: Image) -> Image:
     )
 
 
-def _merge_buffers(found: Buffer, carved: Buffer, header: Header) -> tuple[Buffer, int]:
+def _merge_buffers(
+    found: BufferImage, carved: BufferImage, header: Header
+) -> tuple[BufferImage, int]:
     """Take the better of each page; also tell how many were carved."""
     good, other = _good(found, header), _good(carved, header)
     if found.nr_slots != carved.nr_slots or len(good) != len(other):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Other programs' BPF ring buffers
+ForeignTrace programs' BPF ring buffers
 --------------------------------
 
 What their readers had not yet read when the machine died. Nothing in the kernel says
@@ -14,7 +14,7 @@ from drgn.helpers.linux.bpf import bpf_map_for_each
 
 from lkst.decode.ringbuf import RingRecord, parse_ring
 from lkst.locate.btftypes import Typed, record_types
-from lkst.trace.others import Entry, Other, Value
+from lkst.trace.foreign import Entry, ForeignTrace, Value
 
 __all__ = ("read_ringbufs",)
 
@@ -28,7 +28,7 @@ _MAX_RING = 1 << 30
 _TIME = re.compile(r"(?:.*\.)?(?:ts|time|timestamp|ktime|when)(?:_ns)?")
 
 
-def read_ringbufs(prog: Program) -> list[Other]:
+def read_ringbufs(prog: Program) -> list[ForeignTrace]:
     """Read all ring buffers that hold records."""
     found = []
     try:
@@ -43,9 +43,9 @@ def read_ringbufs(prog: Program) -> list[Other]:
     return found
 
 
-def _read(prog: Program, map_: Object, typed: Typed | None) -> Other:
+def _read(prog: Program, map_: Object, typed: Typed | None) -> ForeignTrace:
     name = map_.name.string_().decode("utf-8", "replace")
-    other = Other(f"ringbuf:{name or map_.id.value_()}", "mono", [])
+    other = ForeignTrace(f"ringbuf:{name or map_.id.value_()}", "mono", [])
     try:
         ring = container_of(map_, "struct bpf_ringbuf_map", "map").rb
         size = ring.mask.value_() + 1

@@ -28,7 +28,7 @@ _START = 100_000_000
 class SchedClock:
     """How to make another clock of it."""
 
-    #: One of lkst.trace.others.CLOCKS: what it is converted to.
+    #: One of lkst.trace.foreign.CLOCKS: what it is converted to.
     clock: str
     #: Of a stable one: what is added, in ns.
     offset: int = 0

@@ -12,7 +12,7 @@ import os
 from pathlib import Path
 
 from lkst.abi import layout
-from lkst.abi.control import Buffer, Control
+from lkst.abi.control import Control, ControlBuffer
 from lkst.bpf.libbpf import pin_fd, pinned
 from lkst.bpf.maps import create_array_map, map_id, update_map
 from lkst.errors import LkstError, NotFound, Usage
@@ -173,7 +173,7 @@ def _pin(recorder: Recorder, number: int) -> Path:
     return recorder.pins / "rings" / str(number)
 
 
-def _state(buffer: Buffer) -> str:
+def _state(buffer: ControlBuffer) -> str:
     return layout.BUFFER_STATES[buffer.state]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from lkst.abi import layout
 from lkst.abi.control import event_state
 from lkst.decode.catalogue import Event, is_ring_size
-from lkst.decode.image import Buffer
+from lkst.decode.image import BufferImage
 from lkst.decode.ring import CPULoss
 from lkst.trace.spans import NO_SPAN
 from lkst.trace.trace import Trace
@@ -146,7 +146,7 @@ def sum_buffers(trace: Trace) -> list[BufferSummary]:
     return summaries
 
 
-def _nr_slots(trace: Trace, buffer: Buffer) -> int:
+def _nr_slots(trace: Trace, buffer: BufferImage) -> int:
     """Tell how large a buffer's rings are, of which there may only be stretches."""
     if trace.control and 0 <= buffer.number < layout.MAX_BUFFERS:
         nr_slots: int = trace.control.buffer[buffer.number].nr_slots

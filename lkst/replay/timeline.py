@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from lkst.replay.header import footer, header, wrap
-from lkst.replay.machine import replay_jsonl
 from lkst.replay.rows import chunks
+from lkst.replay.serialize import replay_jsonl
 from lkst.replay.text import EVENT_WIDTH, TASK_WIDTH, record_lines
 from lkst.replay.times import moment
-from lkst.trace.others import Value
+from lkst.trace.foreign import Value
 from lkst.trace.timeline import Placed, Timeline
 from lkst.trace.trace import Trace
 from lkst.util.printable import as_json, clean, comm_word, word

@@ -18,7 +18,7 @@ import zlib
 import lkst
 from lkst.errors import LkstError
 from lkst.replay.rows import FLAGS
-from lkst.report.columns import Columns
+from lkst.report.columns import PageColumns
 from lkst.report.lanes import find_lanes, find_tasks, find_wakeups, states_left
 from lkst.report.measures import STATISTICS, measure_all
 from lkst.report.records import CHUNK, add_records, describe_events, describe_tasks
@@ -43,22 +43,22 @@ _SCRIPTS = (
 )  # fmt: skip
 _PAGE = resources.files("lkst.report") / "page"
 
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 def write_report(
-    trace: Trace, path: Path, shown: Trace | None = None, tell: Tell | None = None
+    trace: Trace, path: Path, shown: Trace | None = None, report: Report | None = None
 ) -> None:
     """
     Write a page to a file.
 
     :param trace: a whole trace
     :param shown: neighbouring records of it that the timeline shows; None: all
-    :param tell: is told what is being done
+    :param report: called with each step that begins
     :raises LkstError: if it cannot be written, and the old one stays; or if what the page needs
         is not installed
     """
-    pieces = build_report(trace, shown, tell)
+    pieces = build_report(trace, shown, report)
     first = next(pieces)
     with replacing(path) as file:
         file.write(first.encode())
@@ -67,14 +67,14 @@ def write_report(
 
 
 def build_report(
-    trace: Trace, shown: Trace | None = None, tell: Tell | None = None
+    trace: Trace, shown: Trace | None = None, report: Report | None = None
 ) -> Iterator[str]:
     """
     Make a page, piece by piece.
 
     :param trace: a whole trace
     :param shown: neighbouring records of it that the timeline shows; None: all
-    :param tell: is told what is being done
+    :param report: called with each step that begins
     :raises LkstError: if what the page needs is not installed
     """
     try:
@@ -83,13 +83,13 @@ def build_report(
     except ImportError as error:
         name = (error.name or "").split(".")[0]
         raise LkstError(f"a report needs {name}: install lkst with the extra 'report'") from None
-    tell = tell or (lambda text: None)
+    report = report or (lambda text: None)
     shown = trace if shown is None else shown
-    tell("what looks wrong")
+    report("what looks wrong")
     state = build_state(trace, trace.facts.end())
     suspicions = find_suspicions(state)
-    tell("records")
-    columns = Columns()
+    report("records")
+    columns = PageColumns()
     tasks = find_tasks(shown)
     lanes = find_lanes(shown, tasks)
     add_records(columns, shown, tasks)
@@ -101,11 +101,11 @@ def build_report(
     columns.add("woken_row", woken[0], delta=True)
     columns.add("woken_pid", woken[1])
     machine = describe_machine(trace)
-    tell("the kernel's log")
+    report("the kernel's log")
     log = read_log(trace)
-    tell("measures")
+    report("measures")
     measured = measure_all(trace)
-    tell("the page")
+    report("the page")
     style = _file("style.css")
     scripts = [_file(f"{name}.js") for name in _SCRIPTS]
     plotly = get_plotlyjs()
@@ -180,7 +180,7 @@ def _cut(trace: Trace, shown: Trace) -> str:
     return f"{len(shown):,} of {len(trace):,} records are shown; the state is that of all."
 
 
-def _add_lane(columns: Columns, lane: Lane) -> None:
+def _add_lane(columns: PageColumns, lane: Lane) -> None:
     columns.add(f"{lane.kind}_cpu", lane.cpu)
     columns.add(f"{lane.kind}_begin", lane.begin, delta=True)
     columns.add(f"{lane.kind}_rows", lane.end - lane.begin)

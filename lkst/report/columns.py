@@ -13,7 +13,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ("Columns",)
+__all__ = ("PageColumns",)
 
 _LEVEL = 6
 
@@ -21,7 +21,7 @@ _LEVEL = 6
 _TYPES = {"u1": "Uint8Array", "u2": "Uint16Array", "u4": "Uint32Array"}
 
 
-class Columns:
+class PageColumns:
     """Columns in the making."""
 
     def __init__(self) -> None:

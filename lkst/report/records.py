@@ -11,7 +11,7 @@ import numpy as np
 
 from lkst.replay.rows import FLAGS
 from lkst.replay.stacks import Stacks
-from lkst.report.columns import Columns
+from lkst.report.columns import PageColumns
 from lkst.report.lanes import Tasks
 from lkst.state.tables import I64
 from lkst.state.words import Words
@@ -27,7 +27,7 @@ CHUNK = 8192
 _MAX_TIME = 1 << 52
 
 
-def add_records(columns: Columns, trace: Trace, tasks: Tasks) -> None:
+def add_records(columns: PageColumns, trace: Trace, tasks: Tasks) -> None:
     """Add the columns of all records, and their texts."""
     times = np.clip(trace.ts - np.int64(trace.end), -_MAX_TIME, _MAX_TIME)
     times = np.maximum.accumulate(times) + _MAX_TIME

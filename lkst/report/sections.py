@@ -139,7 +139,7 @@ def _task(state: State, task: Task) -> dict[str, Any]:
 
 def read_log(trace: Trace) -> Log:
     """Read the kernel's log; where the source has none, what was recorded of it."""
-    if trace.facts.others is not None:
+    if trace.facts.foreign is not None:
         line = build_timeline(trace, ("dmesg",), Filters(cpus=None))
         lines = [
             ("" if placed.ts is None else relative(trace, placed.ts), _said(placed.entry.text))

@@ -16,7 +16,7 @@ from drgn.helpers.linux.device import dev_name
 from drgn.helpers.linux.percpu import per_cpu
 
 from drgn_plugins.lkst_btf import find_kallsyms
-from lkst.locate.memory import read_pages
+from lkst.locate.pages import read_pages
 from lkst.slice.reading import attempt, distinct, touch
 
 __all__ = ("read_for_crash",)

@@ -19,15 +19,15 @@ from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.locate.ranges import dump_of, dump_path, program_ranges
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import Dump, Uts, write_dump
-from lkst.slice.memory import carving_view, watched_program
 from lkst.slice.notes import Note, parse_notes
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
 from lkst.slice.reading import attempt
+from lkst.slice.watched_memory import carving_view, watched_program
 from lkst.source.program import grab_list_of, open_program, read_traces
 from lkst.source.source import Source, name_of_source
 from lkst.trace.trace import Trace
 from lkst.util.files import replacing
-from lkst.util.progress import told
+from lkst.util.progress import show_progress
 
 __all__ = ("SliceResult", "cut_slice")
 
@@ -72,11 +72,11 @@ def cut_slice(source: Source | Program, target: Path) -> SliceResult:
     :raises Damaged: if *source* cannot be read
     :raises LkstError: if *target* cannot be written
     """
-    with told() as tell:
-        return _cut(source, target, tell)
+    with show_progress() as report:
+        return _cut(source, target, report)
 
 
-def _cut(source: Source | Program, target: Path, tell: Callable[[str], None]) -> SliceResult:
+def _cut(source: Source | Program, target: Path, report: Callable[[str], None]) -> SliceResult:
     if isinstance(source, Program):
         prog, name = source, str(dump_path(source) or "the kernel that is open")
     else:
@@ -88,17 +88,17 @@ def _cut(source: Source | Program, target: Path, tell: Callable[[str], None]) ->
     _check_target(dump_path(prog), target)
     if grab_list_of(prog) is not None:
         raise Usage(f"{name}: is a grab, which holds little but the recorder: 'lkst save' it")
-    tell(f"Reading {name}")
+    report(f"Reading {name}")
     traces = read_traces(prog, name)
     if not traces:
         raise NotFound(f"{name}: no recorder in it")
-    tell("Collecting pages")
+    report("Collecting pages")
     dump = _collect(prog, name, traces)
-    tell(f"Writing {target}")
+    report(f"Writing {target}")
     with replacing(target) as file:
         size = write_dump(file, dump)
         file.flush()
-        tell(f"Checking {target}")
+        report(f"Checking {target}")
         _check(Path(file.name), target, prog, traces)
     original = dump_of(prog)
     faults = tuple(f"{name}: {fault}" for fault in (original.faults if original else ()))
@@ -201,8 +201,8 @@ def _check(path: Path, target: Path, source: Program, traces: list[Trace]) -> No
     try:
         found = read_traces(open_program(str(path)), str(path))
     except (LkstError, FaultError) as error:
-        told = str(error).removeprefix(f"{path}: ")
-        raise Damaged(f"{target}: not written: the slice does not replay: {told}") from error
+        why = str(error).removeprefix(f"{path}: ")
+        raise Damaged(f"{target}: not written: the slice does not replay: {why}") from error
     if source.flags & ProgramFlags.IS_LIVE:
         # Memory has changed since.
         same = [trace.header for trace in traces] == [trace.header for trace in found]

@@ -28,8 +28,8 @@ from drgn_plugins.lkst_btf import attach_btf, find_kallsyms, place_modules
 from lkst.locate.carve import carve_recorders
 from lkst.locate.facts import read_facts
 from lkst.locate.maps import find_recorders
-from lkst.locate.memory import read_pages
 from lkst.locate.merge import is_whole
+from lkst.locate.pages import read_pages
 from lkst.locate.ranges import memory_size
 from lkst.locate.stacks import Stacks
 from lkst.slice.crash import read_for_crash

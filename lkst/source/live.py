@@ -15,13 +15,12 @@ from pathlib import Path
 from lkst.abi import layout
 from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.errors import LkstError
 from lkst.live import machine
 from lkst.live.recorder import BufferMap, Recorder
-from lkst.trace.build import build_trace
 from lkst.trace.facts import ClockReading, Facts, Names
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 __all__ = ("live_clock", "live_facts", "open_live", "read_image")
 
@@ -63,12 +62,12 @@ def read_image(recorder: Recorder) -> Image:
 
 def _buffer(
     buffer: BufferMap, rings: bytes, before: bytes, cpus: bytes, control: bytes, header: Header
-) -> Buffer:
+) -> BufferImage:
     state = "written"
-    told = read_control(control)
-    if told and told.buffer[buffer.number].state == layout.BUFFER_STATES.index("spare"):
+    parsed = read_control(control)
+    if parsed and parsed.buffer[buffer.number].state == layout.BUFFER_STATES.index("spare"):
         state = "spare"
-    return Buffer(
+    return BufferImage(
         number=buffer.number,
         name=buffer.name,
         state=state,

@@ -19,9 +19,8 @@ from lkst.abi.control import read_control
 from lkst.decode.catalogue import Header, parse_header
 from lkst.errors import Damaged
 from lkst.source.saved import Saved, read_saved
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 from lkst.trace.wallclock import find_boots, last_offset
 
 __all__ = ("open_log",)

@@ -24,10 +24,9 @@ from lkst.locate.maps import find_recorders
 from lkst.locate.merge import is_whole, merge_images
 from lkst.locate.ranges import dump_of, memory_size, program_ranges
 from lkst.source.dumped import dump_program
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
-from lkst.util.progress import told
+from lkst.trace.trace import Trace, build_trace
+from lkst.util.progress import show_progress
 
 __all__ = ("grab_list_of", "open_program", "read_traces", "without_plugins")
 
@@ -85,8 +84,8 @@ def _check_kcore() -> None:
 
 
 def _open_dump(paths: Sequence[Path]) -> Program:
-    with told() as tell:
-        dump = open_dump(paths, tell)
+    with show_progress() as report:
+        dump = open_dump(paths, report)
     if not dump.ranges():
         faults = "; ".join(dump.faults) or "holds no memory"
         raise Damaged(f"{dump.path}: {faults}")

@@ -10,7 +10,7 @@ same way as reading a dump, so the replay is the same.
 ==================  ==========================================================
 ``lkst.json``       format version, facts, names, buffers, what the dump says of its end
 ``catalogue``       the recorder's header and events
-``rings/0``, ...    all rings of a buffer, in the order in which they are told
+``rings/0``, ...    all rings of a buffer, in the order of the list
 ``cpus``            struct lkst_cpu of every CPU
 ``control``         struct lkst_control
 ``counts``          struct lkst_counts of every CPU
@@ -30,13 +30,12 @@ import numpy as np
 from lkst.abi import layout
 from lkst.abi.layout import Place
 from lkst.decode.catalogue import parse_catalogue
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.errors import Damaged
 from lkst.source.saved_end import describe_end, read_saved_end
 from lkst.trace.addresses import addresses
-from lkst.trace.build import build_trace
 from lkst.trace.facts import ClockReading, Enums, Facts, Names
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 from lkst.util.files import replacing
 
 __all__ = (
@@ -126,7 +125,7 @@ def save_image(
             archive.writestr(f"rings/{index}", buffer.rings)
 
 
-def _selected(trace: Trace) -> list[Buffer]:
+def _selected(trace: Trace) -> list[BufferImage]:
     """Give the buffers with zeros in place of what is not selected."""
     slots, rings = trace.records.slots, trace.records.rings
     kept = np.zeros_like(slots)
@@ -238,11 +237,11 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
     names = description["names"]
     symbols = _by_number(description["symbols"])
     tasks = _by_number(description["tasks"])
-    told = description["facts"]
+    data = description["facts"]
     clock = description.get("clock")
-    crash_time = told.get("crash_time")
+    crash_time = data.get("crash_time")
     end = read_saved_end(description.get("end"))
-    texts = {name: str(told[name]) for name in _FACTS}
+    texts = {name: str(data[name]) for name in _FACTS}
     facts = Facts(
         source=str(path),
         kind="saved",
@@ -253,7 +252,7 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
         panic_message=texts["panic_message"],
         clock=_clock(clock) if clock is not None else None,
         crash_time=None if crash_time is None else int(crash_time),
-        notes=[str(note) for note in told["notes"]],
+        notes=[str(note) for note in data["notes"]],
         task_name=lambda pid: tasks.get(pid, ""),
         end=lambda: end,
         names=Names(
@@ -270,8 +269,8 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
     image = Image(
         **{name: _read(archive, name) for name in _PARTS},
         buffers=[
-            _buffer(told, _read(archive, f"rings/{index}"))
-            for index, told in enumerate(description["buffers"])
+            _buffer(data, _read(archive, f"rings/{index}"))
+            for index, data in enumerate(description["buffers"])
         ],
         suppressed=_counts(description["suppressed"]),
         partial=bool(description["partial"]),
@@ -280,36 +279,36 @@ def _build(path: Path, description: dict[str, Any], archive: zipfile.ZipFile) ->
     return Saved(image, facts, tasks, symbols)
 
 
-def _clock(told: dict[str, Any]) -> ClockReading:
-    ts, real_offset = int(told["ts"]), int(told["real_offset"])
+def _clock(data: dict[str, Any]) -> ClockReading:
+    ts, real_offset = int(data["ts"]), int(data["real_offset"])
     if not -(1 << 63) <= min(ts, real_offset) <= max(ts, real_offset) < 1 << 63:
         raise ValueError("a clock is damaged")
-    how = "".join(c for c in str(told["how"]) if c.isprintable())
-    return ClockReading(ts, real_offset, int(told["error"]), how)
+    how = "".join(c for c in str(data["how"]) if c.isprintable())
+    return ClockReading(ts, real_offset, int(data["error"]), how)
 
 
-def _buffer(told: dict[str, Any], rings: bytes) -> Buffer:
-    if told["state"] not in layout.BUFFER_STATES:
+def _buffer(data: dict[str, Any], rings: bytes) -> BufferImage:
+    if data["state"] not in layout.BUFFER_STATES:
         raise ValueError("a buffer has no state")
-    return Buffer(
-        number=int(told["number"]),
-        name="".join(c for c in str(told["name"]) if c.isprintable()),
-        state=told["state"],
-        nr_slots=int(told["nr_slots"]),
+    return BufferImage(
+        number=int(data["number"]),
+        name="".join(c for c in str(data["name"]) if c.isprintable()),
+        state=data["state"],
+        nr_slots=int(data["nr_slots"]),
         rings=rings,
-        places=[Place(int(head), int(limit)) for head, limit in told["places"]],
-        unreadable=[(int(start), int(size)) for start, size in told["unreadable"]],
-        heads_before=_numbers(told["heads_before"]),
-        lows=_numbers(told["lows"]),
+        places=[Place(int(head), int(limit)) for head, limit in data["places"]],
+        unreadable=[(int(start), int(size)) for start, size in data["unreadable"]],
+        heads_before=_numbers(data["heads_before"]),
+        lows=_numbers(data["lows"]),
     )
 
 
-def _numbers(told: list[Any] | None) -> list[int] | None:
-    return None if told is None else [int(number) for number in told]
+def _numbers(data: list[Any] | None) -> list[int] | None:
+    return None if data is None else [int(number) for number in data]
 
 
-def _counts(told: dict[str, Any] | None) -> dict[int, int] | None:
-    return None if told is None else {int(id_): int(count) for id_, count in told.items()}
+def _counts(data: dict[str, Any] | None) -> dict[int, int] | None:
+    return None if data is None else {int(id_): int(count) for id_, count in data.items()}
 
 
 def _by_number(names: dict[str, str]) -> dict[int, str]:

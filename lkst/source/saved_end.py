@@ -44,41 +44,41 @@ def _ready(task: EndTask) -> list[Any]:
     return [task.pid, task.comm, task.prio, task.throttled]
 
 
-def read_saved_end(told: dict[str, Any] | None) -> End | None:
+def read_saved_end(data: dict[str, Any] | None) -> End | None:
     """
     Read it; files that were saved before there was one have none.
 
     :raises ValueError, TypeError, KeyError: if it is damaged
     """
-    if told is None:
+    if data is None:
         return None
-    cpu_stacks = _stacks(told["cpu_stacks"])
-    task_stacks = _stacks(told["task_stacks"])
-    panic_cpu = told["panic_cpu"]
-    offline, runnable = told.get("offline"), told.get("runnable")
+    cpu_stacks = _stacks(data["cpu_stacks"])
+    task_stacks = _stacks(data["task_stacks"])
+    panic_cpu = data["panic_cpu"]
+    offline, runnable = data.get("offline"), data.get("runnable")
     return End(
         panic_cpu=None if panic_cpu is None else int(panic_cpu),
-        current={int(cpu): _task(task) for cpu, task in told["current"].items()},
-        waiting=[_task(task) for task in told["waiting"]],
+        current={int(cpu): _task(task) for cpu, task in data["current"].items()},
+        waiting=[_task(task) for task in data["waiting"]],
         # Older files have none of these.
         runnable=None if runnable is None else [_read_ready(task) for task in runnable],
         offline=None if offline is None else frozenset(map(int, offline)),
-        tickless=frozenset(map(int, told.get("tickless", ()))),
+        tickless=frozenset(map(int, data.get("tickless", ()))),
         cpu_stack=lambda cpu: cpu_stacks.get(cpu, ()),
         task_stack=lambda pid: task_stacks.get(pid, ()),
     )
 
 
-def _task(told: list[Any]) -> EndTask:
-    pid, comm, state = told
+def _task(data: list[Any]) -> EndTask:
+    pid, comm, state = data
     return EndTask(int(pid), str(comm), int(state))
 
 
-def _read_ready(told: list[Any]) -> EndTask:
-    pid, comm, prio, throttled = told
+def _read_ready(data: list[Any]) -> EndTask:
+    pid, comm, prio, throttled = data
     prio = None if prio is None else int(prio)
     return EndTask(int(pid), str(comm), prio=prio, throttled=bool(throttled))
 
 
-def _stacks(told: dict[str, list[Any]]) -> dict[int, tuple[str, ...]]:
-    return {int(number): tuple(map(str, frames)) for number, frames in told.items()}
+def _stacks(data: dict[str, list[Any]]) -> dict[int, tuple[str, ...]]:
+    return {int(number): tuple(map(str, frames)) for number, frames in data.items()}

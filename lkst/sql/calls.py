@@ -9,7 +9,7 @@ each CPU was in at any time.
 
 import numpy as np
 
-from lkst.sql.columns import Column, Columns, Names
+from lkst.sql.columns import Column, Names, TableColumns
 from lkst.sql.pairs import keys, pair
 from lkst.sql.spans import either, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
@@ -20,15 +20,15 @@ __all__ = ("VIEWS",)
 _MAX_ERRNO = 4095  # include/linux/err.h
 
 
-def _cpu(columns: Columns, rows: I64) -> I64:
+def _cpu(columns: TableColumns, rows: I64) -> I64:
     return columns.cpu[rows].astype(np.int64)
 
 
-def _pid(columns: Columns, rows: I64) -> I64:
+def _pid(columns: TableColumns, rows: I64) -> I64:
     return columns.pid[rows].astype(np.int64)
 
 
-def _syscalls(columns: Columns) -> dict[str, Column]:
+def _syscalls(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("sys_enter", "nr", "compat")
     end = columns.table("sys_exit", "nr", "compat", "ret")
     tasks = _pid(columns, begin.rows), _pid(columns, end.rows)
@@ -52,7 +52,7 @@ def _syscalls(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _irqs(columns: Columns) -> dict[str, Column]:
+def _irqs(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("irq_handler_entry", "handler", "irq")
     end = columns.table("irq_handler_exit", "irq", "handled")
     group = keys((_cpu(columns, begin.rows), begin["irq"]), (_cpu(columns, end.rows), end["irq"]))
@@ -67,7 +67,7 @@ def _irqs(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _softirqs(columns: Columns) -> dict[str, Column]:
+def _softirqs(columns: TableColumns) -> dict[str, Column]:
     begin, end = columns.table("softirq_entry", "vec"), columns.table("softirq_exit", "vec")
     raised = columns.table("softirq_raise", "vec")
     group = keys(
@@ -90,7 +90,7 @@ def _softirqs(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _page_faults(columns: Columns) -> dict[str, Column]:
+def _page_faults(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table(("page_fault_user", "page_fault_kernel"), "address", "ip", "error")
     end = columns.table("handle_mm_fault", "address", "result")
     tasks = _pid(columns, begin.rows), _pid(columns, end.rows)
@@ -117,7 +117,7 @@ _CONTEXTS = ["task", "idle", "softirq", "irq"]
 _TASK, _IDLE, _SOFTIRQ, _IRQ = range(4)
 
 
-def _contexts(columns: Columns) -> dict[str, Column]:
+def _contexts(columns: TableColumns) -> dict[str, Column]:
     """Cut each CPU's time at what changes its context."""
     names = (
         "sched_switch",

@@ -25,7 +25,7 @@ from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.quoting import well_formed
 
-__all__ = ("Column", "Columns", "Maybe", "Names", "named_by")
+__all__ = ("Column", "Maybe", "Names", "TableColumns", "named_by")
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class Names:
 Column = NDArray[Any] | Maybe | Names
 
 
-class Columns:
+class TableColumns:
     """The columns of a whole trace; its filters are for who asks."""
 
     def __init__(self, trace: Trace) -> None:
@@ -70,7 +70,7 @@ class Columns:
         self.trace = trace.whole
         self._kept: dict[Any, Any] = {}
 
-    def keep(self, build: Callable[["Columns"], T]) -> T:
+    def keep(self, build: Callable[["TableColumns"], T]) -> T:
         """Give what a function makes of the columns, which is made once."""
         if build not in self._kept:
             self._kept[build] = build(self)

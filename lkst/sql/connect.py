@@ -15,7 +15,7 @@ import numpy as np
 
 from lkst.decode.catalogue import PROBE
 from lkst.errors import LkstError
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.records import event_views
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, TEXT, UBIGINT, View
 from lkst.sql.views import VIEWS
@@ -70,7 +70,7 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
     connection.execute("SET python_enable_replacements = false")
     # It would go to standard output.
     connection.execute("SET enable_progress_bar = false")
-    made = _Made(Columns(trace))
+    made = _Made(TableColumns(trace))
     for view in tables_of(trace).values():
         connection.register(view.name, _Lazy(view, made))
     connection.execute(
@@ -100,7 +100,7 @@ def tables_of(trace: Trace) -> dict[str, View]:
 class _Made:
     """The tables that were asked for last, as many as there is room for."""
 
-    def __init__(self, columns: Columns) -> None:
+    def __init__(self, columns: TableColumns) -> None:
         self._columns = columns
         self._tables: dict[str, Any] = {}
 

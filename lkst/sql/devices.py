@@ -4,7 +4,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, keys, last_before, pair
 from lkst.sql.spans import either, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
@@ -15,7 +15,7 @@ __all__ = ("VIEWS",)
 _BLOCK = ("sector", "bytes", "dev", "op")
 
 
-def _block_requests(columns: Columns) -> dict[str, Column]:
+def _block_requests(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("block_rq_issue", "rq", *_BLOCK)
     end = columns.table(("block_rq_complete", "block_rq_requeue"), "rq", *_BLOCK)
     insert = columns.table("block_rq_insert", "rq")
@@ -48,7 +48,7 @@ def _block_requests(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _again(columns: Columns, end: I64, keys_: I64, pairs: Pairs) -> NDArray[np.bool_]:
+def _again(columns: TableColumns, end: I64, keys_: I64, pairs: Pairs) -> NDArray[np.bool_]:
     """
     Tell which ends are further ones of a request that has ended.
 
@@ -92,7 +92,7 @@ def _depth(
     return maybe(depth, first)
 
 
-def _packets(columns: Columns) -> dict[str, Column]:
+def _packets(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table(("netif_receive_skb", "net_dev_xmit"), "skb", "len")
     end = columns.table(("consume_skb", "kfree_skb"), "skb")
     group = keys((begin["skb"],), (end["skb"],))

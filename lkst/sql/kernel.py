@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lkst.sql.columns import Column, Columns, Names
+from lkst.sql.columns import Column, Names, TableColumns
 from lkst.sql.pairs import keys, pair
 from lkst.sql.spans import either, joined, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
@@ -12,11 +12,11 @@ from lkst.state.tables import I64, Table
 __all__ = ("VIEWS",)
 
 
-def _pid(columns: Columns, table: Table) -> I64:
+def _pid(columns: TableColumns, table: Table) -> I64:
     return columns.pid[table.rows].astype(np.int64)
 
 
-def _earlier(columns: Columns, before: Table, begin: Table, key: str) -> I64:
+def _earlier(columns: TableColumns, before: Table, begin: Table, key: str) -> I64:
     """Give for each of ``begin`` the row of what led to it: the first since it last happened."""
     group = keys((before[key],), (begin[key],))
     pairs = pair(group[0], before.rows, group[1], begin.rows, first=True)
@@ -31,7 +31,7 @@ def _picked(rows: I64, which: I64) -> I64:
     return np.where(which < 0, -1, rows[which]) if len(rows) else np.full(len(which), -1)
 
 
-def _work_items(columns: Columns) -> dict[str, Column]:
+def _work_items(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("workqueue_execute_start", "function", "work")
     end = columns.table("workqueue_execute_end", "function", "work")
     queue = columns.table("workqueue_queue_work", "work", "function")
@@ -48,12 +48,12 @@ def _work_items(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _timers(columns: Columns) -> dict[str, Column]:
+def _timers(columns: TableColumns) -> dict[str, Column]:
     parts = [_timer_part(columns, "timer"), _timer_part(columns, "hrtimer")]
     return {name: joined(*(part[name] for part in parts)) for name in parts[0]}
 
 
-def _timer_part(columns: Columns, kind: str) -> dict[str, Column]:
+def _timer_part(columns: TableColumns, kind: str) -> dict[str, Column]:
     begin = columns.table(f"{kind}_expire_entry", "function", kind)
     end = columns.table(f"{kind}_expire_exit", kind)
     armed = columns.table(f"{kind}_start", kind)
@@ -78,7 +78,7 @@ def _timer_part(columns: Columns, kind: str) -> dict[str, Column]:
     return table
 
 
-def _lock_waits(columns: Columns) -> dict[str, Column]:
+def _lock_waits(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("contention_begin", "lock", "flags", "owner")
     end = columns.table("contention_end", "lock", "ret")
     group = keys((_pid(columns, begin), begin["lock"]), (_pid(columns, end), end["lock"]))
@@ -98,7 +98,7 @@ def _lock_waits(columns: Columns) -> dict[str, Column]:
     return table
 
 
-def _queue_waits(columns: Columns) -> dict[str, Column]:
+def _queue_waits(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table(("add_wait_queue", "prepare_to_wait_event"), "queue", "entry")
     end = columns.table(("remove_wait_queue", "finish_wait"), "queue", "entry")
     group = keys((begin["queue"], begin["entry"]), (end["queue"], end["entry"]))

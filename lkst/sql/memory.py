@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lkst.sql.columns import Column, Columns, Names
+from lkst.sql.columns import Column, Names, TableColumns
 from lkst.sql.pairs import keys, pair
 from lkst.sql.spans import either, joined, maybe, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
@@ -20,14 +20,14 @@ _KINDS = (
 )
 
 
-def _allocations(columns: Columns) -> dict[str, Column]:
+def _allocations(columns: TableColumns) -> dict[str, Column]:
     parts = [_allocation(columns, *kind) for kind in _KINDS]
     first, second, third = parts
     return {name: joined(joined(first[name], second[name]), third[name]) for name in first}
 
 
 def _allocation(
-    columns: Columns, kind: str, alloc: str, free: str, field: str
+    columns: TableColumns, kind: str, alloc: str, free: str, field: str
 ) -> dict[str, Column]:
     size = {"page": "order", "kmalloc": "bytes_alloc", "slab": "size"}[kind]
     begin = columns.table(alloc, field, size)
@@ -69,12 +69,12 @@ _STALLS = (
 )
 
 
-def _reclaims(columns: Columns) -> dict[str, Column]:
+def _reclaims(columns: TableColumns) -> dict[str, Column]:
     first, second = (_stall(columns, *stall) for stall in _STALLS)
     return {name: joined(first[name], second[name]) for name in first}
 
 
-def _stall(columns: Columns, kind: str, starts: str, stops: str) -> dict[str, Column]:
+def _stall(columns: TableColumns, kind: str, starts: str, stops: str) -> dict[str, Column]:
     begin, end = columns.table(starts, "order", "gfp_flags"), columns.table(stops)
     tasks = (columns.pid[t.rows].astype(np.int64) for t in (begin, end))
     begin_pid, end_pid = tasks

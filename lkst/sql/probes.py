@@ -9,7 +9,7 @@ Calls of functions on which a probe waited for the return.
 import numpy as np
 
 from lkst.decode.catalogue import Event
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.view import SPAN, TEXT, ColumnInfo, View
 
 __all__ = ("VIEWS",)
@@ -25,7 +25,7 @@ def _duration_of(event: Event) -> bool:
     return event.is_probe and field is not None and (field.type, field.unit) == ("u64", "ns")
 
 
-def _calls(columns: Columns) -> dict[str, Column]:
+def _calls(columns: TableColumns) -> dict[str, Column]:
     trace = columns.trace
     events = [event for event in trace.catalogue.events.values() if _duration_of(event)]
     found = [columns.rows(event) for event in events]

@@ -13,7 +13,7 @@ import numpy as np
 
 from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.replay.numbers import COMPANIONS, namer_of
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.holes import EVER
 from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
 
@@ -27,7 +27,7 @@ _RECORD = (
 )
 
 
-def _events(columns: Columns) -> dict[str, Column]:
+def _events(columns: TableColumns) -> dict[str, Column]:
     rows = np.arange(len(columns))
     known = columns.trace.catalogue.events
     place = np.full(1 << 16, -1, np.int32)
@@ -41,7 +41,7 @@ def _events(columns: Columns) -> dict[str, Column]:
 
 
 def _record(
-    columns: Columns, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]"
+    columns: TableColumns, rows: "np.ndarray[tuple[int], np.dtype[np.int64]]"
 ) -> dict[str, Column]:
     return {
         "ts_ns": columns.ts[rows],
@@ -64,7 +64,7 @@ EVENTS = View(
 )
 
 
-def _trace(columns: Columns) -> dict[str, Column]:
+def _trace(columns: TableColumns) -> dict[str, Column]:
     trace = columns.trace
     one = np.ones(1, bool) if len(trace) else np.zeros(1, bool)
     first = np.array([trace.ts[0] if len(trace) else 0], np.int64)
@@ -82,14 +82,14 @@ def _trace(columns: Columns) -> dict[str, Column]:
     }
 
 
-def _complete(columns: Columns, first: int) -> Maybe:
+def _complete(columns: TableColumns, first: int) -> Maybe:
     ends = [high for own in columns.holes.spans.values() for _, high in own]
     last = max(ends, default=first)
     known = bool(len(columns)) and last < EVER
     return Maybe(np.array([last if known else 0], np.int64), np.array([known]))
 
 
-def _holes(columns: Columns) -> dict[str, Column]:
+def _holes(columns: TableColumns) -> dict[str, Column]:
     spans = columns.holes.spans
     found = [(cpu, low, high) for cpu, own in spans.items() for low, high in own]
     cpu, low, high = np.array(found, np.int64).reshape(-1, 3).T
@@ -126,7 +126,7 @@ TRACE = View(
 )
 
 
-def _cpus(columns: Columns) -> dict[str, Column]:
+def _cpus(columns: TableColumns) -> dict[str, Column]:
     count = np.bincount(columns.cpu, minlength=columns.trace.header.nr_cpus).astype(np.int64)
     first = np.zeros(len(count), np.int64)
     last = np.zeros(len(count), np.int64)
@@ -179,7 +179,7 @@ def _event_view(event: Event) -> View:
             infos[f"{name}_name".lower()] = ColumnInfo(f"{name}_name", TEXT, "", "the same by name")
             fields.append((field, f"{name}_name", True))
 
-    def build(columns: Columns) -> dict[str, Column]:
+    def build(columns: TableColumns) -> dict[str, Column]:
         rows = columns.rows(event)
         table = _record(columns, rows)
         for field, name, named in fields:
@@ -196,7 +196,7 @@ def _unsigned(field: Field) -> bool:
 
 
 def _field(
-    columns: Columns,
+    columns: TableColumns,
     event: Event,
     field: Field,
     rows: "np.ndarray[tuple[int], np.dtype[np.int64]]",

@@ -9,7 +9,7 @@ From switches and wakeups to what each task was in, and who woke it.
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.sql.columns import Column, Columns, Names
+from lkst.sql.columns import Column, Names, TableColumns
 from lkst.sql.pairs import Pairs, last_before
 from lkst.sql.spans import either, maybe, span_columns, sure
 from lkst.sql.steps import (
@@ -31,7 +31,7 @@ from lkst.state.tables import I64
 __all__ = ("VIEWS",)
 
 
-def _running(columns: Columns) -> dict[str, Column]:
+def _running(columns: TableColumns) -> dict[str, Column]:
     switches = columns.keep(find_switches)
     order = np.argsort(columns.cpu[switches.rows], kind="stable")
     rows, cpu = switches.rows[order], columns.cpu[switches.rows[order]]
@@ -65,7 +65,7 @@ def _either_name(first: Names, second: Names) -> Names:
     return Names([*first.names, *second.names], np.where(second.codes < 0, first.codes, codes))
 
 
-def _task_names(columns: Columns, rows: I64, came: NDArray[np.bool_]) -> Names:
+def _task_names(columns: TableColumns, rows: I64, came: NDArray[np.bool_]) -> Names:
     """
     Name the tasks that steps are about.
 
@@ -80,7 +80,7 @@ def _task_names(columns: Columns, rows: I64, came: NDArray[np.bool_]) -> Names:
     return _either_name(_either_name(own, named), following)
 
 
-def _runnable(columns: Columns) -> dict[str, Column]:
+def _runnable(columns: TableColumns) -> dict[str, Column]:
     steps, pairs = columns.keep(find_waits)
     table = span_columns(columns, steps.row, steps.row, pairs)
     table |= _of_task(columns, steps, pairs)
@@ -98,7 +98,7 @@ def _runnable(columns: Columns) -> dict[str, Column]:
     return table | _waker(columns, np.where(woken, steps.row[pairs.begin], -1))
 
 
-def _of_task(columns: Columns, steps: Steps, pairs: Pairs) -> dict[str, Column]:
+def _of_task(columns: TableColumns, steps: Steps, pairs: Pairs) -> dict[str, Column]:
     """Give the task that an interval is about, and the CPU where it went on."""
     step = np.where(pairs.begin < 0, pairs.end, pairs.begin)
     return {
@@ -107,7 +107,7 @@ def _of_task(columns: Columns, steps: Steps, pairs: Pairs) -> dict[str, Column]:
     }
 
 
-def _waker(columns: Columns, rows: I64) -> dict[str, Column]:
+def _waker(columns: TableColumns, rows: I64) -> dict[str, Column]:
     """
     Tell who woke a task.
 
@@ -128,7 +128,7 @@ def _waker(columns: Columns, rows: I64) -> dict[str, Column]:
     }
 
 
-def _blocked(columns: Columns) -> dict[str, Column]:
+def _blocked(columns: TableColumns) -> dict[str, Column]:
     steps = columns.keep(task_steps)
     what, count = steps.what, len(steps.what)
     index, none = np.arange(count), np.full(count, -1)
@@ -154,7 +154,7 @@ def _blocked(columns: Columns) -> dict[str, Column]:
     return table | _waker(columns, np.where(pairs.end < 0, -1, steps.row[pairs.end]))
 
 
-def _wakes(columns: Columns) -> dict[str, Column]:
+def _wakes(columns: TableColumns) -> dict[str, Column]:
     wakeups = columns.keep(find_wakeups)
     rows = wakeups.rows
     steps, pairs = columns.keep(find_waits)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, last_before
 from lkst.state.tables import I64
 
@@ -29,7 +29,7 @@ def maybe(values: NDArray[Any], which: I64) -> Maybe:
     return Maybe(values[which], which >= 0)
 
 
-def since(columns: Columns, rows: I64, later: I64, which: I64) -> Maybe:
+def since(columns: TableColumns, rows: I64, later: I64, which: I64) -> Maybe:
     """
     Give the time from some rows to others.
 
@@ -68,7 +68,7 @@ def known(begin: I64, end: I64, pairs: Pairs) -> I64:
 
 
 def sure(
-    columns: Columns,
+    columns: TableColumns,
     begin: I64,
     end: I64,
     pairs: Pairs,
@@ -105,7 +105,9 @@ def sure(
     return pairs.select(np.argsort(known(begin, end, pairs), kind="stable"))
 
 
-def _stayed(columns: Columns, low: I64, high: I64, pid: NDArray[np.integer]) -> NDArray[np.bool_]:
+def _stayed(
+    columns: TableColumns, low: I64, high: I64, pid: NDArray[np.integer]
+) -> NDArray[np.bool_]:
     """Tell between which rows a task was on one CPU that has no hole there."""
     ts, cpu = columns.ts, columns.cpu
     here = (cpu[low] == cpu[high]) & ~columns.holes.on_cpu(cpu[low], ts[low], ts[high])
@@ -116,7 +118,7 @@ def _stayed(columns: Columns, low: I64, high: I64, pid: NDArray[np.integer]) -> 
     return stayed
 
 
-def span_columns(columns: Columns, begin: I64, end: I64, pairs: Pairs) -> dict[str, Column]:
+def span_columns(columns: TableColumns, begin: I64, end: I64, pairs: Pairs) -> dict[str, Column]:
     """
     Give the columns that all intervals have.
 

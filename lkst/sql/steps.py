@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.abi.kernel_constants import TASK_DEAD, TASK_PREEMPTED
-from lkst.sql.columns import Columns
+from lkst.sql.columns import TableColumns
 from lkst.sql.pairs import Pairs
 from lkst.sql.spans import sure
 from lkst.state.tables import I64, Table
@@ -52,17 +52,17 @@ class Steps:
     before: NDArray[np.bool_]
 
 
-def find_switches(columns: Columns) -> Table:
+def find_switches(columns: TableColumns) -> Table:
     """Give all switches."""
     return columns.table("sched_switch", "prev_state", "next_pid")
 
 
-def find_wakeups(columns: Columns) -> Table:
+def find_wakeups(columns: TableColumns) -> Table:
     """Give all wakeups, those of new tasks too."""
     return columns.table(WAKEUPS, "pid", "target_cpu")
 
 
-def task_steps(columns: Columns) -> Steps:
+def task_steps(columns: TableColumns) -> Steps:
     """Put what happened to each task in order; not to the idle tasks."""
     switches, wakeups = columns.keep(find_switches), columns.keep(find_wakeups)
     state = switches["prev_state"]
@@ -89,12 +89,12 @@ def task_steps(columns: Columns) -> Steps:
     return Steps(what[order], row[order], pid, same[:-1], same[1:])
 
 
-def ids_of(columns: Columns, names: tuple[str, ...]) -> list[int]:
+def ids_of(columns: TableColumns, names: tuple[str, ...]) -> list[int]:
     """Give the ids of events."""
     return [e.id for e in columns.trace.catalogue.events.values() if e.name in names]
 
 
-def find_waits(columns: Columns) -> tuple[Steps, Pairs]:
+def find_waits(columns: TableColumns) -> tuple[Steps, Pairs]:
     """Find the waits for a CPU: indices of steps."""
     steps = columns.keep(task_steps)
     what = steps.what

@@ -3,7 +3,7 @@
 
 import numpy as np
 
-from lkst.sql.columns import Column, Columns, Maybe, Names
+from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, pair
 from lkst.sql.spans import either, maybe, span_columns, sure
 from lkst.sql.view import INTEGER, SPAN, TEXT, ColumnInfo, View
@@ -13,7 +13,7 @@ from lkst.util.quoting import well_formed
 __all__ = ("VIEWS",)
 
 
-def _processes(columns: Columns) -> dict[str, Column]:
+def _processes(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("sched_process_fork", "child_pid", "child_tgid")
     end = columns.table("sched_process_exit", "tgid", "exit_code")
     left = columns.pid[end.rows].astype(np.int64)
@@ -31,7 +31,7 @@ def _processes(columns: Columns) -> dict[str, Column]:
     return _with_others(columns, table)
 
 
-def _comms(columns: Columns, pids: I64, pairs: Pairs, begin: I64) -> Names:
+def _comms(columns: TableColumns, pids: I64, pairs: Pairs, begin: I64) -> Names:
     """Name tasks as they were called last."""
     names = columns.trace.task_names
     child = columns.texts(begin, "child_comm")[pairs.begin]
@@ -44,7 +44,7 @@ def _comms(columns: Columns, pids: I64, pairs: Pairs, begin: I64) -> Names:
     return Names(list(every), np.array(codes, np.int64))
 
 
-def _with_others(columns: Columns, table: dict[str, Column]) -> dict[str, Column]:
+def _with_others(columns: TableColumns, table: dict[str, Column]) -> dict[str, Column]:
     """Add the tasks that were there before the trace began and behind its end."""
     told = table["pid"]
     assert isinstance(told, np.ndarray)
@@ -77,7 +77,7 @@ def _with_others(columns: Columns, table: dict[str, Column]) -> dict[str, Column
     return result
 
 
-def _schedules(columns: Columns) -> dict[str, Column]:
+def _schedules(columns: TableColumns) -> dict[str, Column]:
     begin, end = columns.table("schedule", "state"), columns.table("schedule_exit", "run_delay")
     cpus = columns.cpu[begin.rows].astype(np.int64), columns.cpu[end.rows].astype(np.int64)
     pairs = pair(cpus[0], begin.rows, cpus[1], end.rows)

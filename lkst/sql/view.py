@@ -10,7 +10,7 @@ that it is made of.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from lkst.sql.columns import Column, Columns
+from lkst.sql.columns import Column, TableColumns
 
 __all__ = ("BIGINT", "BOOLEAN", "INTEGER", "SPAN", "TEXT", "UBIGINT", "ColumnInfo", "View")
 
@@ -38,7 +38,7 @@ class View:
     #: Events without which it has no rows; of those in one text, one is enough.
     events: tuple[str, ...]
     columns: tuple[ColumnInfo, ...]
-    build: Callable[[Columns], dict[str, Column]]
+    build: Callable[[TableColumns], dict[str, Column]]
 
 
 #: The columns that all intervals begin with.

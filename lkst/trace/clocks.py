@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from lkst.trace.others import Entry
+from lkst.trace.foreign import Entry
 from lkst.trace.trace import Trace
 
 __all__ = ("Tie", "console_times", "tie_local")

@@ -18,10 +18,10 @@ from lkst.decode.catalogue import Catalogue, Event, Field
 from lkst.decode.image import Image
 from lkst.decode.records import Records
 
-__all__ = ("Columns",)
+__all__ = ("RecordColumns",)
 
 
-class Columns(ABC):
+class RecordColumns(ABC):
     """Columns of some records of a recorder."""
 
     image: Image
@@ -33,7 +33,7 @@ class Columns(ABC):
         """What the columns are made of."""
 
     @abstractmethod
-    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Columns":
+    def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "RecordColumns":
         """Give columns of some of the rows."""
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ has for numbers.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from lkst.trace.others import Other
+from lkst.trace.foreign import ForeignTrace
 
 __all__ = ("ClockReading", "End", "EndTask", "Enums", "Facts", "Names")
 
@@ -135,6 +135,6 @@ class Facts:
     names: Names = field(default_factory=Names)
     #: Reads what memory says of the end, which takes a moment; None: nothing.
     end: Callable[[], End | None] = lambda: None
-    #: Reads what other recorders have left: one of ``lkst.trace.others.KINDS``; None: a source
+    #: Reads what other recorders have left: one of ``lkst.trace.foreign.KINDS``; None: a source
     #: like this has only the records.
-    others: Callable[[str], list[Other]] | None = None
+    foreign: Callable[[str], list[ForeignTrace]] | None = None

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.decode.matching import match_events
-from lkst.decode.sieve import Sieve, all_of, by_cpu, by_event, by_pid
+from lkst.decode.predicate import Predicate, all_of, by_cpu, by_event, by_pid
 from lkst.errors import Usage
 from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
@@ -44,7 +44,7 @@ _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 AROUND = 50
 
 #: How many of the newest records are looked at first where it is not known how many are wanted.
-_ROWS = 1 << 16
+_FIRST_TAIL_RECORDS = 1 << 16
 
 # Times that make sense have fewer digits.
 _MAX_TIME = 18
@@ -94,22 +94,22 @@ def apply(trace: Trace, filters: Filters) -> Trace:
 def _select(trace: Trace, filters: Filters) -> Trace:
     """Give what passes all filters but the last two; of that, what they may leave."""
     backwards = filters.around is None and (filters.last, filters.since) != (None, None)
-    sieves = list(_sieves(trace, filters))
+    predicates = list(_predicates(trace, filters))
     chosen = trace
-    for end in trace.tails(filters.last or _ROWS) if backwards else (trace,):
-        chosen = end.matching(all_of(sieves)) if sieves else end
+    for tail in trace.tails(filters.last or _FIRST_TAIL_RECORDS) if backwards else (trace,):
+        chosen = tail.matching(all_of(predicates)) if predicates else tail
         for test in _tests(trace, filters):
             chosen = chosen.select(test(chosen))
-        if end is trace or (filters.last is not None and len(chosen) >= filters.last):
+        if tail is trace or (filters.last is not None and len(chosen) >= filters.last):
             break
         # Times are sorted without a sign.
-        first = int(end.records.ts[0]) if len(end) else 0
+        first = int(tail.records.ts[0]) if len(tail) else 0
         if filters.since is not None and first < trace.end + filters.since:
             break
     return chosen
 
 
-def _sieves(trace: Trace, filters: Filters) -> Iterator[Sieve]:
+def _predicates(trace: Trace, filters: Filters) -> Iterator[Predicate]:
     if filters.cpus is not None:
         yield by_cpu(filters.cpus)
     if filters.events is not None:
@@ -119,7 +119,7 @@ def _sieves(trace: Trace, filters: Filters) -> Iterator[Sieve]:
 
 
 def _tests(trace: Trace, filters: Filters) -> list[Callable[[Trace], Bools]]:
-    """Give the tests that no sieve can make."""
+    """Give the tests that no predicate can make."""
     # The cheap ones first: the others have less to look at.
     tests: list[Callable[[Trace], Bools]] = []
     if filters.since is not None:

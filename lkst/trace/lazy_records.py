@@ -12,12 +12,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from lkst.decode.catalogue import Catalogue, event_ids, naming_events
-from lkst.decode.ends import Ends, few_pass, find_ends
 from lkst.decode.image import Image
+from lkst.decode.predicate import Predicate
 from lkst.decode.records import BufferLoss, Records, find_records
 from lkst.decode.ring import CPULoss
 from lkst.decode.scan import KNOWN
-from lkst.decode.sieve import Sieve
+from lkst.decode.tail import RingsSummary, is_selective, summarize_rings
 
 __all__ = ("LazyRecords",)
 
@@ -38,7 +38,7 @@ class LazyRecords:
         self._image = image
         self._catalogue = catalogue
         self._decoded = records
-        self._looked_over: Ends | None = None
+        self._summary: RingsSummary | None = None
 
     @property
     def records(self) -> Records:
@@ -53,9 +53,9 @@ class LazyRecords:
         return self._decoded is not None
 
     @property
-    def summary(self) -> Ends | None:
+    def summary(self) -> RingsSummary | None:
         """What is known of all records as long as they are not decoded."""
-        return None if self.is_decoded else self._looked_over
+        return None if self.is_decoded else self._summary
 
     def __len__(self) -> int:
         return self.summary.total if self.summary else len(self.records.first)
@@ -66,12 +66,12 @@ class LazyRecords:
 
         :param least: how many of the newest records will be wanted
         """
-        if not self.is_decoded and self._looked_over is None:
+        if not self.is_decoded and self._summary is None:
             kinds = np.zeros(1 << 16, np.uint8)
             kinds[list(self._catalogue.events)] = KNOWN
             kinds[event_ids(self._catalogue, "panic")] |= _PANIC
             kinds[naming_events(self._catalogue)] |= _NAMES
-            self._looked_over = find_ends(self._image, self._catalogue, kinds, least)
+            self._summary = summarize_rings(self._image, self._catalogue, kinds, least)
 
     def tails(self, least: int, longer: int) -> Iterator[Records]:
         """
@@ -84,17 +84,17 @@ class LazyRecords:
             yield records
             least = longer * max(least, len(records.first))
 
-    def passing(self, sieve: Sieve, *, few: bool = False) -> Records | None:
+    def matching(self, predicate: Predicate, *, few: bool = False) -> Records | None:
         """
-        Give the records that pass a sieve without decoding others.
+        Give the records that pass a predicate without decoding others.
 
         :param few: whether to do so however many may pass
         :return: None: so many may pass that it is better to decode all
         """
-        if self.is_decoded or not (few or few_pass(self._image, sieve)):
+        if self.is_decoded or not (few or is_selective(self._image, predicate)):
             return None
         self.summarize(0)
-        return self.summary.sift(sieve) if self.summary else None
+        return self.summary.matching(predicate) if self.summary else None
 
     @property
     def may_panic(self) -> bool:

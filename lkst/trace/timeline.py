@@ -15,7 +15,7 @@ import numpy as np
 from lkst.errors import NotFound, Usage
 from lkst.trace.clocks import Tie, tie_local
 from lkst.trace.filters import AROUND, Filters, apply, match_events
-from lkst.trace.others import Entry, Other
+from lkst.trace.foreign import Entry, ForeignTrace
 from lkst.trace.trace import Trace
 from lkst.util.quoting import matches
 
@@ -64,10 +64,10 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
     Entries pass a filter for events by their event, origin, or kind of origin.
 
     :param trace: a whole trace
-    :param kinds: of lkst.trace.others.KINDS
+    :param kinds: of lkst.trace.foreign.KINDS
     :raises NotFound: if the source has none but the records
     """
-    read = trace.facts.others
+    read = trace.facts.foreign
     if read is None:
         raise NotFound(f"{trace.facts.source}: has only the records: name the vmcore for --with")
     found: list[Placed] = []
@@ -108,7 +108,7 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
 
 
 def _log(trace: Trace) -> list[Entry]:
-    read = trace.facts.others
+    read = trace.facts.foreign
     return [entry for other in read("dmesg") for entry in other.entries] if read else []
 
 
@@ -122,7 +122,7 @@ def _by_tie(tie: Tie | None) -> tuple[int | None, str, int | None]:
     return tie.offset, how, tie.error
 
 
-def _place(trace: Trace, other: Other, entry: Entry, offset: int | None) -> Placed:
+def _place(trace: Trace, other: ForeignTrace, entry: Entry, offset: int | None) -> Placed:
     ts = None if entry.ts is None or offset is None else entry.ts + offset
     comm = ""
     if entry.pid:

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.abi.control import Control, read_control
-from lkst.decode.catalogue import Catalogue, Header, event_ids
-from lkst.decode.ends import Ends
+from lkst.decode.catalogue import Catalogue, Header, event_ids, parse_catalogue
 from lkst.decode.image import Image
+from lkst.decode.predicate import Predicate
 from lkst.decode.records import BufferLoss, Records
 from lkst.decode.ring import CPULoss
-from lkst.decode.sieve import Sieve
-from lkst.trace.columns import Columns
+from lkst.decode.tail import RingsSummary
+from lkst.trace.columns import RecordColumns
 from lkst.trace.facts import Facts
 from lkst.trace.lazy_records import LazyRecords
 from lkst.trace.names.filtered import FilteredNames
@@ -29,16 +29,16 @@ from lkst.trace.names.tail import TailNames
 from lkst.trace.spans import Span, find_spans
 from lkst.trace.wallclock import WallClock, find_wall_clock
 
-__all__ = ("Trace",)
+__all__ = ("Trace", "build_trace")
 
 #: Rows that are looked at a time for the panic.
-_ROWS = 1 << 14
+_PANIC_SEARCH_ROWS = 1 << 14
 
 #: Each end of a trace that is looked at is so many times as long as the last.
-_LONGER = 4
+_TAIL_GROWTH = 4
 
 
-class Trace(Columns):
+class Trace(RecordColumns):
     """
     The records of one recorder.
 
@@ -103,23 +103,23 @@ class Trace(Columns):
 
     def _summarized_tails(self, least: int) -> Iterator["Trace"]:
         """Do so if the rings were looked over before; else give all of it at once."""
-        for records in self._lazy.tails(least, _LONGER):
+        for records in self._lazy.tails(least, _TAIL_GROWTH):
             total, count = len(self), len(records.first)
             yield self._part(records, np.arange(total - count, total))
         yield self
 
-    def matching(self, sieve: Sieve, *, few: bool = False) -> "Trace":
+    def matching(self, predicate: Predicate, *, few: bool = False) -> "Trace":
         """
-        Give the records that pass a sieve; where they are few, no others are decoded.
+        Give the records that pass a predicate; where they are few, no others are decoded.
 
         :param few: whether to do as if they were
         """
-        records = self._lazy.passing(sieve, few=few)
+        records = self._lazy.matching(predicate, few=few)
         if records is None:
-            return self.select(self.records.passing(sieve))
+            return self.select(self.records.matching(predicate))
         names = FilteredNames(
             self.catalogue,
-            sieve,
+            predicate,
             records.what,
             partial(self.matching, few=True),
             lambda: self.all_task_names,
@@ -192,12 +192,12 @@ class Trace(Columns):
         return find_spans(self.buffer, self.ts)
 
     @staticmethod
-    def _spans(ends: Ends, keys: list[int]) -> dict[int, Span]:
+    def _spans(summary: RingsSummary, keys: list[int]) -> dict[int, Span]:
         """Sum up the records of the rings that have the same key."""
         spans = {}
         for key in sorted(set(keys)):
-            own = [ring for ring, its in zip(ends.found.each, keys, strict=True) if its == key]
-            if span := ends.span(own):
+            own = [ring for ring, its in zip(summary.found.each, keys, strict=True) if its == key]
+            if span := summary.span(own):
                 count, *times = span
                 first, last = np.array(times, np.uint64).view(np.int64).tolist()
                 spans[key] = Span(count, first, last)
@@ -281,7 +281,7 @@ class Trace(Columns):
         whole = self.whole
         if not whole._lazy.may_panic:
             return None
-        for tail in whole._summarized_tails(_ROWS):
+        for tail in whole._summarized_tails(_PANIC_SEARCH_ROWS):
             row = tail.panic_row
             if row is not None:
                 return tail.select(slice(row, row + 1))
@@ -293,7 +293,7 @@ class Trace(Columns):
         ids = event_ids(self.catalogue, "panic")
         end = len(self)
         while end and self.event_counts[ids].any():
-            start = max(0, end - _ROWS)
+            start = max(0, end - _PANIC_SEARCH_ROWS)
             rows = np.flatnonzero(np.isin(self.event[start:end], ids))
             if len(rows):
                 return start + int(rows[-1])
@@ -307,3 +307,12 @@ class Trace(Columns):
             return self.whole.wall_clock
         panicked = self.panic is not None
         return find_wall_clock(self.header, self.control, self.facts, self.end, panicked)
+
+
+def build_trace(image: Image, facts: Facts) -> Trace:
+    """
+    Build a trace of a recorder's memory; its records are decoded when they are first used.
+
+    :raises Damaged: if the recorder's header cannot be used
+    """
+    return Trace(image, parse_catalogue(image.catalogue), facts)

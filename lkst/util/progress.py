@@ -3,19 +3,19 @@
 Progress
 --------
 
-What is being done, told on a terminal while it lasts.
+A status line on the terminal while a slow step runs.
 """
 
 from collections.abc import Callable, Iterator
 import contextlib
 import sys
 
-__all__ = ("told",)
+__all__ = ("show_progress",)
 
 
 @contextlib.contextmanager
-def told() -> Iterator[Callable[[str], None]]:
-    """Give a function that tells what is being done now."""
+def show_progress() -> Iterator[Callable[[str], None]]:
+    """Yield a function that sets the status line, if stderr is a terminal."""
     if not sys.stderr.isatty():
         yield lambda text: None
         return

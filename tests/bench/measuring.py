@@ -23,8 +23,8 @@ from lkst.decode.image import Image
 from lkst.measure.find import find_measures
 from lkst.measure.run import run_measure
 from lkst.sql.connect import connect
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
+from lkst.trace.trace import build_trace
 
 ROUNDS = 3
 CPUS = 5

@@ -16,13 +16,12 @@ from synthetic import Synthetic
 
 from lkst.abi import layout
 from lkst.decode.image import Image
-from lkst.replay.machine import replay_csv, replay_jsonl
+from lkst.replay.serialize import replay_csv, replay_jsonl
 from lkst.replay.text import replay_text
 from lkst.source.saved import save_image
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.filters import Filters, apply
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 ROUNDS = 5
 CPUS = 2

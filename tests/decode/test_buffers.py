@@ -10,9 +10,8 @@ from lkst.abi import layout
 from lkst.decode.image import Image
 from lkst.decode.ring import IN_FLIGHT
 from lkst.replay.summary import sum_buffers, sum_cpus
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 
 def built(image: Image) -> Trace:

@@ -8,7 +8,7 @@ import pytest
 from synthetic import Synthetic
 
 from lkst.decode import merge, records, scan
-from lkst.decode.merge import Columns, put_in_order
+from lkst.decode.merge import RingColumns, put_in_order
 from lkst.trace.trace import Trace
 
 #: Mostly in order, as a CPU writes them.
@@ -17,16 +17,16 @@ ring = st.lists(
 ) | st.lists(st.integers(0, 100), max_size=60).map(sorted)
 
 
-def columns(times: list[int], start: int) -> Columns:
+def columns(times: list[int], start: int) -> RingColumns:
     first = np.arange(start, start + len(times))
-    return Columns(
+    return RingColumns(
         np.array(times, np.uint64), first.astype(np.uint64) * 3, first, first.astype(np.uint8)
     )
 
 
 @given(st.lists(ring, max_size=5), st.integers(1, 50), st.integers(1, 9))
 def test_as_a_stable_sort(rings: list[list[int]], piece: int, sample: int) -> None:
-    parts: list[Columns] = []
+    parts: list[RingColumns] = []
     start = 0
     for ring_times in rings:
         parts.append(columns(ring_times, start))

@@ -5,9 +5,9 @@ from synthetic import EventSpec, FieldSpec, Synthetic
 
 from lkst.decode.catalogue import parse_catalogue
 from lkst.record.probe.program import pack_entry
-from lkst.replay.machine import replay_jsonl
-from lkst.trace.build import build_trace
+from lkst.replay.serialize import replay_jsonl
 from lkst.trace.facts import Enums, Facts, Names
+from lkst.trace.trace import build_trace
 
 TICK = EventSpec("tick", fields=(FieldSpec("u32", "n"),))
 PROBE = EventSpec(

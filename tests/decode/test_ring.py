@@ -14,8 +14,8 @@ from lkst.decode.image import Image
 from lkst.decode.records import Records, find_records
 from lkst.decode.ring import IN_FLIGHT, TORN, TRUNCATED
 from lkst.errors import Damaged
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
+from lkst.trace.trace import build_trace
 
 
 def decode(image: Image) -> Records:

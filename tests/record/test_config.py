@@ -13,7 +13,7 @@ from lkst.errors import LkstError, Usage
 from lkst.record.buffers import USUAL_RING
 from lkst.record.lifecycle.config import (
     DEFAULT_CONFIG_TEXT,
-    Buffer,
+    BufferConfig,
     Config,
     Heartbeat,
     Trigger,
@@ -103,7 +103,7 @@ def test_everything_said() -> None:
         maskset="web",
         size=512 << 10,
         save_old=None,
-        buffers=(Buffer("spare", 1 << 20), Buffer("other", 4096)),
+        buffers=(BufferConfig("spare", 1 << 20), BufferConfig("other", 4096)),
         triggers=(
             Trigger(
                 "oom",

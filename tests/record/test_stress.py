@@ -30,7 +30,7 @@ from lkst.record.maskset.text import Handler, Maskset
 from lkst.live.recorder import Recorder
 from lkst.record.lifecycle.start import start
 from lkst.source.live import live_facts, read_image
-from lkst.trace.build import build_trace
+from lkst.trace.trace import build_trace
 
 SECONDS = 4
 OURS = 7777  # the second argument of getppid that tells numbered calls from others

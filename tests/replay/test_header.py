@@ -5,9 +5,8 @@ from synthetic import Synthetic
 
 from lkst.abi.layout import ABI_MAJOR, ABI_MINOR
 from lkst.replay.header import footer, header, ranges
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 ABI = f"ABI {ABI_MAJOR}.{ABI_MINOR}"
 

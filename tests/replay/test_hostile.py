@@ -20,15 +20,14 @@ from lkst.replay.counts import show_counts
 from lkst.replay.events import show_events
 from lkst.replay.formats import PRINTED
 from lkst.replay.listing import list_json, list_text
-from lkst.replay.machine import replay_csv, replay_jsonl
 from lkst.replay.numbers import NAMERS
+from lkst.replay.serialize import replay_csv, replay_jsonl
 from lkst.replay.stacks import Stacks, has_stacks
 from lkst.replay.text import replay_text, text_lines
 from lkst.replay.times import TIMES
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts, Names
 from lkst.trace.filters import Filters, apply
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 TYPES = [
     *NAMERS,

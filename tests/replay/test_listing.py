@@ -11,9 +11,8 @@ from lkst.decode.catalogue import parse_catalogue
 from lkst.errors import Usage
 from lkst.replay.events import show_events
 from lkst.replay.listing import list_json, list_text
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 T = 100_000_000_000
 

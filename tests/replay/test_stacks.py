@@ -8,7 +8,7 @@ import json
 import pytest
 from synthetic import Synthetic
 
-from lkst.replay.machine import COLUMNS, replay_csv, replay_jsonl
+from lkst.replay.serialize import COLUMNS, replay_csv, replay_jsonl
 from lkst.replay.stacks import Stacks
 from lkst.replay.text import text_lines
 from lkst.trace.facts import Facts, Names

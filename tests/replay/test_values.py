@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic
 
-from lkst.replay.machine import replay_jsonl
+from lkst.replay.serialize import replay_jsonl
 from lkst.replay.text import text_lines
 from lkst.trace.facts import Facts, Names
 

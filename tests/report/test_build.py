@@ -17,7 +17,7 @@ import pytest
 from synthetic import Synthetic
 
 from lkst.report.build import build_report, write_report
-from lkst.report.columns import Columns
+from lkst.report.columns import PageColumns
 from lkst.source.saved import save_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
@@ -117,7 +117,7 @@ def test_columns() -> None:
     [([], "Uint8Array"), ([255], "Uint8Array"), ([256], "Uint16Array"), ([1 << 16], "Uint32Array")],
 )
 def test_a_column_is_no_wider_than_it_needs_to_be(values: list[int], type_: str) -> None:
-    columns = Columns()
+    columns = PageColumns()
     columns.add("a", np.array(values, np.int64))
     assert columns.described["a"]["type"] == type_
 

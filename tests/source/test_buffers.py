@@ -13,7 +13,7 @@ from dumps import Dump, Lab, Run
 import pytest
 
 from lkst.abi import layout
-from lkst.abi.control import Buffer, Control
+from lkst.abi.control import Control, ControlBuffer
 
 SCRIPT = r"""
 mkdir -p /out/log
@@ -21,7 +21,7 @@ cat >/tmp/story.py <<'END'
 import dataclasses
 from pathlib import Path
 
-from lkst.decode.stretch import cut_stretch
+from lkst.decode.segment import cut_segment
 from lkst.record import buffers
 from lkst.record.maskset.text import Handler, Maskset, built_in
 from lkst.live.recorder import Recorder
@@ -30,7 +30,7 @@ from lkst.record.lifecycle.start import start
 from lkst.record.lifecycle.steering import steer
 from lkst.source.live import live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, save_image
-from lkst.trace.build import build_trace
+from lkst.trace.trace import build_trace
 
 handlers = dict(built_in(built_catalogue())["sched"].handlers)
 handlers["sched_wakeup"] = handlers["console"] = Handler("stack")
@@ -52,10 +52,10 @@ def save(name):
         image = read_image(recorder)
     new = []
     for buffer in image.buffers:
-        stretch = cut_stretch(buffer, lows.get(buffer.number, [0] * len(buffer.places)))
-        if stretch:
-            lows[buffer.number] = [place.head for place in stretch.places]
-            new.append(stretch)
+        segment = cut_segment(buffer, lows.get(buffer.number, [0] * len(buffer.places)))
+        if segment:
+            lows[buffer.number] = [place.head for place in segment.places]
+            new.append(segment)
     image = dataclasses.replace(image, buffers=new)
     trace = build_trace(image, live_facts())
     path = Path("/out/log", name)
@@ -210,7 +210,7 @@ def set_buffer(number: int, member: str, value: int) -> Callable[[bytes], bytes]
 
     def change(page: bytes) -> bytes:
         where = Control.buffer.offset + number * Control.buffer.size // layout.MAX_BUFFERS
-        where += getattr(Buffer, member).offset
+        where += getattr(ControlBuffer, member).offset
         return page[:where] + struct.pack("<I", value) + page[where + 4 :]
 
     return change

@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 import pytest
 from synthetic import Synthetic
 
-from lkst.decode.image import Buffer
-from lkst.decode.stretch import cut_stretch
+from lkst.decode.image import BufferImage
+from lkst.decode.segment import cut_segment
 from lkst.errors import Damaged
-from lkst.replay.machine import replay_jsonl
+from lkst.replay.serialize import replay_jsonl
 from lkst.source import open_source
 from lkst.source.saved import name_symbols, name_tasks, open_saved, save_image, save_trace
-from lkst.trace.build import build_trace
 from lkst.trace.facts import End, EndTask, Facts, Names
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 TEXT = 0xFFFF_FFFF_8100_0000
 STACK = [TEXT + 0x1010, TEXT + 0x2000, TEXT + 0x3010]
@@ -224,18 +223,18 @@ class Log:
 
     def save(self) -> Path:
         image = self.story.image()
-        image.buffers = [new for buffer in image.buffers if (new := self._stretch(buffer))]
+        image.buffers = [new for buffer in image.buffers if (new := self._segment(buffer))]
         trace = build_trace(image, facts())
         self.count += 1
         path = self.folder / f"{self.story.tag}-{self.count}.lkst"
         save_image(image, facts(), path, name_tasks(trace), name_symbols(trace))
         return path
 
-    def _stretch(self, buffer: Buffer) -> Buffer | None:
-        stretch = cut_stretch(buffer, self.lows.get(buffer.number, [0] * len(buffer.places)))
-        if stretch:
-            self.lows[buffer.number] = [place.head for place in stretch.places]
-        return stretch
+    def _segment(self, buffer: BufferImage) -> BufferImage | None:
+        segment = cut_segment(buffer, self.lows.get(buffer.number, [0] * len(buffer.places)))
+        if segment:
+            self.lows[buffer.number] = [place.head for place in segment.places]
+        return segment
 
 
 def story_in_parts(folder: Path, **kwargs: Any) -> tuple[list[Path], Synthetic]:

@@ -14,7 +14,7 @@ from dumps import Dump, Lab, Result, Run
 import pytest
 
 from lkst.abi import layout
-from lkst.abi.control import Buffer, Control
+from lkst.abi.control import Control, ControlBuffer
 
 
 def body(result: Result) -> list[str]:
@@ -164,7 +164,7 @@ def test_unknown_abi(copy: Path, lkst: Run) -> None:
 
 
 def test_rings_larger_than_the_dump(copy: Path, story_6_1: Dump, lkst: Run) -> None:
-    where = Control.buffer.offset + Buffer.nr_slots.offset
+    where = Control.buffer.offset + ControlBuffer.nr_slots.offset
     data = copy.read_bytes()
     with copy.open("r+b") as file:
         for found in re.finditer(re.escape(layout.CONTROL_MAGIC), data):

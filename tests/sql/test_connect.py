@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic
 
-from lkst.sql.columns import Column, Columns
+from lkst.sql.columns import Column, TableColumns
 from lkst.sql.connect import connect, tables_of
 from lkst.sql.views import VIEWS
 from lkst.trace.facts import Enums, Facts, Names
@@ -80,7 +80,7 @@ def test_tables_are_made_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch
     calls = []
     original = VIEWS["running"]
 
-    def build(columns: Columns) -> dict[str, Column]:
+    def build(columns: TableColumns) -> dict[str, Column]:
         calls.append(1)
         return original.build(columns)
 

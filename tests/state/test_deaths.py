@@ -25,11 +25,11 @@ from lkst.source.program import open_program
 #: A fault in an interrupt, a lock that is kept, a CPU that does not answer.
 DEATHS = (("7", "null-irq"), ("6.1", "mutex"), ("6.12", "irqs-off"))
 
-Told = Callable[[str], tuple[Dump, dict[str, Any]]]
+BufferInfo = Callable[[str], tuple[Dump, dict[str, Any]]]
 
 
 @pytest.fixture(scope="module")
-def told(lab: Lab, lkst: Run) -> Told:
+def told(lab: Lab, lkst: Run) -> BufferInfo:
     """Give a function from a scenario's name to its dump and what is told of its state."""
 
     def tell(name: str) -> tuple[Dump, dict[str, Any]]:
@@ -43,7 +43,7 @@ def told(lab: Lab, lkst: Run) -> Told:
 
 
 @pytest.mark.parametrize("name", [death for _, death in DEATHS])
-def test_the_first_suspicion_names_the_culprit(told: Told, name: str) -> None:
+def test_the_first_suspicion_names_the_culprit(told: BufferInfo, name: str) -> None:
     dump, state = told(name)
     truth = json.loads((dump.out / "truth.json").read_text())
     names = {each for value in truth.values() if isinstance(value, list) for each in value}
@@ -54,7 +54,7 @@ def test_the_first_suspicion_names_the_culprit(told: Told, name: str) -> None:
     assert truth["when"] - 0.1 < begin < truth["when"] + 10
 
 
-def test_what_the_lock_s_owner_is_doing(told: Told) -> None:
+def test_what_the_lock_s_owner_is_doing(told: BufferInfo) -> None:
     _, state = told("mutex")
     (lock,) = (lock for lock in state["locks"] if lock["name"] == "kept_mutex")
     assert (lock["kind"], lock["owner_is"], len(lock["waiters"])) == ("mutex", "named", 3)
@@ -72,7 +72,7 @@ def test_what_the_lock_s_owner_is_doing(told: Told) -> None:
         assert any(frame.startswith("want_mutex+") for frame in blocked[waiter["pid"]])
 
 
-def test_the_interrupted_cpu(told: Told) -> None:
+def test_the_interrupted_cpu(told: BufferInfo) -> None:
     _, state = told("null-irq")
     cpu = state["cpus"][state["panic"]["cpu"]]
     kinds = [context["kind"] for context in cpu["contexts"]]
@@ -82,7 +82,7 @@ def test_the_interrupted_cpu(told: Told) -> None:
     assert fault["name"].startswith("handle_badly+")
 
 
-def test_evidence_leads_to_its_records(told: Told, lkst: Run) -> None:
+def test_evidence_leads_to_its_records(told: BufferInfo, lkst: Run) -> None:
     dump, state = told("mutex")
     for suspicion in state["suspicions"][:3]:
         assert suspicion["evidence"]
@@ -93,7 +93,7 @@ def test_evidence_leads_to_its_records(told: Told, lkst: Run) -> None:
         assert len(times) == 100
 
 
-def test_the_text_says_the_same(told: Told, lkst: Run) -> None:
+def test_the_text_says_the_same(told: BufferInfo, lkst: Run) -> None:
     dump, state = told("mutex")
     result = lkst("state", dump.vmcore)
     assert (result.status, result.stderr) == (0, "")
@@ -103,7 +103,7 @@ def test_the_text_says_the_same(told: Told, lkst: Run) -> None:
     assert re.search(r"kept_mutex +mutex .* keeper:\d+$", result.stdout, re.MULTILINE)
 
 
-def test_a_saved_trace_tells_the_same(told: Told, lkst: Run, tmp_path: Path) -> None:
+def test_a_saved_trace_tells_the_same(told: BufferInfo, lkst: Run, tmp_path: Path) -> None:
     dump, state = told("mutex")
     saved = tmp_path / "a.lkst"
     assert lkst("save", dump.vmcore, "-o", saved).status == 0
@@ -113,7 +113,7 @@ def test_a_saved_trace_tells_the_same(told: Told, lkst: Run, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["mutex", "irqs-off"])
-def test_stacks_of_a_program_that_knows_memory_only(told: Told, name: str) -> None:
+def test_stacks_of_a_program_that_knows_memory_only(told: BufferInfo, name: str) -> None:
     """As inside crash: QEMU's registers are in the file, and drgn does not see them."""
     vmcore = told(name)[0].vmcore
     whole = open_program(str(vmcore))

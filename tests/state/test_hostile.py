@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from synthetic import Synthetic, recorder_events
 
 from lkst.state.build import build_state
-from lkst.state.machine import state_json
 from lkst.state.rules import KINDS, find_suspicions
+from lkst.state.serialize import state_json
 from lkst.state.text import state_text
-from lkst.trace.build import build_trace
 from lkst.trace.facts import End, EndTask, Facts, Names
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 nasty = st.text(
     st.sampled_from("ab=:+ \x1b\n\0\x7f\u202e") | st.characters(codec="utf-8"), max_size=8

@@ -5,9 +5,8 @@ import numpy as np
 from synthetic import Synthetic
 
 from lkst.abi import layout
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 __all__ = ("plenty",)
 

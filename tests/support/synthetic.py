@@ -18,10 +18,9 @@ import struct
 
 from lkst.abi import layout
 from lkst.abi.control import Clock, Control, Hist, Step
-from lkst.decode.image import Buffer, Image
-from lkst.trace.build import build_trace
+from lkst.decode.image import BufferImage, Image
 from lkst.trace.facts import Facts
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 __all__ = ("COUNTS_SIZE", "EventSpec", "FieldSpec", "Synthetic", "recorder_events")
 
@@ -317,7 +316,7 @@ class Synthetic:
         return Image(
             self.catalogue(),
             [
-                Buffer(
+                BufferImage(
                     number=number,
                     name=rings.name,
                     state=self._state(number),

@@ -8,10 +8,9 @@ from synthetic import Synthetic
 
 from lkst.abi.control import read_control
 from lkst.replay.listing import list_json, list_text
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.gaps import unrecorded_switches
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 
 def switch(made: Synthetic, ts: int, old: int, new: int, cpu: int = 0) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
-from lkst.replay.machine import replay_csv, replay_jsonl
+from lkst.replay.serialize import replay_csv, replay_jsonl
 from lkst.replay.text import text_lines
-from lkst.sql.columns import Columns
+from lkst.sql.columns import TableColumns
 from lkst.trace.filters import Filters, apply, parse_patterns
 from lkst.trace.names.index import decode_comm
 from lkst.trace.trace import Trace
@@ -99,7 +99,7 @@ def test_other_formats_are_well_formed() -> None:
     assert [r["comm"] for r in records[-2:]] == ["\ufffd\ufffd", "\U0001f480"]
     assert records[-4]["fields"]["newcomm"] == "\ufffd\ufffd"
     assert r"\xff\xfe" in "".join(replay_csv(trace)).encode().decode()
-    names = Columns(trace).comms(np.arange(len(trace))).names
+    names = TableColumns(trace).comms(np.arange(len(trace))).names
     assert {"\ufffd\ufffd", "\U0001f480"} <= set(names)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What others have left, on the clock of the records; all made by hand."""
+"""What foreign have left, on the clock of the records; all made by hand."""
 
 import json
 
@@ -11,7 +11,7 @@ from lkst.replay.timeline import timeline_jsonl, timeline_text
 from lkst.trace.clocks import Tie, tie_local
 from lkst.trace.facts import Facts
 from lkst.trace.filters import Filters
-from lkst.trace.others import Entry, Other
+from lkst.trace.foreign import Entry, ForeignTrace
 from lkst.trace.timeline import Timeline, build_timeline
 from lkst.trace.trace import Trace
 
@@ -35,7 +35,7 @@ LOG = [
 ]
 
 
-def recorded(log: list[Entry] | None = None, others: list[Other] | None = None) -> Trace:
+def recorded(log: list[Entry] | None = None, foreign: list[ForeignTrace] | None = None) -> Trace:
     made = Synthetic(nr_cpus=2)
     made.record(0, 9 * S, 7, "sys_enter", nr=1)
     for ts, text in ((700, "one"), (900, "twice"), (1010, "two"), (9900, "three")):
@@ -43,12 +43,12 @@ def recorded(log: list[Entry] | None = None, others: list[Other] | None = None) 
     made.record(1, 10 * S + 1600, 8, "console", text="elsewhere")
     made.record(0, 11 * S, 7, "panic", message="so it is")
 
-    def read(kind: str) -> list[Other]:
+    def read(kind: str) -> list[ForeignTrace]:
         if kind == "dmesg":
-            return [Other("dmesg", "local", LOG if log is None else log)]
-        return [other for other in others or [] if other.origin.startswith(kind)]
+            return [ForeignTrace("dmesg", "local", LOG if log is None else log)]
+        return [other for other in foreign or [] if other.origin.startswith(kind)]
 
-    return made.trace(Facts(source="made", others=read))
+    return made.trace(Facts(source="made", foreign=read))
 
 
 def test_lines_that_are_records_as_well_tie_the_clocks() -> None:
@@ -120,7 +120,7 @@ def test_entries_stand_between_records() -> None:
     assert body[2].index("dmesg") == body[1].index("sys_enter")
 
 
-TRACE = Other(
+TRACE = ForeignTrace(
     "ftrace:mine",
     "mono",
     [
@@ -129,7 +129,7 @@ TRACE = Other(
     ],
     notes=["CPU 1 is damaged"],
 )
-RING = Other(
+RING = ForeignTrace(
     "ringbuf:events",
     "mono",
     [
@@ -140,7 +140,7 @@ RING = Other(
 
 
 def test_marks_and_flags() -> None:
-    trace = recorded(others=[TRACE, RING])
+    trace = recorded(foreign=[TRACE, RING])
     text = "".join(timeline_text(build_timeline(trace, ["ftrace", "ringbuf"], Filters())))
     body = text.split("\n\n")[1].splitlines()
     assert body[1].split()[1:] == [
@@ -166,9 +166,9 @@ def test_marks_and_flags() -> None:
 
 
 def test_what_tells_no_time() -> None:
-    ring = Other("ringbuf:raw", "mono", [Entry(None, "record")])
-    odd = Other("ftrace:odd", "unknown", [Entry(5, "print")])
-    timeline = build_timeline(recorded(others=[ring, odd]), ["ringbuf", "ftrace"], Filters())
+    ring = ForeignTrace("ringbuf:raw", "mono", [Entry(None, "record")])
+    odd = ForeignTrace("ftrace:odd", "unknown", [Entry(5, "print")])
+    timeline = build_timeline(recorded(foreign=[ring, odd]), ["ringbuf", "ftrace"], Filters())
     text = " ".join("".join(timeline_text(timeline)).split())
     assert "1 from ringbuf:raw, which tell no time, and come last with" in text
     assert "1 from ftrace:odd, by a clock that is not known, so they come last -" in text
@@ -176,7 +176,7 @@ def test_what_tells_no_time() -> None:
 
 
 def test_marks_in_json() -> None:
-    trace = recorded(others=[TRACE, RING])
+    trace = recorded(foreign=[TRACE, RING])
     records = [
         json.loads(t)
         for t in "".join(timeline_jsonl(build_timeline(trace, ["ringbuf"], Filters()))).splitlines()
@@ -198,19 +198,19 @@ def test_marks_in_json() -> None:
     ],
 )
 def test_filters_are_for_all(filters: Filters, origins: list[str]) -> None:
-    timeline = build_timeline(recorded(others=[TRACE]), ["ftrace"], filters)
+    timeline = build_timeline(recorded(foreign=[TRACE]), ["ftrace"], filters)
     until = filters.until is None
     assert [origin for origin, _ in shown(timeline)][: None if until else 2] == origins
 
 
 def test_around_counts_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lkst.trace.timeline.AROUND", 1)
-    timeline = build_timeline(recorded(others=[TRACE]), ["ftrace"], Filters(around=-2 * S + 1))
+    timeline = build_timeline(recorded(foreign=[TRACE]), ["ftrace"], Filters(around=-2 * S + 1))
     assert shown(timeline) == [("lkst", "sys_enter"), ("ftrace:mine", "sched_waking")]
 
 
 def test_a_source_with_nothing_but_records() -> None:
     trace = recorded()
-    trace.facts.others = None
+    trace.facts.foreign = None
     with pytest.raises(NotFound, match="only the records"):
         build_timeline(trace, ["dmesg"], Filters())

@@ -21,7 +21,7 @@ from lkst.util.units import Rate, parse_duration, parse_rate, parse_size
 __all__ = (
     "CONFIG",
     "DEFAULT_CONFIG_TEXT",
-    "Buffer",
+    "BufferConfig",
     "Config",
     "Heartbeat",
     "Trigger",
@@ -38,7 +38,7 @@ _MAX_SIZE = 30
 
 
 @dataclass(frozen=True)
-class Buffer:
+class BufferConfig:
     """A further set of rings, to switch to."""
 
     name: str
@@ -87,7 +87,7 @@ class Config:
     size: int | None = None
     #: Folder for the trace of a recorder that is replaced; None: it is not saved.
     save_old: Path | None = Path("/var/lib/lkst")
-    buffers: tuple[Buffer, ...] = ()
+    buffers: tuple[BufferConfig, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     handlers: tuple[UserHandler, ...] = ()
     probes: tuple[Probe, ...] = ()
@@ -189,11 +189,11 @@ def _read_config(table: Table) -> Config | None:
     return Config(maskset, size, old, buffers, triggers, handlers, probes, heartbeat)
 
 
-def _read_buffer(table: Table) -> Buffer | None:
+def _read_buffer(table: Table) -> BufferConfig | None:
     name = table.text("name", _name("buffer"))
     size = table.text("size", _size)
     table.need("name", "size")
-    return None if name is None or size is None else Buffer(name, size)
+    return None if name is None or size is None else BufferConfig(name, size)
 
 
 def _read_trigger(table: Table) -> Trigger | None:

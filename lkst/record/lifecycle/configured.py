@@ -95,7 +95,7 @@ def start_recorder(
 def _save(pins: Path, folder: Path) -> Path:
     from lkst.source.live import live_facts, read_image
     from lkst.source.saved import save_trace
-    from lkst.trace.build import build_trace
+    from lkst.trace.trace import build_trace
 
     with Recorder(pins) as old:
         image, boot = read_image(old), old.header.boot_id[:8]

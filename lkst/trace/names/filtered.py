@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lkst.decode.catalogue import Catalogue
-from lkst.decode.sieve import Sieve, any_of, by_task_named, table_of_pids
-from lkst.trace.columns import Columns
+from lkst.decode.predicate import Predicate, any_of, by_task_named, pid_table
+from lkst.trace.columns import RecordColumns
 from lkst.trace.names.index import NameIndex
 
 __all__ = ("FilteredNames",)
@@ -29,29 +29,29 @@ class FilteredNames:
     def __init__(
         self,
         catalogue: Catalogue,
-        sieve: Sieve,
+        predicate: Predicate,
         what: NDArray[np.uint64],
-        matching: Callable[[Sieve], Columns],
+        matching: Callable[[Predicate], RecordColumns],
         index: Callable[[], NameIndex],
         alive: Callable[[int], str],
     ) -> None:
         """
         Prepare.
 
-        :param sieve: what the records have passed
+        :param predicate: what the records have passed
         :param what: their second words
         :param matching: gives the records that pass another one
         :param index: makes an index of all names
         :param alive: gives the name that the task with a pid had at the end, or ""
         """
         self._catalogue = catalogue
-        self._sieve = sieve
-        self._pids = table_of_pids(what)
+        self._predicate = predicate
+        self._pids = pid_table(what)
         self._matching = matching
         self._all = index
         self._alive = alive
 
-    def codes(self, records: Columns) -> tuple[list[str], I64]:
+    def codes(self, records: RecordColumns) -> tuple[list[str], I64]:
         """
         Name the current task of every record: see :meth:`NameIndex.codes_of`.
 
@@ -79,7 +79,7 @@ class FilteredNames:
     def _found(self) -> tuple[NameIndex, I64, I64]:
         """Give the names, and of what they are from the slots, in order, and the row of each."""
         naming = by_task_named(self._catalogue, self._pids)
-        found = self._matching(any_of(self._sieve, naming))
+        found = self._matching(any_of(self._predicate, naming))
         slots = found.records.first
         rows = np.argsort(slots)
         return NameIndex(found, self._alive), slots[rows], rows

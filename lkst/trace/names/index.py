@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lkst.abi import layout
 from lkst.decode.catalogue import COMM_SIZE, naming_events
-from lkst.trace.columns import Columns
+from lkst.trace.columns import RecordColumns
 
 __all__ = ("NameIndex", "decode_comm", "factorize")
 
@@ -46,7 +46,7 @@ _SEVERAL = -1
 class NameIndex:
     """Names of tasks over time."""
 
-    def __init__(self, records: Columns, alive: Callable[[int], str], start: int = 0) -> None:
+    def __init__(self, records: RecordColumns, alive: Callable[[int], str], start: int = 0) -> None:
         """
         Collect every name that a record carries.
 
@@ -68,7 +68,7 @@ class NameIndex:
         tasks, counts = np.unique(self._key >> _TIME_BITS, return_counts=True)
         self._last[tasks[counts > 1]] = _SEVERAL
 
-    def _collect(self, records: Columns) -> tuple[I64, I64]:
+    def _collect(self, records: RecordColumns) -> tuple[I64, I64]:
         keys, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
         naming = np.zeros(1 << 16, bool)
         naming[naming_events(records.catalogue)] = True
@@ -190,7 +190,7 @@ class NameIndex:
         return self._alive(key)
 
 
-def _carried(block: Columns, start: int, naming: NDArray[np.bool_]) -> tuple[I64, U64]:
+def _carried(block: RecordColumns, start: int, naming: NDArray[np.bool_]) -> tuple[I64, U64]:
     """
     Give the names that records carry: whose and when as a key, and the name's words.
 

@@ -7,7 +7,7 @@ from drgn import Architecture as Arch
 from drgn import FaultError, Platform, Program
 import pytest
 
-from lkst.slice.memory import WatchedMemory, carving_view
+from lkst.slice.watched_memory import WatchedMemory, carving_view
 
 PAGE = 4096
 DATA = random.Random(1).randbytes(4 * PAGE)

@@ -9,7 +9,7 @@ buffers of BPF programs. Each has a clock of its own until it is tied to the rec
 
 from dataclasses import dataclass, field
 
-__all__ = ("CLOCKS", "KINDS", "Entry", "Other", "Value")
+__all__ = ("CLOCKS", "KINDS", "Entry", "ForeignTrace", "Value")
 
 #: What can be shown beside the records.
 KINDS = ("dmesg", "ftrace", "ringbuf")
@@ -39,7 +39,7 @@ class Entry:
 
 
 @dataclass
-class Other:
+class ForeignTrace:
     """All that one of them has left."""
 
     #: One of KINDS, with ``:NAME`` where there are several.

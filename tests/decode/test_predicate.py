@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What sieves let through, by what the slots' bytes say."""
+"""What predicates let through, by what the slots' bytes say."""
 
 from collections.abc import Iterable
 
@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
-from lkst.decode import sieve as module
-from lkst.decode.sieve import (
-    Sieve,
+from lkst.decode import predicate as module
+from lkst.decode.predicate import (
+    Predicate,
     all_of,
     any_of,
     by_cpu,
     by_event,
     by_pid,
     by_task_named,
-    table_of_pids,
+    pid_table,
 )
 from lkst.trace.trace import Trace
 
@@ -45,9 +45,9 @@ def _trace() -> Trace:
     return made.trace()
 
 
-def passing(trace: Trace, sieve: Sieve) -> list[int]:
-    """Give the times of what a sieve lets through."""
-    passed: list[int] = trace.ts[trace.records.passing(sieve)].tolist()
+def passing(trace: Trace, predicate: Predicate) -> list[int]:
+    """Give the times of what a predicate lets through."""
+    passed: list[int] = trace.ts[trace.records.matching(predicate)].tolist()
     return passed
 
 
@@ -65,7 +65,7 @@ def test_by_event(trace: Trace) -> None:
     assert passing(trace, by_event(ids(trace, "console", "odd"))) == [40, 50]
 
 
-@pytest.mark.parametrize("few", [module._FEW, 0])
+@pytest.mark.parametrize("few", [module._MAX_PIDS_COMPARED, 0])
 @pytest.mark.parametrize(
     ("pids", "times"),
     [
@@ -85,14 +85,14 @@ def test_by_pid(
     trace: Trace, monkeypatch: pytest.MonkeyPatch, few: int, pids: Iterable[int], times: list[int]
 ) -> None:
     """The current task's, or in a field wherever that lies; not in what is no pid."""
-    monkeypatch.setattr(module, "_FEW", few)
+    monkeypatch.setattr(module, "_MAX_PIDS_COMPARED", few)
     assert passing(trace, by_pid(trace.catalogue, pids)) == times
 
 
 @pytest.mark.parametrize(("pid", "times"), [(7, [30]), (8, []), (9, [20, 40]), (0, [20])])
 def test_by_task_named(trace: Trace, pid: int, times: list[int]) -> None:
     """A name without a pid is the current task's."""
-    pids = np.zeros_like(table_of_pids(trace.records.what))
+    pids = np.zeros_like(pid_table(trace.records.what))
     pids[pid] = True
     assert passing(trace, by_task_named(trace.catalogue, pids)) == times
 
@@ -105,13 +105,13 @@ def test_a_name_goes_to_the_same_task_as_when_all_is_decoded() -> None:
     trace = made.trace()
     names, codes = trace.comms()
     assert names[codes[1]] == "seven"
-    pids = table_of_pids(trace.records.what[1:])
+    pids = pid_table(trace.records.what[1:])
     assert passing(trace, by_task_named(trace.catalogue, pids)) == [10]
     assert passing(trace, by_pid(trace.catalogue, [7])) == [20]
 
 
 def test_table_of_pids(trace: Trace) -> None:
-    assert np.flatnonzero(table_of_pids(trace.records.what)).tolist() == [0, 7, 8, 9, 4_000_000]
+    assert np.flatnonzero(pid_table(trace.records.what)).tolist() == [0, 7, 8, 9, 4_000_000]
 
 
 def test_together(trace: Trace) -> None:

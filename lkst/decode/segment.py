@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Stretches
----------
+Segments
+--------
 
 What was written to a buffer since it was last looked at, as a smaller buffer of
 its own. A log is made of them.
@@ -13,16 +13,16 @@ import numpy as np
 
 from lkst.abi import layout
 from lkst.abi.layout import Place
-from lkst.decode.image import Buffer
+from lkst.decode.image import BufferImage
 
-__all__ = ("cut_stretch",)
+__all__ = ("cut_segment",)
 
 
-def cut_stretch(buffer: Buffer, lows: Sequence[int]) -> Buffer | None:
+def cut_segment(buffer: BufferImage, lows: Sequence[int]) -> BufferImage | None:
     """
     Cut the newest slots out of a buffer.
 
-    The next stretch begins where this one ends: at the heads in its ``places``.
+    The next segment begins where this one ends: at the heads in its ``places``.
 
     :param buffer: with the places of all CPUs
     :param lows: by CPU, the first slot that is wanted
@@ -48,7 +48,7 @@ def cut_stretch(buffer: Buffer, lows: Sequence[int]) -> Buffer | None:
                 & ((source + 1) * layout.SLOT_SIZE > start)
             ]
             unreadable += [(slot * layout.SLOT_SIZE, layout.SLOT_SIZE) for slot in lost.tolist()]
-    return Buffer(
+    return BufferImage(
         number=buffer.number,
         name=buffer.name,
         state=buffer.state,
@@ -62,7 +62,7 @@ def cut_stretch(buffer: Buffer, lows: Sequence[int]) -> Buffer | None:
     )
 
 
-def _bounds(buffer: Buffer, cpu: int, low: int) -> tuple[int, int]:
+def _bounds(buffer: BufferImage, cpu: int, low: int) -> tuple[int, int]:
     """Tell which slots of a ring are wanted and whole: the first, and the one behind the last."""
     head = buffer.places[cpu].head
     high = head if buffer.heads_before is None else min(head, buffer.heads_before[cpu])

@@ -3,7 +3,7 @@
 Sieves
 ------
 
-Which records are wanted, by what their first slots say. A sieve is given the second words of
+Which records are wanted, by what their first slots say. A predicate is given the second words of
 some slots, and looks at the slots themselves where these do not tell enough.
 """
 
@@ -16,7 +16,7 @@ from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue, Event, Field
 
 __all__ = (
-    "Sieve",
+    "Predicate",
     "Take",
     "all_of",
     "any_of",
@@ -24,8 +24,8 @@ __all__ = (
     "by_event",
     "by_pid",
     "by_task_named",
-    "table_of_pids",
-    "taking",
+    "pid_table",
+    "take_from",
 )
 
 U64 = NDArray[np.uint64]
@@ -35,7 +35,7 @@ Numbers = NDArray[np.unsignedinteger]
 #: Gives (slots, 8) words of some of the slots, which may be overwritten.
 Take = Callable[[NDArray[np.int64]], U64]
 #: Gets the second words; tells of each slot whether it is wanted.
-Sieve = Callable[[Take, U64], Bools]
+Predicate = Callable[[Take, U64], Bools]
 
 _IDS = 1 << 16
 # The last one is none, and stands for what is larger.
@@ -44,56 +44,56 @@ _PIDS = layout.PID_MASK + 2
 _HALVES = layout.SLOT_SIZE // 4
 _OWN = 3
 # So few pids are compared one by one.
-_FEW = 4
+_MAX_PIDS_COMPARED = 4
 
 
-def taking(slots: U64) -> Take:
+def take_from(slots: U64) -> Take:
     """Give slots of those that follow each other."""
     return lambda rows: slots.take(rows, axis=0)
 
 
-def all_of(sieves: Iterable[Sieve]) -> Sieve:
-    """Let through what all of some sieves do."""
-    first, *others = sieves
+def all_of(predicates: Iterable[Predicate]) -> Predicate:
+    """Let through what all of some predicates do."""
+    first, *others = predicates
 
     def wanted(take: Take, what: U64) -> Bools:
         rows = first(take, what)
-        for sieve in others:
-            rows &= sieve(take, what)
+        for predicate in others:
+            rows &= predicate(take, what)
         return rows
 
     return wanted
 
 
-def any_of(one: Sieve, other: Sieve) -> Sieve:
-    """Let through what one of two sieves does."""
+def any_of(one: Predicate, other: Predicate) -> Predicate:
+    """Let through what one of two predicates does."""
     return lambda take, what: one(take, what) | other(take, what)
 
 
-def by_cpu(cpus: Iterable[int]) -> Sieve:
+def by_cpu(cpus: Iterable[int]) -> Predicate:
     """Let through what some CPUs wrote."""
     table = _table(cpus, _IDS)
     return lambda _, what: table.take(what.view("<u2")[1::4])
 
 
-def by_event(ids: Iterable[int]) -> Sieve:
+def by_event(ids: Iterable[int]) -> Predicate:
     """Let through the records of some events."""
     table = _table(ids, _IDS)
     return lambda _, what: table.take(_event(what))
 
 
-def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Sieve:
+def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Predicate:
     """Let through what some tasks wrote, and what has one of their pids in a field."""
     some = _Pids(_table((pid for pid in pids if pid <= layout.PID_MASK), _PIDS))
     fields = _Fields((event, field) for event in catalogue.events.values() for field in event.pids)
     return lambda take, what: some.among(_own(what)) | fields.hold(some, take, what)
 
 
-def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
+def by_task_named(catalogue: Catalogue, pids: Bools) -> Predicate:
     """
     Let through what carries the name of one of some tasks, and perhaps a little more.
 
-    :param pids: see :func:`table_of_pids`
+    :param pids: see :func:`pid_table`
     """
     # As names are assigned: of a number that is too large for a pid its lower bits count.
     some = _Pids(pids, cut=True)
@@ -101,7 +101,7 @@ def by_task_named(catalogue: Catalogue, pids: Bools) -> Sieve:
     return lambda take, what: fields.hold(some, take, what)
 
 
-def table_of_pids(what: U64) -> Bools:
+def pid_table(what: U64) -> Bools:
     """
     Tell by pid whether a task was current in some records.
 
@@ -119,7 +119,7 @@ class _Pids:
         self._table = table
         self._cut = cut
         few = np.flatnonzero(table).astype(np.uint32)
-        self._few = few.tolist() if len(few) <= _FEW else None
+        self._few = few.tolist() if len(few) <= _MAX_PIDS_COMPARED else None
 
     def among(self, numbers: Numbers) -> Bools:
         if self._cut:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lkst.abi import layout
 from lkst.decode.scan import Scan
 
-__all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "OddSlots")
+__all__ = ("IN_FLIGHT", "STACK", "TORN", "TRUNCATED", "IrregularSlots")
 
 # Flags of a record.
 TRUNCATED = layout.FLAG_TRUNCATED  #: its text was longer than a record can be
@@ -30,7 +30,7 @@ Bools = NDArray[np.bool_]
 _SEQ = np.uint64(layout.SEQ_MASK)
 
 
-class OddSlots:
+class IrregularSlots:
     """The odd slots of some that follow each other, and the records that begin there."""
 
     def __init__(self, scan: Scan, low: int, *, tag: int, cpu: int, kinds: U8) -> None:
@@ -41,7 +41,7 @@ class OddSlots:
         :param tag: upper 16 bits of a first word, at their place
         :param kinds: by id, 0 if there is no such event
         """
-        self.place = scan.odd
+        self.place = scan.irregular
         self._tag = np.uint64(tag)
         self._word, what, self._ts = np.ascontiguousarray(scan.words.T)
         self._number = (self.place + low).astype(np.uint64)

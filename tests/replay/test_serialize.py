@@ -7,7 +7,7 @@ import json
 
 from synthetic import Synthetic
 
-from lkst.replay.machine import COLUMNS, replay_csv, replay_jsonl
+from lkst.replay.serialize import COLUMNS, replay_csv, replay_jsonl
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 

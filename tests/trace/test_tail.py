@@ -10,16 +10,16 @@ from synthetic import EventSpec, FieldSpec, Synthetic, recorder_events
 
 from lkst.abi import layout
 from lkst.cli.source import report_damage
-from lkst.decode import ends, scan
+from lkst.decode import scan
+from lkst.decode import tail as rings
 from lkst.decode.image import Image
 from lkst.replay.text import replay_text
 from lkst.trace import filters
 from lkst.trace import trace as trace_module
-from lkst.trace.build import build_trace
 from lkst.trace.facts import Facts
 from lkst.trace.filters import Filters, apply
 from lkst.trace.names import tail
-from lkst.trace.trace import Trace
+from lkst.trace.trace import Trace, build_trace
 
 HIT = (FieldSpec("u32", "n"),)
 
@@ -49,15 +49,15 @@ WAYS = (
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have small traces looked at as large ones are."""
-    monkeypatch.setattr(ends, "_MANY", 1)
-    monkeypatch.setattr(ends, "_SHARE", 1)
-    monkeypatch.setattr(ends, "_FEW", 1)
-    monkeypatch.setattr(ends, "SAMPLE", 1)
+    monkeypatch.setattr(rings, "_MIN_SLOTS_FOR_TAIL", 1)
+    monkeypatch.setattr(rings, "_TAIL_DIVISOR", 1)
+    monkeypatch.setattr(rings, "_SELECTIVE_DIVISOR", 1)
+    monkeypatch.setattr(rings, "SAMPLE", 1)
     monkeypatch.setattr(scan, "SAMPLE", 1)
     monkeypatch.setattr(scan, "BLOCK", 8)
-    monkeypatch.setattr(tail, "_BEFORE", 8)
-    monkeypatch.setattr(filters, "_ROWS", 8)
-    monkeypatch.setattr(trace_module, "_ROWS", 8)
+    monkeypatch.setattr(tail, "_MIN_EXTRA_RECORDS", 8)
+    monkeypatch.setattr(filters, "_FIRST_TAIL_RECORDS", 8)
+    monkeypatch.setattr(trace_module, "_PANIC_SEARCH_ROWS", 8)
 
 
 def story(seed: int) -> Image:
@@ -183,11 +183,11 @@ def test_all_is_decoded_once_if_all_is_wanted(large: Trace) -> None:
     assert "".join(replay_text(apply(large, Filters()))).count("\n") > 1 << 12
     assert large.is_decoded
     # It is not looked over before.
-    assert large._lazy._looked_over is None
+    assert large._lazy._summary is None
 
 
 def test_all_is_decoded_if_much_is_chosen(large: Trace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ends, "_FEW", 32)
+    monkeypatch.setattr(rings, "_SELECTIVE_DIVISOR", 32)
     assert len(apply(large, Filters(events=("panic",)))) == 2
     assert not large.is_decoded
     assert len(apply(large, Filters(events=("sys_enter",)))) > len(large) // 32

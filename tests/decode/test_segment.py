@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from synthetic import Synthetic
 
 from lkst.decode.catalogue import parse_catalogue
-from lkst.decode.image import Buffer, Image
+from lkst.decode.image import BufferImage, Image
 from lkst.decode.records import Records, find_records
-from lkst.decode.stretch import cut_stretch
+from lkst.decode.segment import cut_segment
 
 EVENTS = ("sys_enter", "console")
 
@@ -38,17 +38,17 @@ class Log:
 
     def __init__(self, story: Synthetic) -> None:
         self.story = story
-        self.buffers: list[Buffer] = []
+        self.buffers: list[BufferImage] = []
         self.lows: dict[int, list[int]] = {}
 
-    def save(self) -> list[Buffer]:
+    def save(self) -> list[BufferImage]:
         new = []
         for buffer in self.story.image().buffers:
             lows = self.lows.get(buffer.number, [0] * self.story.nr_cpus)
-            stretch = cut_stretch(buffer, lows)
-            if stretch:
-                self.lows[buffer.number] = [place.head for place in stretch.places]
-                new.append(stretch)
+            segment = cut_segment(buffer, lows)
+            if segment:
+                self.lows[buffer.number] = [place.head for place in segment.places]
+                new.append(segment)
         self.buffers += new
         return new
 
@@ -86,7 +86,7 @@ def test_a_gap_is_counted() -> None:
         if number in (9, 29, 289):
             log.save()
     records = decode(log.image())
-    # Of the third stretch, what was overwritten before: 64 slots are left of 130.
+    # Of the third segment, what was overwritten before: 64 slots are left of 130.
     assert numbers(records) == [*range(1000, 1030), *range(1162, 1290)]
     assert [loss.unsaved for loss in records.losses] == [66, 66]
     assert [loss.claimed for loss in records.losses] == [145, 145]
@@ -104,7 +104,7 @@ def test_a_log_that_begins_late() -> None:
     assert (records.losses[0].overwritten, records.losses[0].unsaved) == (36, 0)
 
 
-def test_nothing_new_is_no_stretch() -> None:
+def test_nothing_new_is_no_segment() -> None:
     story = Synthetic(nr_slots=64)
     write(story, 0)
     log = Log(story)
@@ -112,16 +112,16 @@ def test_nothing_new_is_no_stretch() -> None:
     assert log.save() == []
 
 
-def test_a_stretch_is_no_larger_than_it_must_be() -> None:
+def test_a_segment_is_no_larger_than_it_must_be() -> None:
     story = Synthetic(nr_slots=256)
     log = Log(story)
     for number in range(250):
         write(story, number)
         if number == 200:
             log.save()
-    (stretch,) = log.save()
-    assert stretch.nr_slots == 64
-    assert stretch.lows == [201, 0]
+    (segment,) = log.save()
+    assert segment.nr_slots == 64
+    assert segment.lows == [201, 0]
 
 
 def test_what_is_there_twice_is_shown_once() -> None:
@@ -172,12 +172,12 @@ def test_copied_while_it_ran() -> None:
         write(story, number)
     image = story.image()
     image.buffers[0].heads_before = before[0]
-    stretch = cut_stretch(image.buffers[0], [5, 0])
-    assert stretch is not None
+    segment = cut_segment(image.buffers[0], [5, 0])
+    assert segment is not None
     # 0-9 were overwritten meanwhile, 64-73 came too late.
-    assert stretch.lows == [10, 0]
-    assert [place.head for place in stretch.places] == [64, 0]
-    image.buffers = [stretch]
+    assert segment.lows == [10, 0]
+    assert [place.head for place in segment.places] == [64, 0]
+    image.buffers = [segment]
     assert numbers(decode(image)) == list(range(1010, 1064))
 
 
@@ -190,9 +190,9 @@ def test_unreadable_slots_stay_so() -> None:
     rings[32 * 64 : 36 * 64] = bytes(4 * 64)
     image.buffers[0].rings = bytes(rings)
     image.buffers[0].unreadable = [(32 * 64, 4 * 64)]
-    stretch = cut_stretch(image.buffers[0], [30, 0])
-    assert stretch is not None
-    image.buffers = [stretch]
+    segment = cut_segment(image.buffers[0], [30, 0])
+    assert segment is not None
+    image.buffers = [segment]
     records = decode(image)
     assert numbers(records) == [1030, 1031, *range(1036, 1040)]
     assert (records.losses[0].unreadable, records.losses[0].torn) == (4, 0)
