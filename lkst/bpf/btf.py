@@ -98,7 +98,7 @@ def open_btf(module: str = "", file: Path | None = None) -> Iterator["Btf"]:
         if module:
             own = ctypes.c_void_p(lib.btf__load_module_btf(module.encode(), base))
             if not own.value:
-                raise BPFError(f"module {module} brings no BTF")
+                raise BPFError(f"module {module} has no BTF")
         yield Btf(lib, own)
     finally:
         if own.value and own is not base:

@@ -100,7 +100,7 @@ def explain(said: str, policy: Policy) -> str | None:
         r"helper|unknown func|EPERM|not permitted", said
     ):
         return (
-            "kernel lockdown is in confidentiality mode, which does not let BPF programs read"
+            "kernel lockdown is in confidentiality mode, which forbids BPF programs to read"
             " kernel memory: boot with lockdown=integrity, or without Secure Boot"
         )
     if not re.search(r"not permitted|EPERM|denied|EACCES", said):
@@ -132,4 +132,4 @@ def no_functions(policy: Policy) -> str:
         return "ftrace is turned off: sysctl kernel.ftrace_enabled=1"
     if policy.ftrace is None:
         return "this kernel has no function tracer (CONFIG_FUNCTION_TRACER)"
-    return "the kernel does not say why it lets no program attach to functions"
+    return "BPF programs cannot attach to functions, for an unknown reason"

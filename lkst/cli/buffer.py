@@ -4,7 +4,6 @@
 from pathlib import Path
 
 import click
-from tabulate import tabulate
 
 from lkst.abi import layout
 from lkst.errors import NotFound
@@ -20,23 +19,10 @@ from lkst.record.buffers import (
     use_buffer,
 )
 from lkst.record.lifecycle.steering import steer
+from lkst.util.tables import plain_table
 from lkst.util.units import parse_size
 
 __all__ = ("buffer_command",)
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str], right: int = 0) -> None:
-    """Print a table, the last columns to the right."""
-    left = len(columns) - right
-    click.echo(
-        tabulate(
-            rows,
-            columns,
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=("left",) * left + ("right",) * right,
-        )
-    )
 
 
 @click.group("buffer")
@@ -48,7 +34,7 @@ def buffer_command() -> None:
 def buffer_list() -> None:
     """Show the buffers."""
     with Recorder() as recorder:
-        rows: list[tuple[object, ...]] = [
+        rows = [
             (
                 b.name,
                 b.state,
@@ -57,7 +43,7 @@ def buffer_list() -> None:
             )
             for b in list_buffers(recorder)
         ]
-    _table(rows, ["buffer", "state", "rings", "slots written"], right=1)
+    click.echo(plain_table(rows, ["buffer", "state", "rings", "slots written"], "lllr"))
 
 
 @buffer_command.command("new")
@@ -94,7 +80,7 @@ def buffer_resize(name: str | None, size: str) -> None:
     with steer() as recorder:
         kept = resize_buffer(recorder, name, parse_size(size))
     if kept:
-        click.echo(f"what was recorded so far is in the buffer {kept!r}, until you delete it")
+        click.echo(f"the records so far are in buffer {kept!r} until you delete it")
 
 
 @buffer_command.command("freeze")
@@ -140,5 +126,5 @@ def buffer_save(name: str, output: Path) -> None:
         find_buffer(recorder.look(), name)
     chosen = apply(open_live()[0], Filters(buffers=(name,)))
     if not len(chosen):
-        raise NotFound(f"the buffer {name!r} has no record")
+        raise NotFound(f"the buffer {name!r} has no recordss")
     save_trace(chosen, output)

@@ -5,10 +5,9 @@ import json
 import math
 from typing import Any
 
-from tabulate import tabulate
-
 from lkst.record.cost import Cost, EventCost
 from lkst.replay.formats import objects_text
+from lkst.util.tables import plain_table
 
 __all__ = ("show_cost",)
 
@@ -42,14 +41,12 @@ def _text(cost: Cost) -> str:
         else (entry.name, "-", "-", f"see {entry.told_at}", f"{entry.ring_bytes:.0f}", "-")
         for entry in cost.events
     ]
-    table = tabulate(
+    table = plain_table(
         rows,
         ["event", "calls/s", "ns per call", "of one CPU", "ring bytes/s", "suppressed/s"],
-        tablefmt="plain",
-        disable_numparse=True,
-        colalign=("left", *["right"] * 5) if rows else None,
+        "lrrrrr",
     )
-    summary = tabulate(
+    summary = plain_table(
         [
             ("maskset", f"{cost.maskset}, measured for {cost.seconds:.1f} s"),
             ("CPU time", f"{cost.share:.3%} of all CPUs"),
@@ -60,14 +57,13 @@ def _text(cost: Cost) -> str:
                 f" {_time(cost.shortest)}",
             ),
             *([("silent", f"{cost.silent} events did not happen")] if cost.silent else []),
-        ],
-        tablefmt="plain",
+        ]
     )
     return f"{table}\n\n{summary}\n"
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds:.1f} s" if math.isfinite(seconds) else "for ever"
+    return f"{seconds:.1f} s" if math.isfinite(seconds) else "forever"
 
 
 def _json(cost: Cost) -> str:

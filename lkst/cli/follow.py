@@ -38,7 +38,7 @@ def watch_command(as_json: bool, command: str | None, count: int | None) -> None
             click.echo(said.json + "\n" if as_json else said.text, nl=False)
             sys.stdout.flush()
             if commands and not commands.run(said):
-                report(f"too many commands still run: none was started for {said.trigger}")
+                report(f"too many commands are still running: none was started for {said.trigger}")
             if number == count:
                 break
     except KeyboardInterrupt:
@@ -118,4 +118,4 @@ def heartbeat_command(
         while not stop.is_set():
             heart.beat()
             stop.wait(wanted.every / 1e9)
-    click.echo(f"no beat is expected any more ({time.strftime('%T')})", err=True)
+    click.echo(f"heartbeat stopped: none is expected any more ({time.strftime('%T')})", err=True)

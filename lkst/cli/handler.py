@@ -5,7 +5,6 @@ import dataclasses
 from pathlib import Path
 
 import click
-from tabulate import tabulate
 
 from lkst.cli.mask import tell
 from lkst.errors import Usage
@@ -19,22 +18,9 @@ from lkst.record.maskset.user_handlers import (
     loaded_handlers,
     unload_handler,
 )
+from lkst.util.tables import plain_table
 
 __all__ = ("handler_command",)
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str], right: int = 0) -> None:
-    """Print a table, the last columns to the right."""
-    left = len(columns) - right
-    click.echo(
-        tabulate(
-            rows,
-            columns,
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=("left",) * left + ("right",) * right,
-        )
-    )
 
 
 @click.group("handler")
@@ -46,11 +32,11 @@ def handler_command() -> None:
 def handler_list() -> None:
     """Show the loaded handlers of users, and their events."""
     with Recorder() as recorder:
-        rows: list[tuple[object, ...]] = [
+        rows = [
             (name, ", ".join(events_of(recorder, number)) or "-")
             for name, number in loaded_handlers(recorder.look()).items()
         ]
-    _table(rows, ["handler", "events"])
+    click.echo(plain_table(rows, ["handler", "events"]))
 
 
 @handler_command.command("load")
@@ -96,8 +82,8 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
         if active:
             tell(use_maskset(recorder, new))
         store.save(new)
-        what = "is active now" if active else "has been made"
-        click.echo(f"the maskset {name!r} is built in: its copy {new.name!r} {what}")
+        what = "is now active" if active else "was created"
+        click.echo(f"the maskset {name!r} is built in; its copy {new.name!r} {what}")
 
 
 @handler_command.command("unload")

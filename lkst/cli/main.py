@@ -215,7 +215,7 @@ def run(
         click.echo(f"lkst: {needs_drgn()}", err=True)
         return LkstError.status
     except MemoryError:
-        click.echo("lkst: there is not enough memory for this", err=True)
+        click.echo("lkst: not enough memory", err=True)
         return LkstError.status
     except OSError as error:
         click.echo(f"lkst: {error}", err=True)
@@ -228,9 +228,9 @@ def needs_drgn() -> str:
     try:
         import drgn
 
-        return f"needs drgn 0.3 or later, and this is drgn {drgn.__version__}"
+        return f"needs drgn 0.3 or later, found drgn {drgn.__version__}"
     except (ImportError, AttributeError):
-        return "needs drgn 0.3 or later, and there is none"
+        return "needs drgn 0.3 or later, which is not installed"
 
 
 def main() -> None:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 
 import click
-from tabulate import tabulate
 
 from lkst.abi.control import Control
 from lkst.cli.completion import complete_event
@@ -32,6 +31,7 @@ from lkst.record.maskset.text import Maskset, format_maskset, parse_assignments,
 from lkst.record.programs.attach import Wired
 from lkst.util.files import replacing
 from lkst.util.pager import paged
+from lkst.util.tables import plain_table
 
 __all__ = ("mask_command", "tell")
 
@@ -76,15 +76,7 @@ def list_command() -> None:
         except LkstError:
             events, filter_, kind = "?", "?", "damaged"
         rows.append((name, kind, events, filter_, state))
-    click.echo(
-        tabulate(
-            rows,
-            ["maskset", "kind", "events", "filtered", "state"],
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=("left", "left", "right", "left", "left"),
-        )
-    )
+    click.echo(plain_table(rows, ["maskset", "kind", "events", "filtered", "state"], "llrll"))
 
 
 @mask_command.command("show")
@@ -104,7 +96,7 @@ def new_command(name: str, other: str) -> None:
     with locked():
         store = open_store()
         if name in store.names():
-            raise Usage(f"there is a maskset {name!r} already")
+            raise Usage(f"maskset {name!r} already exists")
         store.save(dataclasses.replace(store.load(other), name=name))
 
 
@@ -137,7 +129,7 @@ def set_command(
       cpu 0,2-3                    CPUs
     """  # noqa: D301
     if not assignments and not filters and not no_filter:
-        raise Usage("nothing to set: EVENT=HANDLER, or a filter")
+        raise Usage("nothing to set: expected EVENT=HANDLER or a filter")
     with locked():
         store = open_store()
         old = store.load(name)
@@ -183,10 +175,10 @@ def edit_command(name: str) -> None:
             except OSError as error:
                 raise LkstError(f"{editor[0]}: {error.strerror}") from None
             if status:
-                raise LkstError(f"{editor[0]} ended with status {status}: nothing has changed")
+                raise LkstError(f"{editor[0]} ended with status {status}: nothing changed")
             new = Path(file.name).read_text()
             if new == text:
-                click.echo("nothing has changed", err=True)
+                click.echo("nothing changed", err=True)
                 return
             try:
                 maskset = parse_maskset(new, store.catalogue, store.user_handlers, name, file.name)
@@ -236,7 +228,7 @@ def delete_command(name: str) -> None:
     with locked():
         control = _control()
         if control and name in loaded_masksets(control):
-            raise LkstError(f"the maskset {name!r} is in use: it is active, or a trigger has it")
+            raise LkstError(f"the maskset {name!r} is in use: it is active, or a trigger uses it")
         open_store().delete(name)
 
 
@@ -264,7 +256,7 @@ def import_command(file: Path) -> None:
     try:
         text = file.read_text("utf-8")
     except UnicodeDecodeError:
-        raise Usage(f"{file}: is no text") from None
+        raise Usage(f"{file}: is not a text file") from None
     with locked():
         store = open_store()
         for maskset in store.import_text(text, str(file)):

@@ -111,12 +111,12 @@ def measure_command(
     ]
     if name is None:
         if kinds or output or only or by is not None:
-            raise Usage("without NAME the measures are listed: say which one")
+            raise Usage("NAME of the measure is missing")
         return _list(source, paths, form)
     measure = find_measure(name, measures)
     other = find_measure(overlay, measures) if overlay else None
     if overlay and (hist or by is not None):
-        raise Usage("--overlay shows two measures over time: neither --hist nor --by go with it")
+        raise Usage("--overlay shows two measures over time: remove --hist and --by")
     check_output(form, output)
     _check_suffix(form, output, kinds)
     from lkst.sql.connect import connect
@@ -140,7 +140,7 @@ def measure_command(
         for result in results:
             if not result.whole.count:
                 open_ = f" ({result.whole.open} are open)" if result.whole.open else ""
-                raise NotFound(f"{result.measure.name}: there is no value to draw{open_}")
+                raise NotFound(f"{result.measure.name}: no values to draw{open_}")
         from lkst.measure.plot import plot
 
         plot(results, kinds, output, [narrowed_text(filters, only), narrowed_text(filters)])
@@ -149,7 +149,7 @@ def measure_command(
     if not found and not status:
         if any(result.missing for result in results):
             return NotFound.status
-        raise NotFound(f"{measure.name}: there is nothing of it in the trace")
+        raise NotFound(f"{measure.name}: the trace has no records for it")
     return status
 
 
@@ -169,9 +169,9 @@ def _check_suffix(form: str, output: Path | None, kinds: list[str]) -> None:
         return
     if _is_plot(output):
         if form != "text":
-            raise Usage(f"{output}: is a plot, which is not {form}: leave --format out")
+            raise Usage(f"{output}: a plot cannot have the format {form}: remove --format")
         if not kinds:
-            raise Usage(f"{output}: say what to draw: --hist, --over-time or --overlay")
+            raise Usage(f"{output}: nothing to draw: add --hist, --over-time or --overlay")
     elif form == "text" and output.suffix.lower() not in _TEXT_SUFFIXES:
         from lkst.measure.plot import SUFFIXES
 
@@ -210,7 +210,7 @@ def _list(source: Source | None, paths: tuple[Path, ...], form: str) -> int:
         trace = newest(source)
         missing = {name: find_missing(trace, measure) for name, measure in measures.items()}
     if form == "parquet":
-        raise Usage("the list of measures is not written as parquet: say NAME")
+        raise Usage("the list of measures cannot be written as parquet: give NAME")
     if form == "text":
         with paged() as stream:
             stream.write(measures_text(measures, missing))
@@ -226,7 +226,7 @@ def _write(results: list[Result], kinds: list[str], form: str, output: Path | No
     elif form == "text":
         _put_text("".join(_tables(results, kinds)), output)
     elif len(kinds) > 1 or len(results) > 1:
-        raise Usage(f"--format {form} is one table: say --hist or --over-time, of one measure")
+        raise Usage(f"--format {form} holds one table: use --hist or --over-time, with one measure")
     else:
         rows = {"hist": buckets_rows, "over-time": bins_rows}.get(
             kinds[0] if kinds else "", statistics_rows

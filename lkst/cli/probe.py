@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import click
-from tabulate import tabulate
 
 from lkst.bpf.programs import run_time_statistics
 from lkst.cli.completion import complete_field, complete_probe, complete_target
@@ -20,6 +19,7 @@ from lkst.record.probe.target import is_target, parse_target
 from lkst.replay.formats import format_option, objects_text
 from lkst.util.pager import paged
 from lkst.util.printable import as_json
+from lkst.util.tables import plain_table
 
 __all__ = ("probe_command",)
 
@@ -144,7 +144,7 @@ def probe_list(form: str, seconds: float) -> None:
         probes = []
     click.echo(_show(probes, form), nl=False)
     if missing := sorted(kept - {probe.event.name for probe in probes}):
-        click.echo(f"kept, and not loaded: {', '.join(missing)}", err=True)
+        click.echo(f"kept but not loaded: {', '.join(missing)}", err=True)
 
 
 def _show(probes: list[ProbeStatus], form: str) -> str:
@@ -173,10 +173,7 @@ def _text(probes: list[ProbeStatus]) -> str:
         for one in probes
     ]
     columns = "probe by state records held unpaired suppressed ns/hit definition".split()
-    align = ["left"] * 3 + ["right"] * 5 + ["left"]
-    return tabulate(
-        rows, columns, tablefmt="plain", disable_numparse=True, colalign=align if rows else None
-    )
+    return plain_table(rows, columns, "lllrrrrrl")
 
 
 #: What programs get of a probe.

@@ -100,7 +100,7 @@ def replay_command(
         write(stream, _replayed(chosen, form, time))
     status = report_damage(trace)
     if not len(chosen) and not status:
-        raise NotFound("no record matched" if len(trace) else "the recorder has no record")
+        raise NotFound("no record matched" if len(trace) else "the recorder has no records")
     return status
 
 
@@ -118,7 +118,7 @@ def _kinds(text: str) -> list[str]:
     kinds = split_list(text, "name")
     for kind in kinds:
         if kind not in KINDS:
-            raise Usage(f"--with: {kind!r} is none of {', '.join(KINDS)}")
+            raise Usage(f"--with: {kind!r} is unknown: use {', '.join(KINDS)}")
     return kinds
 
 
@@ -126,7 +126,7 @@ def _replay_timeline(
     source: Source | None, filters: Filters, form: str, time: str, kinds: list[str]
 ) -> int:
     if form == "csv":
-        raise Usage("--with does not go with --format csv: CSV has no column for origins")
+        raise Usage("--with needs the format text or jsonl: CSV has no column for the origin")
     from lkst.replay.timeline import timeline_jsonl, timeline_text
     from lkst.trace.timeline import build_timeline
 
@@ -239,13 +239,13 @@ def events_command(
     """
     if cost is not None:
         if math.isnan(cost):
-            raise Usage("nan is no time: say how many seconds")
+            raise Usage("nan is not a time: give a number of seconds")
         if words:
-            raise Usage("--cost measures a maskset: neither SOURCE nor PATTERN goes with it")
+            raise Usage("--cost measures a maskset: remove SOURCE and PATTERN")
         click.echo(_cost(cost, maskset, form), nl=False)
         return 0
     if maskset:
-        raise Usage("--maskset goes with --cost")
+        raise Usage("--maskset needs --cost")
     from lkst.replay.events import show_events
 
     source, pattern = _split_words(words)

@@ -40,5 +40,5 @@ def report_command(source: Source | None, output: Path, filters: Filters) -> int
         write_report(trace, output, shown, report)
     status = report_damage(trace)
     if not len(trace) and not status:
-        raise NotFound("the recorder has no record")
+        raise NotFound("the recorder has no records")
     return status

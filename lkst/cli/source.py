@@ -53,7 +53,7 @@ def open_traces(source: Source | None) -> list[Trace]:
         return open_source(where)
     traces = where.traces()
     if not traces:
-        raise NotFound(f"{where.source}: no recorder in it")
+        raise NotFound(f"{where.source}: contains no recorder")
     return traces
 
 
@@ -68,7 +68,7 @@ def opened(source: Source | None) -> Source | Host:
             )
         return source
     if source is not None:
-        raise Usage(f"no SOURCE here: it is {host.source}")
+        raise Usage(f"SOURCE cannot be given here: it is {host.source}")
     return host
 
 
@@ -76,9 +76,7 @@ def newest(source: Source | None) -> Trace:
     """Read the trace of the recorder that was started last."""
     traces = open_traces(source)
     if len(traces) > 1:
-        click.echo(
-            f"lkst: {len(traces)} recorders are there; this is the one started last", err=True
-        )
+        click.echo(f"lkst: {len(traces)} recorders found; showing the one started last", err=True)
     return traces[0]
 
 

@@ -50,7 +50,7 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
             raise Usage(f"unexpected: {' '.join(rest[1:])}")
         return _schema(source, rest[0] if rest else "", form)
     if len(rest) > 1:
-        raise Usage("QUERY is one word: put it in quotes")
+        raise Usage("QUERY must be one word: quote it")
     check_output(form, output)
     from lkst.sql.connect import connect, tables_of
     from lkst.sql.prompt import run_prompt, run_script
@@ -69,9 +69,7 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
     else:
         text = sys.stdin.read()
         if not text.strip():
-            raise Usage(
-                "QUERY is missing, and nothing can be asked here: lkst sql ... 'SELECT ...'"
-            )
+            raise Usage("QUERY is missing, and input is not a terminal: lkst sql ... 'SELECT ...'")
         run_script(connection, text, show)
     return report_damage(trace)
 
@@ -90,7 +88,7 @@ def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[Source | N
 
 def _schema(source: Source | None, name: str, form: str) -> int:
     if form not in ("text", "json"):
-        raise Usage("--schema goes with the formats text and json")
+        raise Usage("--schema needs the format text or json")
     tables = VIEWS
     if source is not None or isinstance(click.get_current_context().obj, Host):
         if isinstance(source, str) and source in VIEWS and not Path(source).exists():

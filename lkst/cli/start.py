@@ -42,7 +42,7 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
     """
     # Without the usual one all is as usual; one that was named must be there.
     if config and config != CONFIG and not config.exists():
-        raise NotFound(f"there is no file {config}")
+        raise NotFound(f"file not found: {config}")
     wanted = load_config(config) if config else Config()
     good = True
 
@@ -64,7 +64,7 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
     if size is None and wanted.size is None and started.ring_size < USUAL_RING:
         report(
             f"rings of {started.ring_size >> 10} KiB instead of {USUAL_RING >> 10} KiB:"
-            f" {started.nr_cpus} CPUs are possible, and rings of all of them must fit into the"
+            f" {started.nr_cpus} CPUs are possible, and rings of all of them must fit into"
             " memory"
         )
     for hook, reason in started.missing.items():

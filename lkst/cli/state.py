@@ -41,5 +41,5 @@ def state_command(source: Source | None, form: str) -> int:
             write(stream, state_text(state, suspicions))
     status = report_damage(trace)
     if not len(trace) and not status:
-        raise NotFound("the recorder has no record")
+        raise NotFound("the recorder has no records")
     return status

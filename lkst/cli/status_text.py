@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The status of the recorder, as text and as JSON."""
 
-from collections.abc import Iterable
 import json
 import math
 from typing import Any
-
-from tabulate import tabulate
 
 from lkst.abi import layout
 from lkst.record.lifecycle.status import EventStatus, Status
 from lkst.record.trigger.table import TriggerStatus
 from lkst.replay.formats import objects_text
+from lkst.util.tables import plain_table
 
 __all__ = ("show_status",)
 
 #: What is lost -> what a person calls it.
 _LOST = {
     "refused": "records refused by frozen rings",
-    "unheard": "notices unheard",
+    "unheard": "notices lost",
     "no_spare": "switches without a spare buffer",
     "unfollowed": "tasks not followed",
     "held": "records held back by limits of probes",
@@ -80,7 +78,7 @@ def _summary(status: Status) -> str:
         rows.append(("lost", ", ".join(lost)))
     rows += [("missing", f"{name}: {why}") for name, why in status.missing.items()]
     rows.append(("rate", f"{sum(entry.rate for entry in status.events):.0f} records/s"))
-    return tabulate(rows, tablefmt="plain", disable_numparse=True)
+    return plain_table(rows)
 
 
 def _trigger(status: Status, trigger: TriggerStatus) -> str:
@@ -93,19 +91,18 @@ def _trigger(status: Status, trigger: TriggerStatus) -> str:
 
 
 def _rings(status: Status) -> str:
-    return _table(
-        ["CPU", "slots written", "overwritten", "slots/s", "ring lasts (s)"],
+    return plain_table(
         (
             (ring.cpu, ring.head, ring.overwritten, f"{ring.rate:.0f}", f"{ring.lasts:.1f}")
             for ring in status.rings
         ),
-        left=0,
+        ["CPU", "slots written", "overwritten", "slots/s", "ring lasts (s)"],
+        "rrrrr",
     )
 
 
 def _events(status: Status) -> str:
-    return _table(
-        ["event", "category", "state", "records", "per s", "suppressed"],
+    return plain_table(
         (
             (
                 entry.event.name,
@@ -118,15 +115,8 @@ def _events(status: Status) -> str:
             for entry in status.events
             if entry.state != "unused" or entry.count
         ),
-        left=3,
-    )
-
-
-def _table(columns: list[str], rows: Iterable[tuple[object, ...]], left: int) -> str:
-    cells = list(rows)
-    align = ["left"] * left + ["right"] * (len(columns) - left)
-    return tabulate(
-        cells, columns, tablefmt="plain", disable_numparse=True, colalign=align if cells else None
+        ["event", "category", "state", "records", "per s", "suppressed"],
+        "lllrrr",
     )
 
 

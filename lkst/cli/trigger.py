@@ -4,7 +4,6 @@
 import time
 
 import click
-from tabulate import tabulate
 
 from lkst.live.recorder import Recorder
 from lkst.record.lifecycle.configured import add_from_text
@@ -12,23 +11,10 @@ from lkst.record.lifecycle.steering import steer
 from lkst.record.lifecycle.triggers import remove_trigger
 from lkst.record.trigger.actions import parse_actions
 from lkst.record.trigger.table import TriggerStatus, list_triggers
+from lkst.util.tables import plain_table
 from lkst.util.units import format_duration, parse_rate
 
 __all__ = ("trigger_command",)
-
-
-def _table(rows: list[tuple[object, ...]], columns: list[str], right: int = 0) -> None:
-    """Print a table, the last columns to the right."""
-    left = len(columns) - right
-    click.echo(
-        tabulate(
-            rows,
-            columns,
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=("left",) * left + ("right",) * right,
-        )
-    )
 
 
 @click.group("trigger")
@@ -73,24 +59,19 @@ def trigger_add(name: str, when: str, actions: str, at_most: str) -> None:
 @trigger_command.command("list")
 def trigger_list() -> None:
     """Show the triggers."""
-    _table(
-        [(t.name, t.when, t.action, f"1 in {format_duration(t.interval)}") for t in _triggers()],
-        ["trigger", "when", "do", "at most"],
-    )
+    rows = [(t.name, t.when, t.action, f"1 in {format_duration(t.interval)}") for t in _triggers()]
+    click.echo(plain_table(rows, ["trigger", "when", "do", "at most"]))
 
 
 @trigger_command.command("status")
 def trigger_status() -> None:
     """Show how often each trigger has fired, and when it last fired."""
     now = time.monotonic_ns()
-    _table(
-        [
-            (t.name, t.fired, t.held, f"{(now - t.last) / 1e9:.3f} s ago" if t.last else "never")
-            for t in _triggers()
-        ],
-        ["trigger", "fired", "held back", "last"],
-        right=3,
-    )
+    rows = [
+        (t.name, t.fired, t.held, f"{(now - t.last) / 1e9:.3f} s ago" if t.last else "never")
+        for t in _triggers()
+    ]
+    click.echo(plain_table(rows, ["trigger", "fired", "held back", "last"], "lrrr"))
 
 
 def _triggers() -> list[TriggerStatus]:

@@ -34,8 +34,8 @@ class Beating:
         """
         if wanted.miss <= wanted.every:
             raise Usage(
-                f"--miss {format_duration(wanted.miss)} is no longer than --every"
-                f" {format_duration(wanted.every)}: every beat would be missed"
+                f"--miss {format_duration(wanted.miss)} is not longer than --every"
+                f" {format_duration(wanted.every)}: --miss must be longer"
             )
         self._when = f"heartbeat_age > {format_duration(wanted.miss)}"
         self._actions = wanted.do

@@ -55,7 +55,7 @@ def watch(report: Callable[[str], None]) -> Iterator[Said]:
             came = notices.read(_PATIENCE)
             # First: whoever wants only some notices is told as well.
             if notices.missed() > missed:
-                report(f"{notices.missed() - missed} notices found no room and are lost")
+                report(f"{notices.missed() - missed} notices were lost: lkst watch was too slow")
                 missed = notices.missed()
             for notice in came:
                 catalogue = recorder.catalogue_now()

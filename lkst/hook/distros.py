@@ -41,7 +41,7 @@ _UNIT = "etc/systemd/system/lkst-crash.service"
 _WANTED = "etc/systemd/system/multi-user.target.wants/lkst-crash.service"
 
 _DROP_IN = """\
-# Written by 'lkst hook install'. The dump is taken whatever becomes of this.
+# Written by 'lkst hook install'. The dump is taken even if this fails.
 [Service]
 ExecStartPre=-{hook}
 """
@@ -72,7 +72,7 @@ def program() -> bytes:
         return (_HERE / "lkst-grab").read_bytes()
     except OSError:
         raise LkstError(
-            "lkst-grab is missing: there was no C compiler when lkst was installed"
+            "lkst-grab is missing: no C compiler was found when lkst was installed"
             " (apt install gcc libc6-dev, then install lkst again)"
         ) from None
 
@@ -98,7 +98,7 @@ def _hook(path: str, when: str, settings: Settings) -> Change:
 def _edited(root: Path, path: str, edit: Callable[[str], str], why: str) -> list[Change]:
     file = root / path
     if not file.is_file():
-        raise LkstError(f"{file} is not there: is the kdump service installed?")
+        raise LkstError(f"{file} is missing: is the kdump service installed?")
     text = file.read_bytes().decode("utf-8", "surrogateescape")
     return [Change(path, edit(text).encode("utf-8", "surrogateescape"), why=why)]
 
@@ -156,7 +156,7 @@ def _assign(text: str, name: str, word: str, *, alone: bool) -> str:
         return text
     if alone and words:
         raise LkstError(
-            f"{name} in /etc/sysconfig/kdump is {found[2]!r} already: call {word} from there"
+            f"{name} in /etc/sysconfig/kdump is already {found[2]!r}: call {word} from there"
         )
     return f'{text[: found.start()]}{name}="{" ".join([*words, word])}"{text[found.end() :]}'
 
@@ -199,8 +199,8 @@ def detect(root: Path) -> Distro:
             if name in distro.ids:
                 return distro
     raise Usage(
-        f"no kdump service is known of {names[0] if names else 'this system'}:"
-        f" choose one by --distro {'|'.join(DISTROS)}"
+        f"no kdump service is known for {names[0] if names else 'this system'}:"
+        f" choose one with --distro {'|'.join(DISTROS)}"
     )
 
 
@@ -212,7 +212,7 @@ def changes_for(distro: Distro, root: Path, settings: Settings) -> list[Change]:
     """
     python = sys.executable
     if re.search(r"[\s\"'\\%]", python):
-        raise LkstError(f"systemd cannot start {python}: there are special characters in its path")
+        raise LkstError(f"systemd cannot start {python}: its path contains special characters")
     changes = [
         Change(GRAB.lstrip("/"), program(), 0o755),
         *distro.changes(root, settings),

@@ -145,7 +145,7 @@ def undo_changes(root: Path, manifest: Path) -> Iterator[str]:
         now = _text(path.read_bytes())
         if old is None:
             if now != new:
-                yield f"left {path}: it was changed since"
+                yield f"kept {path}: it was changed since"
                 continue
             path.unlink()
             yield f"removed {path}"

@@ -160,7 +160,7 @@ def _why_wait(path: Path, written: set[str]) -> str:
         return "is still being written"
     age = time.time() - path.stat().st_mtime
     if _INCOMPLETE in path.name and 0 <= age < min(_FRESH_S, _uptime()):
-        return f"is not complete, and was changed {age:.0f} s ago: it may still be being written"
+        return f"is incomplete and was changed {age:.0f} s ago: it may still be being written"
     looks_like_dump(path)  # Raises what the user has to install.
     return ""
 

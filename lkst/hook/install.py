@@ -76,12 +76,12 @@ def install_hooks(root: Path, name: str | None) -> Iterator[str]:
     folder = root / settings.DUMPS.lstrip("/")
     if not folder.is_dir():
         folder.mkdir(parents=True)
-        yield f"made {folder}"
+        yield f"created {folder}"
     if root == Path("/"):
         _reload()
         yield from _list_pages()
     if done and distro.rebuild:
-        yield f"now bring it into the capture image: {distro.rebuild}"
+        yield f"now add it to the capture image: {distro.rebuild}"
 
 
 def _reload() -> None:
@@ -98,9 +98,9 @@ def _list_pages() -> Iterator[str]:
     try:
         with locked(), Recorder() as recorder:
             refresh_list(recorder)
-        yield f"the recorder's pages are listed in {page_list(read_settings())}"
+        yield f"wrote the recorder's page list: {page_list(read_settings())}"
     except NotFound:
-        yield "no recorder runs: 'lkst start', or 'lkst install' for each boot"
+        yield "no recorder is running: run 'lkst start', or 'lkst install' to start it at each boot"
 
 
 def installed_distro(root: Path) -> str | None:
@@ -123,4 +123,4 @@ def uninstall_hooks(root: Path) -> Iterator[str]:
     if root == Path("/"):
         _reload()
     if name in DISTROS and DISTROS[name].rebuild and done:
-        yield f"now take it out of the capture image: {DISTROS[name].rebuild}"
+        yield f"now remove it from the capture image: {DISTROS[name].rebuild}"

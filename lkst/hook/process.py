@@ -52,7 +52,7 @@ _TEXTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 _DEADLINE = 600
 _EXEC_DEADLINE = 120
 _MEMORY = 2 << 30
-_AGAIN = "it is tried again at the next boot, or by 'lkst hook process'"
+_AGAIN = "the next boot or 'lkst hook process' tries again"
 
 #: What says that results cannot be written now; it may be better the next time.
 _NO_ROOM = tuple(
@@ -81,7 +81,7 @@ def process(settings: Settings, command: str = "", *, only: Path | None = None) 
     for folder in folders:
         for left in folder.glob(f"{_OURS}*/{_UNFINISHED}"):
             left.unlink()
-            yield f"{left}: removed: the hook that wrote it was killed"
+            yield f"{left}: removed: incomplete, the hook that wrote it was killed"
             _remove_if_empty(left.parent)
     for dump in find_new(folders):
         name = " ".join(map(str, dump.paths))
@@ -120,7 +120,7 @@ def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
     dump = dumps[0]
     tries = count_try(dump)
     if tries > MAX_TRIES:
-        why = f"given up after {MAX_TRIES} tries, none of which came to an end"
+        why = f"given up after {MAX_TRIES} tries, none of which finished"
         return [_give_up(dumps, why)]
     try:
         # Damage has been told; what could be read is there all the same.
@@ -140,7 +140,7 @@ def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
 
 def _give_up(dumps: Sequence[Path], why: str) -> str:
     mark_done(dumps, why)
-    return f"{why}; remove {beside(dumps[0], DONE).name} to have it tried again"
+    return f"{why}; remove {beside(dumps[0], DONE).name} to try it again"
 
 
 def _write_text(dump: Path, end: str, name: str, last: int, options: tuple[str, ...]) -> str:
@@ -211,7 +211,7 @@ def _lkst(*words: str | Path, makes: Path | None = None) -> tuple[str, str]:
             preexec_fn=_limit,
         )
     except subprocess.TimeoutExpired:
-        raise _Killed(f"lkst {words[0]}: not done after {_DEADLINE} s") from None
+        raise _Killed(f"lkst {words[0]}: timed out after {_DEADLINE} s") from None
     lines = done.stderr.strip().splitlines() or [f"status {done.returncode}"]
     last = lines[-1].removeprefix("lkst: ")
     if done.returncode < 0:
@@ -274,7 +274,8 @@ def prune(settings: Settings, folders: Sequence[Path]) -> Iterator[str]:
             continue
         for file in files:
             file.unlink(missing_ok=True)
-        yield f"{files[0].parent}: old results were removed, too {'many' if many else 'large'}"
+        why = "too many" if many else "too large"
+        yield f"{files[0].parent}: removed, because the old results are {why}"
     kept = {file for files in results(folders) for file in files}
     for mark in list(walk(folders)):
         dump = mark.with_name(mark.name.removesuffix(DONE).removesuffix(TRIED))

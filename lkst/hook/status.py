@@ -47,7 +47,7 @@ def _room(folder: Path) -> Check:
     try:
         free = shutil.disk_usage(folder).free
     except FileNotFoundError:
-        return Check("room", False, f"{folder} is missing: 'lkst hook install' makes it")
+        return Check("room", False, f"{folder} is missing: run 'lkst hook install'")
     except OSError as error:
         return Check("room", None, f"{folder}: {error.strerror}")
     return Check("room", free > 64 << 20, f"{free >> 20} MiB free in {folder}")
@@ -63,28 +63,33 @@ def _read(path: Path) -> str:
 def _capture_kernel() -> Check:
     reserved = int(_read(_RESERVED) or 0) >> 20
     if _read(_LOADED) == "1":
-        return Check("kdump", True, f"a capture kernel is loaded, {reserved} MiB are reserved")
+        return Check("kdump", True, f"a capture kernel is loaded, {reserved} MiB reserved")
     if not reserved:
         return Check("kdump", False, "no memory is reserved for a capture kernel (crashkernel=)")
-    return Check("kdump", False, "no capture kernel is loaded: does the kdump service run?")
+    return Check("kdump", False, "no capture kernel is loaded: is the kdump service running?")
 
 
 def _hook() -> Iterator[Check]:
     name = installed_distro(Path("/"))
     if name not in DISTROS:
-        yield Check("hook", False, "not installed: 'lkst hook install'")
+        yield Check("hook", False, "not installed: run 'lkst hook install'")
         return
     if not os.access(GRAB, os.X_OK):
-        yield Check("hook", False, f"{GRAB} is missing: 'lkst hook install'")
+        yield Check("hook", False, f"{GRAB} is missing: run 'lkst hook install'")
         return
     yield Check("hook", True, f"installed for {name}")
     release = os.uname().release
     for image in DISTROS[name].images:
         path = Path("/boot", image.format(release=release))
         has = image_has_hook(path) if path.exists() else False
-        text = {True: f"has the hook: {path}", None: f"{path} cannot be looked into: no lsinitrd"}
+        text = {
+            True: f"{path} contains the hook",
+            None: f"{path} cannot be checked: lsinitrd is missing",
+        }
         yield Check(
-            "image", has, text.get(has, f"{path} is without the hook: {DISTROS[name].rebuild}")
+            "image",
+            has,
+            text.get(has, f"{path} does not contain the hook: run {DISTROS[name].rebuild}"),
         )
 
 
@@ -97,12 +102,12 @@ def _pages(settings: Settings) -> Check:
         with Recorder() as recorder:
             text = list_pages(recorder)
     except NotFound:
-        return Check("pages", False, "no recorder runs: 'lkst start'")
+        return Check("pages", False, "no recorder is running: run 'lkst start'")
     except LkstError as error:
         return Check("pages", None, str(error))
     if _read(path) == text.strip():
         return Check("pages", True, f"{path} is up to date")
-    return Check("pages", False, f"{path} is missing or old: 'lkst hook install' writes it")
+    return Check("pages", False, f"{path} is missing or outdated: run 'lkst hook install'")
 
 
 def run_hook() -> Iterator[str]:
@@ -116,9 +121,9 @@ def run_hook() -> Iterator[str]:
 
     settings = read_settings()
     if not os.access(GRAB, os.X_OK):
-        raise LkstError(f"{GRAB} is missing: 'lkst hook install'")
+        raise LkstError(f"{GRAB} is missing: run 'lkst hook install'")
     if not Path("/proc/kcore").exists():
-        raise LkstError("this kernel has no /proc/kcore to take the rings from")
+        raise LkstError("this kernel has no /proc/kcore to read the rings from")
     with tempfile.TemporaryDirectory(prefix="lkst-test-", dir=settings.DUMPS) as name:
         target = Path(name, "grab")
         words = ["-t", settings.SECONDS, "-i", "/proc/kcore", "-l", page_list(settings)]
@@ -126,7 +131,7 @@ def run_hook() -> Iterator[str]:
         done = subprocess.run(command, capture_output=True, text=True)
         yield from done.stderr.splitlines()
         if done.returncode:
-            raise LkstError("the hook has failed")
+            raise LkstError("the hook failed")
         yield done.stdout.strip()
         if "by the list" not in done.stdout:
             raise LkstError("the list of the recorder's pages could not be used")

@@ -75,7 +75,7 @@ class Bridge:
         if version != VERSION:
             raise LkstError(
                 f"crash speaks version {version} of the protocol, and this LKST version {VERSION}:"
-                " the extension and LKST are to be of the same release"
+                " use the extension and LKST of the same release"
             )
         return _parse_facts(self._receive(size))
 
@@ -182,11 +182,11 @@ def _is_socket(fd: int) -> bool:
 
 
 def _gone() -> EOFError:
-    return EOFError("crash has closed the connection")
+    return EOFError("crash closed the connection")
 
 
 def _nonsense() -> LkstError:
-    return Damaged("what crash answers makes no sense")
+    return Damaged("invalid answer from crash")
 
 
 def _parse_facts(data: bytes) -> CrashFacts:

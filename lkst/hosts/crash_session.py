@@ -133,9 +133,9 @@ def make_host(facts: CrashFacts, memory: Memory) -> Host:
     name = "kcore" if facts.live else facts.dumpfile
     machine = _MACHINES.get(facts.arch)
     if machine is None:
-        raise LkstError(f"{name}: is of a machine that drgn does not know: {facts.arch}")
+        raise LkstError(f"{name}: the architecture {facts.arch} is not supported by drgn")
     if not facts.vmcoreinfo:
-        raise Damaged(f"{name}: crash finds no VMCOREINFO, which tells where the kernel lies")
+        raise Damaged(f"{name}: crash found no VMCOREINFO, which is needed to find the kernel")
     flags = PlatformFlags.IS_64_BIT
     if sys.byteorder == "little":
         flags |= PlatformFlags.IS_LITTLE_ENDIAN

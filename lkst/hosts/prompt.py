@@ -30,12 +30,12 @@ def run_drgn(host: Host, words: Sequence[str], namelist: str) -> int:
     :param words: path of the script and its arguments; empty for the prompt
     :param namelist: path of a file with the kernel's debug info
     :return: exit status
-    :raises NotFound: if there is no such script
+    :raises NotFound: if no such script
     """
     prog = host.program
     prog.cache[HOST] = host
     if words and not Path(words[0]).is_file():
-        raise NotFound(f"{words[0]}: there is no such script")
+        raise NotFound(f"{words[0]}: no such script")
     # The types that BTF gives are there in any case.
     with contextlib.suppress(MissingDebugInfoError, OSError):
         prog.load_debug_info([namelist] if namelist else [], main=True)

@@ -46,10 +46,10 @@ def no_recorder() -> NotFound:
         if programs_named("lkst_start"):
             return NotFound(
                 f"no recorder is pinned at {PINS}, but one runs: it is being started, or pinned in"
-                " a BPF file system that is not seen here (of another mount namespace, or below"
+                " a BPF file system that is not visible here (of another mount namespace, or below"
                 " another mount)"
             )
-    return NotFound("no recorder runs on this machine: start one with 'lkst start'")
+    return NotFound("no recorder is running on this machine: start one with 'lkst start'")
 
 
 class BufferMap(NamedTuple):
@@ -147,7 +147,7 @@ class Recorder:
     def _entry(self, event_id: int) -> int:
         header = self.header
         if not header.nr_events < event_id <= header.nr_entries:
-            raise ValueError(f"event {event_id} is no probe")
+            raise ValueError(f"event {event_id} is not a probe")
         place: int = header.header_size + (event_id - 1) * header.event_size
         return place
 
@@ -201,7 +201,7 @@ class Recorder:
                 raise Damaged(f"the buffer {name!r} is missing: {error}") from None
             size = buffer.nr_slots * layout.SLOT_SIZE * self.header.nr_cpus
             if len(map_) < size:
-                raise Damaged(f"the buffer {name!r} is smaller than it should be")
+                raise Damaged(f"the buffer {name!r} is smaller than expected")
             found.append(BufferMap(number, name, buffer.nr_slots, map_))
         return found
 
@@ -216,8 +216,8 @@ class Recorder:
         if min(self.header.control_size, len(memory)) < ctypes.sizeof(Control):
             raise LkstError(
                 f"the recorder was started by lkst {self.header.version} with ABI"
-                f" {'.'.join(map(str, self.header.abi))} and cannot be steered by this version:"
-                " 'lkst start' puts a new one in its place"
+                f" {'.'.join(map(str, self.header.abi))} and cannot be controlled by this version:"
+                " 'lkst start' replaces it"
             )
         return Control.from_buffer(memory)
 

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import shutil
 import textwrap
 
-from tabulate import tabulate
-
 from lkst.measure.find import Measure
 from lkst.measure.result import Bin, Case, Missing, Result, Statistics
 from lkst.replay.bars import amount, bars, bucket_text
 from lkst.trace.filters import Filters
 from lkst.util.printable import clean
+from lkst.util.tables import plain_table
 
 __all__ = (
     "bin_value",
@@ -38,15 +37,15 @@ def result_text(result: Result) -> Iterator[str]:
     rows = [_row(own, result, open_) for own in result.groups]
     rows.append(_row(result.whole, result, open_, "all"))
     heads = [*names, *_NAMES, *(["open"] if open_ else [])]
-    align = ["left"] * len(names) + ["right"] * (len(heads) - len(names))
+    align = "l" * len(names) + "r" * (len(heads) - len(names))
     yield _table(rows, heads, align)
     if result.worst and measure.over_time != "count":
         yield "\nworst\n"
         yield _worst(result.worst, measure)
 
 
-def _table(rows: Sequence[Sequence[str]], heads: Sequence[str], align: Sequence[str]) -> str:
-    text = tabulate(rows, heads, tablefmt="plain", disable_numparse=True, colalign=align)
+def _table(rows: Sequence[Sequence[str]], heads: Sequence[str], align: str) -> str:
+    text = plain_table(rows, heads, align)
     return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
 
 
@@ -74,7 +73,7 @@ def _worst(worst: Sequence[Case], measure: Measure) -> str:
         for columns in [case.columns.values()]
     ]
     heads = ["--around", measure.unit if measure.unit != "ns" else "", *map(clean, names)]
-    return _table(rows, heads, ["right", "right", *["left"] * len(names)])
+    return _table(rows, heads, "rr" + "l" * len(names))
 
 
 def histogram_text(result: Result) -> str:

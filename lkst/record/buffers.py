@@ -96,7 +96,7 @@ def nr_slots_of(size: int | None, nr_cpus: int, used: int = 0) -> int:
         size = min(USUAL_RING, fitting) or _MIN_RING
     slots = 1 << max(size // layout.SLOT_SIZE - 1, 0).bit_length()
     if slots * layout.SLOT_SIZE < _MIN_RING:
-        raise Usage(f"a ring of {size} bytes is too small: at least {_MIN_RING >> 10} KiB")
+        raise Usage(f"a ring of {size} bytes is too small: use at least {_MIN_RING >> 10} KiB")
     ring = slots * layout.SLOT_SIZE
     if ring > fitting:
         beside = f", beside {used >> 20} MiB of other buffers" if used else ""
@@ -120,7 +120,7 @@ def new_buffer(recorder: Recorder, name: str, size: int) -> int:
     check_name("buffer", name)
     control = recorder.live
     if name in _numbers(control):
-        raise Usage(f"there is a buffer {name!r} already")
+        raise Usage(f"buffer {name!r} already exists")
     return _make(recorder, name, size)
 
 
@@ -137,7 +137,7 @@ def first_buffer(recorder: Recorder) -> None:
 def _free_number(control: Control) -> int:
     number = next((i for i, b in enumerate(control.buffer) if _state(b) == "free"), None)
     if number is None:
-        raise LkstError(f"there are {layout.MAX_BUFFERS} buffers: no more fit")
+        raise LkstError(f"there are {layout.MAX_BUFFERS} buffers, the maximum: delete one first")
     return number
 
 
@@ -288,7 +288,7 @@ def delete_buffer(recorder: Recorder, name: str) -> None:
     control = recorder.live
     number = find_buffer(control, name)
     if number == control.current_buffer:
-        raise LkstError(f"the buffer {name!r} is written to: 'lkst buffer use' another one first")
+        raise LkstError(f"the buffer {name!r} is in use: switch with 'lkst buffer use' first")
     _delete(recorder, number)
 
 
@@ -298,7 +298,7 @@ def _delete(recorder: Recorder, number: int) -> None:
     # A trigger must not switch to it from here on.
     buffer.state = layout.BUFFER_STATES.index("written")
     if number == control.current_buffer:
-        raise LkstError(f"a trigger has just switched to the buffer {buffer.name.decode()!r}")
+        raise LkstError(f"a trigger just switched to the buffer {buffer.name.decode()!r}")
     if number == control.first_buffer:
         # The programs have its map, whatever its number is used for next.
         control.first_buffer = layout.MAX_BUFFERS

@@ -151,7 +151,7 @@ def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
         after, cpus, elapsed = _statistics(programs), recorder.cpus(), time.monotonic() - begun
         control = recorder.look()
         if not recorder.runs():
-            raise LkstError("the recorder was stopped or replaced while it was measured")
+            raise LkstError("the recorder was stopped or replaced during the measurement")
     # A program that was detached meanwhile is not told of.
     runs = {
         name: Run(*((new - old) / elapsed for old, new in zip(before[name], now, strict=True)))

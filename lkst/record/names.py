@@ -40,9 +40,9 @@ def check_name(kind: str, name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise Usage(
-            f"{name!r} is no name for a {kind}: a letter, then letters, digits, '_' and '-',"
-            " 30 at most"
+            f"{name!r} is not a valid name for a {kind}: a letter, then letters, digits, '_' and"
+            " '-', at most 30"
         )
     if kind == "handler" and name in HANDLERS:
-        raise Usage(f"{name!r} is no name for a handler: it means one that is built in")
+        raise Usage(f"{name!r} is not a valid name for a handler: a built-in handler has it")
     return name

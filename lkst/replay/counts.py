@@ -10,8 +10,6 @@ values of its fields were spread.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from tabulate import tabulate
-
 from lkst.abi import layout
 from lkst.decode.catalogue import Catalogue
 from lkst.decode.counts import Counts, Histogram
@@ -19,6 +17,7 @@ from lkst.replay.bars import STEPS, amount, bars, bucket_text
 from lkst.replay.formats import objects_text
 from lkst.trace.filters import match_events
 from lkst.util.printable import as_json, clean
+from lkst.util.tables import plain_table
 
 __all__ = ("chosen_counts", "show_counts")
 
@@ -76,14 +75,7 @@ def _text(counts: Counts, catalogue: Catalogue) -> str:
         (catalogue.events[id_].name, catalogue.events[id_].category, count)
         for id_, count in sorted(counts.events.items())
     ]
-    align = ("left", "left", "right")
-    table = tabulate(
-        rows,
-        ["event", "category", "counted"],
-        tablefmt="plain",
-        disable_numparse=True,
-        colalign=align if rows else None,
-    )
+    table = plain_table(rows, ["event", "category", "counted"], "llr")
     return "\n".join([table + "\n", *map(_histogram, counts.histograms)])
 
 

@@ -8,12 +8,11 @@ The catalogue of a recorder as a table.
 
 from typing import Any
 
-from tabulate import tabulate
-
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.replay.formats import objects_text
 from lkst.trace.filters import match_events, parse_patterns
 from lkst.util.printable import as_json
+from lkst.util.tables import plain_table
 
 __all__ = ("show_events",)
 
@@ -53,7 +52,7 @@ def _text(events: list[Event]) -> str:
         for event in events
     ]
     columns = ["event", "category", "in LKST", "fields", "description"]
-    return tabulate(rows, columns, tablefmt="plain", disable_numparse=True) + "\n"
+    return plain_table(rows, columns) + "\n"
 
 
 def _object(event: Event) -> dict[str, Any]:

@@ -17,9 +17,9 @@ import io
 from typing import Any, TypeVar
 
 import click
-from tabulate import tabulate
 
 from lkst.util.printable import as_json, clean
+from lkst.util.tables import plain_table
 
 __all__ = (
     "PRINTED",
@@ -102,13 +102,8 @@ def rows_text(names: Sequence[str], rows: Rows, form: str) -> Iterator[str]:
     else:
         numbers = [_is_number([row[place] for row in rows]) for place in range(len(names))]
         cells_ = [[_cell(value) for value in row] for row in rows]
-        yield tabulate(
-            cells_,
-            [clean(name) for name in names],
-            tablefmt="plain",
-            disable_numparse=True,
-            colalign=["right" if n else "left" for n in numbers] if rows else None,
-        )
+        align = "".join("r" if n else "l" for n in numbers)
+        yield plain_table(cells_, [clean(name) for name in names], align)
         yield "\n"
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from tabulate import tabulate
 
 from lkst.replay.formats import objects_text
 from lkst.replay.header import identity, ranges, wrap
@@ -19,6 +18,7 @@ from lkst.replay.times import relative
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 from lkst.util.printable import as_json, clean
+from lkst.util.tables import plain_table
 
 __all__ = ("list_json", "list_rows", "list_text")
 
@@ -66,7 +66,8 @@ def _cpu_table(trace: Trace) -> str:
         unsaved = (loss.unsaved,) if gaps else ()
         rows.append((cpu.cpu, cpu.records, *_span(trace, cpu.first, cpu.last), *losses, *unsaved))
     silent = [cpu.cpu for cpu in cpus if cpu.silent]
-    table = _table(rows, (*_CPU_COLUMNS, "unsaved") if gaps else _CPU_COLUMNS, 1)
+    columns = (*_CPU_COLUMNS, "unsaved") if gaps else _CPU_COLUMNS
+    table = plain_table(rows, columns, "l" + "r" * (len(columns) - 1)) + "\n"
     return table + (f"never recorded anything: CPU {ranges(silent)}\n" if silent else "")
 
 
@@ -113,7 +114,7 @@ def _buffer_table(trace: Trace) -> str:
         )
         for buffer in buffers
     ]
-    return _table(rows, _BUFFER_COLUMNS, 2)
+    return plain_table(rows, _BUFFER_COLUMNS, "llrrrrr") + "\n"
 
 
 def _event_table(events: list[EventSummary]) -> str:
@@ -127,16 +128,7 @@ def _event_table(events: list[EventSummary]) -> str:
         )
         for entry in events
     ]
-    return _table(rows, _EVENT_COLUMNS, 2, ("left",))
-
-
-def _table(
-    rows: list[tuple[Any, ...]], columns: tuple[str, ...], left: int, last: tuple[str, ...] = ()
-) -> str:
-    """Show a table of numbers, with names in the first columns."""
-    align = ["left"] * left + ["right"] * (len(columns) - left - len(last)) + list(last)
-    text = tabulate(rows, columns, tablefmt="plain", disable_numparse=True, colalign=align)
-    return text + "\n"
+    return plain_table(rows, _EVENT_COLUMNS, "llrrrrl") + "\n"
 
 
 def list_rows(traces: Sequence[Trace], form: str) -> str:

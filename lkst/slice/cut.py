@@ -91,7 +91,7 @@ def _cut(source: Source | Program, target: Path, report: Callable[[str], None]) 
     report(f"Reading {name}")
     traces = read_traces(prog, name)
     if not traces:
-        raise NotFound(f"{name}: no recorder in it")
+        raise NotFound(f"{name}: contains no recorder")
     report("Collecting pages")
     dump = _collect(prog, name, traces)
     report(f"Writing {target}")

@@ -84,7 +84,7 @@ def open_source(source: Source) -> list[Trace]:
     else:
         traces = _open_program(source)
     if not traces:
-        raise NotFound(f"{name_of_source(source)}: no recorder in it")
+        raise NotFound(f"{name_of_source(source)}: contains no recorder")
     return traces
 
 

@@ -3,10 +3,9 @@
 
 from collections.abc import Iterable
 
-from tabulate import tabulate
-
 from lkst.sql.view import View
 from lkst.util.printable import as_json, clean
+from lkst.util.tables import plain_table
 
 __all__ = ("schema_json", "schema_text")
 
@@ -22,7 +21,7 @@ def _view_text(view: View) -> str:
     if needs and view.events != (view.name,):
         lines.append(f"  {clean(needs)}")
     rows = [(c.name, c.type, clean(c.unit), clean(c.meaning)) for c in view.columns]
-    table = tabulate(rows, tablefmt="plain", disable_numparse=True)
+    table = plain_table(rows)
     return "\n".join([*lines, *(f"    {line.rstrip()}" for line in table.splitlines())]) + "\n"
 
 

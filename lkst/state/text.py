@@ -10,7 +10,6 @@ the dump says stands beside what the trace says.
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-from tabulate import tabulate
 
 from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.text import text_lines
@@ -19,6 +18,7 @@ from lkst.state.model import CPU, Lock, State, Task
 from lkst.state.rules import Suspicion
 from lkst.state.words import seconds, who
 from lkst.util.printable import clean
+from lkst.util.tables import plain_table
 
 __all__ = ("LOCK_COLUMNS", "lock_cells", "state_text", "waiting_tasks")
 
@@ -166,7 +166,7 @@ def _locks(state: State) -> Iterator[str]:
     if not state.locks:
         return
     rows = [lock_cells(state, lock) for lock in state.locks[:_SHOWN]]
-    table = tabulate(rows, LOCK_COLUMNS, tablefmt="plain", disable_numparse=True)
+    table = plain_table(rows, LOCK_COLUMNS)
     yield "\nlocks that were waited for\n" + "".join(f"  {line}\n" for line in table.splitlines())
     yield from _more(len(state.locks))
 

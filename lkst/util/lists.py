@@ -40,7 +40,7 @@ def parse_cpus(text: str, most: int = MAX_PID) -> frozenset[int]:
         match = re.fullmatch(r"([0-9]{1,7})(?:-([0-9]{1,7}))?", part)
         low, high = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if low > high or high > most:
-            raise Usage(f"{part!r} is no CPU and no range of CPUs: say 0,2-3")
+            raise Usage(f"{part!r} is not a CPU or a range of CPUs: use 0,2-3")
         cpus.update(range(low, high + 1))
     return frozenset(cpus)
 
@@ -54,6 +54,6 @@ def parse_pids(text: str) -> frozenset[int]:
     pids = set()
     for part in split_list(text, "pid"):
         if not re.fullmatch(r"[0-9]{1,7}", part) or int(part) > MAX_PID:
-            raise Usage(f"{part!r} is no pid: say 12,34")
+            raise Usage(f"{part!r} is not a pid: use 12,34")
         pids.add(int(part))
     return frozenset(pids)

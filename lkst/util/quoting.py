@@ -55,7 +55,9 @@ def _patterns(text: str, what: str) -> Iterator[str]:
     while more:
         match = _ITEM.match(text, position)
         if not match:
-            raise Usage(f'{text!r} is no list of {what}s: after a quote comes a comma: "a b",c')
+            raise Usage(
+                f'{text!r} is not a list of {what}s: expected a comma after a quoted part: "a b",c'
+            )
         inner, star, bare, more = match.groups()
         if inner is not None:
             yield escape_pattern(unescape_quoted(inner)) + star
@@ -91,11 +93,11 @@ def unescape_quoted(text: str) -> str:
             position = match.end()
         raw += text[position:].encode("utf-8", "surrogateescape")
     except KeyError:
-        raise Usage(f"{match[0]!r} in quotes is no escape: say \\\\ for a backslash") from None
+        raise Usage(f"{match[0]!r} is not an escape: use \\\\ for a backslash") from None
     except (UnicodeEncodeError, ValueError, OverflowError):
-        raise Usage(f"{text!r} has an escape that is no character") from None
+        raise Usage(f"{text!r} has an invalid escape") from None
     if b"\0" in raw:
-        raise Usage("no name has a zero byte in it")
+        raise Usage("a name cannot contain a zero byte")
     return raw.decode("utf-8", "surrogateescape")
 
 

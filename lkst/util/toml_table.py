@@ -69,7 +69,7 @@ class Table:
             return default
         value = self.data[key]
         if not isinstance(value, str):
-            self.wrong(key, f'{_toml(value)} is no text: say "..."')
+            self.wrong(key, f'{_toml(value)} is not a text: use "..."')
             return None
         try:
             return read(value)
@@ -82,7 +82,7 @@ class Table:
         self.known.append(key)
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            self.wrong(key, 'is no list of texts: say ["...", "..."]')
+            self.wrong(key, 'is not a list of texts: use ["...", "..."]')
             return ()
         return tuple(value)
 
@@ -107,7 +107,7 @@ class Table:
         self.known.append(key)
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
-            self.wrong(key, f"is no list of tables: say [[{key}]]")
+            self.wrong(key, f"is not a list of tables: use [[{key}]]")
             return ()
         found = []
         names: dict[str, int] = {}
@@ -117,7 +117,7 @@ class Table:
             table.finish()
             name = entry.get("name")
             if isinstance(name, str) and names.setdefault(name, number) != number:
-                table.wrong("name", f"{key} {names[name]} is called {name!r} as well")
+                table.wrong("name", f"{key} {names[name]} has the same name {name!r}")
         return tuple(one for one in found if one is not None)
 
     def table(self, key: str, read: Callable[["Table"], T | None]) -> T | None:
@@ -126,7 +126,7 @@ class Table:
         if key not in self.data:
             return None
         if not isinstance(self.data[key], dict):
-            self.wrong(key, f"is no table: say [{key}]")
+            self.wrong(key, f"is not a table: use [{key}]")
             return None
         table = Table(self.data[key], self.key(key), self.errors)
         found = read(table)

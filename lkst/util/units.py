@@ -51,10 +51,10 @@ def parse_duration(text: str, least: int = 0) -> int:
     """
     match = _DURATION.fullmatch(text.strip())
     if not match:
-        raise Usage(f"{text!r} is no time: say 5s, 1.5ms, 20us, 3ns, 10min or 1h")
+        raise Usage(f"{text!r} is not a duration: use 5s, 1.5ms, 20us, 3ns, 10min or 1h")
     time = Fraction(match[1]) * _UNITS[match[2]]
     if time.denominator != 1:
-        raise Usage(f"{text!r} is no whole number of ns")
+        raise Usage(f"{text!r} is not a whole number of ns")
     if time > _MOST:
         raise Usage(f"{text!r} is too long")
     if time < least:
@@ -80,7 +80,7 @@ def parse_rate(text: str) -> Rate:
     """
     match = _RATE.fullmatch(text.strip())
     if not match or not int(match[1]):
-        raise Usage(f"{text!r} is no rate: say 10/s, 5/min or 1/h")
+        raise Usage(f"{text!r} is not a rate: use 10/s, 5/min or 1/h")
     return Rate(int(match[1]), _UNITS[match[2]])
 
 
@@ -98,5 +98,5 @@ def parse_size(text: str) -> int:
     """
     match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:
-        raise Usage(f"{text!r} is no size: say 512K, 1M, 1G")
+        raise Usage(f"{text!r} is not a size: use 512K, 1M, 1G")
     return int(match[1]) * _SUFFIXES[match[2].upper()]

@@ -54,7 +54,7 @@ def test_usage(crash: Crash) -> None:
     said = crash.run("lkst", "lkst replay --nonsense", "lkst replay other", "lkst nonsense")
     assert said.count("Usage:\n  lkst COMMAND [ARGUMENT ...]") == 4
     assert "lkst: No such option '--nonsense'" in said
-    assert f"lkst: no SOURCE here: it is {crash.dump.vmcore}" in said
+    assert f"lkst: SOURCE cannot be given here: it is {crash.dump.vmcore}" in said
     assert "lkst: No such command 'nonsense'" in said
 
 
@@ -107,7 +107,7 @@ def test_drgn_scripts(crash: Crash) -> None:
     # As told by crash; what makes holes in it, the dump's own index tells.
     assert "memory of 256 MiB" in said or "memory of 255 MiB" in said
     assert "the end" in said
-    assert "lkst: none.py: there is no such script" in said
+    assert "lkst: none.py: no such script" in said
     assert "drgn's prompt needs a terminal" in said
     # A status of 2 is the script's own business.
     assert "Usage" not in said

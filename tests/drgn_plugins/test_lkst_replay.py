@@ -76,7 +76,7 @@ def test_commands(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:
 def test_source_is_not_asked_for(story_6_1: Dump, tmp_path: Path) -> None:
     result = drgn("-c", story_6_1.vmcore, SCRIPT, "other")
     assert result.status == 2
-    assert "no SOURCE here" in result.stderr
+    assert "SOURCE cannot be given here" in result.stderr
 
 
 @pytest.fixture(scope="module")

@@ -157,11 +157,11 @@ def test_settings_are_taken_over(root: Path, lkst: Run) -> None:
     [
         ("SECOND=7", "SECOND=7"),
         ("SECONDS=soon", "whole number"),
-        ("KEEP_SIZE=much", "no size"),
+        ("KEEP_SIZE=much", "not a size"),
         ("DUMPS=here", "absolute path"),
         ("DUMPS='/a b'", "without blanks"),
         ("EXEC='", "quotation"),
-        ("words", "no setting"),
+        ("words", "not a setting"),
     ],
 )
 def test_settings_that_make_no_sense(text: str, said: str, root: Path, lkst: Run) -> None:

@@ -146,7 +146,7 @@ def test_a_full_disk_leaves_the_dump_for_later(full: Path, room: int) -> None:
     for _ in range(4):  # More often than what kills its reader is tried.
         line = _process(full).stdout
         assert line.startswith(f"{full}/1/vmcore: ")
-        assert "No space left on device; it is tried again at the next boot" in line
+        assert "No space left on device; the next boot or 'lkst hook process' tries again" in line
         assert "vmcore.lkst-done" not in _names(full / "1")
     filler.unlink()
     assert f"{full}/1/vmcore: panic " in _process(full).stdout
@@ -187,16 +187,19 @@ def test_what_is_called_a_dump_gets_a_line(tmp_path: Path) -> None:
         (tmp_path / f"{number}" / "core.txt").write_text("no dump")
     lines = _process(tmp_path).stdout.splitlines()
     assert len(lines) == 3
-    assert all("tried again" in line for line in lines)
+    assert all("to try it again" in line for line in lines)
     assert not _process(tmp_path).stdout
 
 
 def test_a_dump_that_is_being_written_is_left_for_later(tmp_path: Path) -> None:
     dump = _crash(tmp_path, "1", dump="vmcore-incomplete")
     with dump.open("r+b"):
-        assert f"{dump}: is still being written; it is tried again" in _process(tmp_path).stdout
+        assert (
+            f"{dump}: is still being written; the next boot or 'lkst hook process' tries again"
+            in _process(tmp_path).stdout
+        )
     # Another machine may write it.
-    assert f"{dump}: is not complete, and was changed " in _process(tmp_path).stdout
+    assert f"{dump}: is incomplete and was changed " in _process(tmp_path).stdout
     assert _names(dump.parent) == ["vmcore-incomplete"]
     whole = dump.rename(dump.with_name("vmcore"))
     assert f"{whole}: panic " in _process(tmp_path).stdout
@@ -280,7 +283,8 @@ def test_what_a_killed_hook_has_left_is_removed(tmp_path: Path) -> None:
     (tmp_path / "lkst-1").mkdir()
     (tmp_path / "lkst-1" / "grab-unfinished").write_text("half")
     assert (
-        "grab-unfinished: removed: the hook that wrote it was killed" in _process(tmp_path).stdout
+        "grab-unfinished: removed: incomplete, the hook that wrote it was killed"
+        in _process(tmp_path).stdout
     )
     assert not (tmp_path / "lkst-1").exists()
 

@@ -168,7 +168,7 @@ def test_nothing_to_draw(saved: Path, lkst: Run, tmp_path: Path) -> None:
     words = ("syscall-time", "--only", "name=nothing", "--hist", "-o", output)
     result = lkst("measure", saved, *words)
     assert result.status == 1
-    assert result.stderr == "lkst: syscall-time: there is no value to draw\n"
+    assert result.stderr == "lkst: syscall-time: no values to draw\n"
     assert not output.exists()
 
 
@@ -263,11 +263,14 @@ def test_nothing_of_it_is_there(saved: Path, lkst: Run) -> None:
         (["syscall-time", "--by", "colour"], "does not tell 'colour'; it tells cpu, pid"),
         (["run-queue", "--pid", "7"], "does not tell 'pid'"),
         (["syscall-time", "--only", "name"], "is not COLUMN=PATTERN"),
-        (["syscall-time", "--hist", "--overlay", "block-time"], "neither --hist nor --by"),
-        (["syscall-time", "-o", "a.png"], "say what to draw"),
+        (["syscall-time", "--hist", "--overlay", "block-time"], "remove --hist and --by"),
+        (["syscall-time", "-o", "a.png"], "nothing to draw: add"),
         (["syscall-time", "--hist", "-o", "a.eps"], "plots are .png, .svg, .pdf"),
-        (["syscall-time", "--hist", "--format", "csv", "-o", "a.png"], "is a plot"),
-        (["--hist"], "say which one"),
+        (
+            ["syscall-time", "--hist", "--format", "csv", "-o", "a.png"],
+            "a plot cannot have the format",
+        ),
+        (["--hist"], "NAME of the measure is missing"),
         (["syscall-time", "--measure-path", "/nowhere"], "/nowhere: is not there"),
     ],
 )

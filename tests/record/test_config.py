@@ -123,19 +123,19 @@ def test_everything_said() -> None:
     [
         ('maskst = "a"', "maskst: no such key: did you mean maskset?"),
         ("xyzzy = 1", "xyzzy: no such key"),
-        ("maskset = 5", 'maskset: 5 is no text: say "..."'),
-        ("maskset = true", "maskset: true is no text"),
-        ("maskset = []", "maskset: [] is no text"),
-        ('maskset = "a b"', "maskset: 'a b' is no name for a maskset"),
-        ("size = 1048576", "size: 1048576 is no text"),
-        ('size = "big"', "size: 'big' is no size: say 512K, 1M, 1G"),
-        ('size = "0"', "size: 0 bytes hold nothing"),
-        (f'size = "{"9" * 5000}"', "size: this is no size"),
-        ('save_old = "var"', "save_old: 'var' is no path from the root"),
-        ('save_old = "/a\\u0000"', "is no path from the root"),
-        ("buffer = 5", "buffer: is no list of tables: say [[buffer]]"),
-        ("buffer = [5]", "buffer: is no list of tables"),
-        ("[buffer]", "buffer: is no list of tables"),
+        ("maskset = 5", 'maskset: 5 is not a text: use "..."'),
+        ("maskset = true", "maskset: true is not a text"),
+        ("maskset = []", "maskset: [] is not a text"),
+        ('maskset = "a b"', "maskset: 'a b' is not a valid name for a maskset"),
+        ("size = 1048576", "size: 1048576 is not a text"),
+        ('size = "big"', "size: 'big' is not a size: use 512K, 1M, 1G"),
+        ('size = "0"', "size: a size of 0 holds no record"),
+        (f'size = "{"9" * 5000}"', "size: not a size"),
+        ('save_old = "var"', "save_old: 'var' is not an absolute path"),
+        ('save_old = "/a\\u0000"', "is not an absolute path"),
+        ("buffer = 5", "buffer: is not a list of tables: use [[buffer]]"),
+        ("buffer = [5]", "buffer: is not a list of tables"),
+        ("[buffer]", "buffer: is not a list of tables"),
         ('[[buffer]]\nsize = "1M"', "buffer[1].name: is missing"),
         ('[[buffer]]\nname = "a"', "buffer[1].size: is missing"),
         (
@@ -144,12 +144,12 @@ def test_everything_said() -> None:
         ),
         (
             '[[buffer]]\nname = "a"\nsize = "1M"\n' * 2,
-            "buffer[2].name: buffer 1 is called 'a' as well",
+            "buffer[2].name: buffer 1 has the same name 'a'",
         ),
-        ('[[handler]]\nname = "a"\nfile = "a.o"', "handler[1].file: 'a.o' is no path"),
+        ('[[handler]]\nname = "a"\nfile = "a.o"', "handler[1].file: 'a.o' is not an absolute path"),
         (
             '[[handler]]\nname = "record"\nfile = "/a.o"',
-            "handler[1].name: 'record' is no name for a handler: it means one that is built in",
+            "handler[1].name: 'record' is not a valid name for a handler: a built-in",
         ),
         (
             '[[trigger]]\nname = "a"\nwhen = "panic &&"\ndo = "notify"',
@@ -161,12 +161,12 @@ def test_everything_said() -> None:
         ),
         (
             '[[trigger]]\nname = "a"\nwhen = "panic"\ndo = "notify"\nat_most = "10"',
-            "trigger[1].at_most: '10' is no rate: say 10/s",
+            "trigger[1].at_most: '10' is not a rate: use 10/s",
         ),
-        ("[[heartbeat]]", "heartbeat: is no table: say [heartbeat]"),
-        ('[heartbeat]\nevery = "1"', "heartbeat.every: '1' is no time"),
+        ("[[heartbeat]]", "heartbeat: is not a table: use [heartbeat]"),
+        ('[heartbeat]\nevery = "1"', "heartbeat.every: '1' is not a duration"),
         ('[heartbeat]\nevery = "1us"', "heartbeat.every: '1us' is too short: at least 1ms"),
-        ('[heartbeat]\nevery = "5s"', "heartbeat.miss: is not longer than 'every'"),
+        ('[heartbeat]\nevery = "5s"', "heartbeat.miss: must be longer than 'every'"),
         ('[heartbeat]\nmis = "5s"', "heartbeat.mis: no such key: did you mean miss?"),
         ("a = \nb = 5", "(at line 1, column 5)"),
         ('a = "1"\na = "2"\n', "(at line 2, column 8)"),
@@ -213,7 +213,7 @@ def test_a_file(tmp_path: Path) -> None:
     with pytest.raises(Usage, match=f"^{re.escape(str(path))}: size: "):
         load_config(path)
     path.write_bytes(b"\xff")
-    with pytest.raises(Usage, match="is no text"):
+    with pytest.raises(Usage, match="is not a text"):
         load_config(path)
     with pytest.raises(LkstError, match="Is a directory"):
         load_config(tmp_path)

@@ -170,21 +170,21 @@ def test_types_of_fields(
     [
         ("nubmer", "there is no 'nubmer': did you mean number?"),
         ("thing->usrs", "struct thing has no member 'usrs': did you mean users?"),
-        ("thing.users", "struct thing * is a pointer: say ->users"),
-        ("number->x", "int is no pointer"),
+        ("thing.users", "struct thing * is a pointer: use ->users"),
+        ("number->x", "int is not a pointer"),
         ("*any", "cast it"),
         ("*thing", "struct thing is a struct"),
         ("thing->inners", "is an array: choose an element"),
-        ("thing->inners[3]", "the last is 2"),
+        ("thing->inners[3]", "index 3 is out of range: 0 to 2"),
         ("number:u128", "there is no type 'u128'"),
-        ("thing->ready:be16", "be16 is for 2 bytes, and this has 1"),
-        ("number:enum", "say of which enum"),
+        ("thing->ready:be16", "be16 needs 2 bytes, the value has 1"),
+        ("number:enum", "name the enum"),
         ("number:enum(color)", "the kernel has no enum color"),
         ("(struct nothing *)any", "the kernel has no type struct nothing"),
-        ("number:str", "int is no string"),
+        ("number:str", "int is not a string"),
         ("arg5", "there is no argument 5"),
-        ("%di", "registers are known at FUNCTION+OFFSET only"),
-        ("&number", "'&' is for what lies in memory"),
+        ("%di", "registers are available only at FUNCTION+OFFSET"),
+        ("&number", "'&' needs a value in memory"),
         ("thing->low:u8(colour)", "only enum and flags"),
     ],
 )
@@ -484,11 +484,11 @@ def test_conditions_are_checked(
 
 
 def test_what_does_not_fit_is_refused(btf: Btf, signature: Signature, catalogue: Catalogue) -> None:
-    with pytest.raises(Usage, match="48 bytes, and a record has 40"):
+    with pytest.raises(Usage, match="48 bytes, a record has 40"):
         place_fields(typed(btf, signature, catalogue, *(f"f{n}=any" for n in range(6))))
-    with pytest.raises(Usage, match="11 fields: 10 at most"):
+    with pytest.raises(Usage, match="11 fields: at most 10"):
         place_fields(typed(btf, signature, catalogue, *(f"f{n}=flag" for n in range(11))))
-    with pytest.raises(Usage, match="one field may be of type str"):
+    with pytest.raises(Usage, match="only one field may have type str"):
         place_fields(typed(btf, signature, catalogue, "thing->text:str", "o=any:str"))
 
 
@@ -498,5 +498,5 @@ def test_code_is_put_where_the_template_has_room() -> None:
     template = other + magic + nop * 3 + other
     code = INSN.pack(0xB7, 0, 0, 1)
     assert fill_place(template, code * 2) == other + code * 2 + nop * 2 + other
-    with pytest.raises(Usage, match="5 instructions, and there is room for 4"):
+    with pytest.raises(Usage, match="5 instructions, at most 4"):
         fill_place(template, code * 5)

@@ -84,7 +84,7 @@ def test_delete(store: MasksetStore) -> None:
 
 
 def test_bad_names_and_events_are_not_saved(store: MasksetStore) -> None:
-    with pytest.raises(Usage, match="is no name for a maskset"):
+    with pytest.raises(Usage, match="is not a valid name for a maskset"):
         store.save(Maskset("a/b", {}))
     with pytest.raises(Usage, match="no event gone"):
         store.save(Maskset("a", {"gone": Handler("record")}))
@@ -97,7 +97,7 @@ def test_a_wrong_file_is_told_with_its_lines(store: MasksetStore) -> None:
     with pytest.raises(Usage, match=rf"^{re.escape(str(path))}:3: no event is called"):
         store.load("web")
     path.write_bytes(b"\xff\xfe")
-    with pytest.raises(Usage, match="is no text"):
+    with pytest.raises(Usage, match="is not a text"):
         store.load("web")
 
 

@@ -190,56 +190,60 @@ alone
     said = dict(zip(numbers, lines, strict=False))
     assert "no event is called 'sched_swich': did you mean sched_switch" in said[1]
     assert "no handler is called 'recrod': did you mean record" in said[2]
-    assert "sched_switch is here twice: it was in line 2" in said[3]
+    assert "sched_switch is set twice, first in line 2" in said[3]
     assert (
-        "irq_handler_entry.name is no number: say hist(FIELD) with one of handler, irq" in (said[5])
+        "irq_handler_entry.name is not a number: use hist(FIELD) with one of handler, irq"
+        in (said[5])
     )
-    assert "it was in line 5" in said[6]
-    assert "console has no field of numbers" in said[7]
-    assert "several fields: say hist(FIELD) with one of rq, sector, bytes, dev, op" in said[8]
+    assert "first in line 5" in said[6]
+    assert "console has no numeric field" in said[7]
+    assert (
+        "several fields are possible: use hist(FIELD) with one of rq, sector, bytes, dev, op"
+        in said[8]
+    )
     assert "only hist takes a field" in said[9]
-    assert "no filter is called 'pdi': say pid, comm, cgroup or cpu: did you mean pid" in said[10]
-    assert "'sh' is no pid" in said[11]
-    assert "say 'filter pid'" in said[12]
+    assert "no filter is called 'pdi': use pid, comm, cgroup or cpu: did you mean pid" in said[10]
+    assert "'sh' is not a pid" in said[11]
+    assert "expected 'filter pid'" in said[12]
     assert "filter cpu of what?" in said[13]
     assert "'a b c' is no line of a maskset" in said[14]
     assert "'alone' is no line of a maskset" in said[15]
-    assert lines[-1] == "web.mask: it has no name: say 'maskset NAME' in it"
+    assert lines[-1] == "web.mask: has no name: add a line 'maskset NAME'"
 
 
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("maskset", "say 'maskset NAME'"),
-        ("maskset a b", "say 'maskset NAME'"),
-        ("maskset 9", "'9' is no name for a maskset"),
-        ("filter pid 0", "0 is no pid"),
-        ("filter pid 4194305", "'4194305' is no pid"),
-        ("filter pid 1,2,3,4,5,6,7,8,9", "9 pids: 8 at most"),
-        ("filter pid children", "children of which pids?"),
-        ("filter pid 12 child", "is no pid"),
-        ("filter comm a,b,c,d,e", "5 names of tasks: 4 at most"),
-        ("filter comm a*b", "the kernel compares a task's name or its beginning"),
-        ("filter comm a**", "the kernel compares"),
-        ("filter comm ngin?", "the kernel compares"),
-        ("filter comm *", "is every name"),
-        ('filter comm ""*', "is every name"),
-        ('filter comm "a*b"*c', "is no list"),
-        (r'filter comm "a\q"', "is no escape"),
+        ("maskset", "expected 'maskset NAME'"),
+        ("maskset a b", "expected 'maskset NAME'"),
+        ("maskset 9", "'9' is not a valid name for a maskset"),
+        ("filter pid 0", "0 is not a pid"),
+        ("filter pid 4194305", "'4194305' is not a pid"),
+        ("filter pid 1,2,3,4,5,6,7,8,9", "9 pids: at most 8"),
+        ("filter pid children", "children: pids are missing"),
+        ("filter pid 12 child", "is not a pid"),
+        ("filter comm a,b,c,d,e", "5 task names: at most 4"),
+        ("filter comm a*b", "only a whole name or a prefix can be matched"),
+        ("filter comm a**", "only a whole name or a prefix"),
+        ("filter comm ngin?", "only a whole name or a prefix"),
+        ("filter comm *", "matches every name"),
+        ('filter comm ""*', "matches every name"),
+        ('filter comm "a*b"*c', "is not a list"),
+        (r'filter comm "a\q"', "is not an escape"),
         (r'filter comm "a\x00"', "zero byte"),
-        (r'filter comm "\ud800"', "no character"),
+        (r'filter comm "\ud800"', "invalid escape"),
         (r'filter comm "\xff234567890123456"', "keeps 15 bytes"),
         ("filter comm 1234567890123456", "keeps 15 bytes"),
         ("filter comm 12345678901234ä", "keeps 15 bytes"),
-        ("filter comm a b", "is no list"),
-        ('filter comm "a', "is no list"),
-        ("filter comm a,,b", "is no list"),
-        ("filter comm a,", "is no list"),
-        ("filter cgroup nginx", "'nginx' is no cgroup"),
-        ("filter cgroup /a/../b", "is no cgroup"),
-        ("filter cgroup /a,/b,/c,/d,/e", "5 cgroups: 4 at most"),
-        ("filter cpu 1024", "'1024' is no CPU and no range of CPUs: say 0,2-3, below 1024"),
-        ("filter cpu 3-1", "'3-1' is no CPU"),
+        ("filter comm a b", "is not a list"),
+        ('filter comm "a', "is not a list"),
+        ("filter comm a,,b", "is not a list"),
+        ("filter comm a,", "is not a list"),
+        ("filter cgroup nginx", "'nginx' is not a cgroup"),
+        ("filter cgroup /a/../b", "is not a cgroup"),
+        ("filter cgroup /a,/b,/c,/d,/e", "5 cgroups: at most 4"),
+        ("filter cpu 1024", "'1024' is not a CPU or a range of CPUs: use 0,2-3, below 1024"),
+        ("filter cpu 3-1", "'3-1' is not a CPU"),
     ],
 )
 def test_refused(catalogue: Catalogue, line: str, said: str) -> None:
@@ -250,15 +254,15 @@ def test_refused(catalogue: Catalogue, line: str, said: str) -> None:
 
 def test_a_filter_stands_once(catalogue: Catalogue) -> None:
     (line,) = refusal(catalogue, "maskset m\nfilter pid 1\nfilter pid 2\n")
-    assert line == "web.mask:3: 'filter pid' is here twice: it was in line 2"
+    assert line == "web.mask:3: 'filter pid' is set twice, first in line 2"
     (line,) = refusal(catalogue, "maskset m\nmaskset n\n")
-    assert line == "web.mask:2: 'maskset' is here twice: it was in line 1"
+    assert line == "web.mask:2: 'maskset' is set twice, first in line 1"
 
 
 def test_the_name_that_is_given_goes_first(catalogue: Catalogue) -> None:
     assert parse_maskset("maskset a", catalogue, (), "b").name == "b"
     assert parse_maskset("", catalogue, (), "b") == Maskset("b", {})
-    with pytest.raises(Usage, match="is no name for a maskset"):
+    with pytest.raises(Usage, match="is not a valid name for a maskset"):
         parse_maskset("maskset a", catalogue, (), "b c")
 
 
@@ -266,7 +270,7 @@ def test_old_names_stand_for_events(catalogue: Catalogue) -> None:
     read = parse_maskset("maskset a\nPROCESS_WAKEUP stack\n", catalogue, ())
     assert read.handlers == {"sched_wakeup": Handler("stack")}
     (line,) = refusal(catalogue, "maskset a\nPROCESS_WAKEUP off\nsched_wakeup record")
-    assert "web.mask:3: sched_wakeup is here twice" in line
+    assert "web.mask:3: sched_wakeup is set twice" in line
 
 
 def test_masksets_of_the_old_system(catalogue: Catalogue) -> None:
@@ -296,10 +300,12 @@ def test_wrong_masksets_of_the_old_system(catalogue: Catalogue) -> None:
 """
     lines = refusal(catalogue, text)
     assert [line.split(":")[1] for line in lines[:-1]] == ["1", "2", "3", "5", "6"]
-    assert "'R/ALL' is no name for a maskset" in lines[0]
-    assert "PROCESS_CONTEXTSWITCH: no handler 0x02: only 0x00 (off) and 0x01 (record)" in lines[1]
+    assert "'R/ALL' is not a valid name for a maskset" in lines[0]
+    assert (
+        "PROCESS_CONTEXTSWITCH: unknown handler 0x02: use 0x00 (off) or 0x01 (record)" in lines[1]
+    )
     assert "'PROCESS_WAKUP': did you mean PROCESS_WAKEUP" in lines[2]
-    assert "sched_process_fork is here twice" in lines[3]
+    assert "sched_process_fork is set twice" in lines[3]
 
 
 def test_old_and_new_lines_in_one_text(catalogue: Catalogue) -> None:
@@ -370,10 +376,10 @@ def test_handlers(catalogue: Catalogue) -> None:
         ("record()", "only hist takes a field"),
         ("mine(pid)", "only hist takes a field"),
         ("hist()", "sched_switch has no field ''"),
-        ("hist(prev_comm)", "sched_switch.prev_comm is no number"),
+        ("hist(prev_comm)", "sched_switch.prev_comm is not a number"),
         ("hist(next_comm", "no handler is called 'hist(next_comm'"),
-        ("hist", "hist of sched_switch may be of several fields"),
-        ("hist(pid)", "say hist(FIELD) with one of prev_state, next_pid"),
+        ("hist", "hist of sched_switch: several fields are possible"),
+        ("hist(pid)", "use hist(FIELD) with one of prev_state, next_pid"),
     ],
 )
 def test_handlers_that_are_refused(catalogue: Catalogue, word: str, said: str) -> None:
@@ -402,10 +408,10 @@ def test_all_wrong_assignments_are_told(catalogue: Catalogue) -> None:
     assert len(lines) == 5
     assert lines[0].startswith("sched_swich=record: no event")
     assert "did you mean sched_switch" in lines[0]
-    assert lines[1] == "irq: say EVENT=HANDLER, such as sched_switch=record"
+    assert lines[1] == "irq: expected EVENT=HANDLER, such as sched_switch=record"
     assert "did you mean record" in lines[2]
     others = len(built_in(catalogue)["irq"].handlers) - 1
-    assert f"(and so for {others} more events)" in lines[2]
+    assert f"(and {others} more events)" in lines[2]
     assert "kfree_skb has no field 'len'" in lines[3]
     assert "more events)" in lines[4]
 
@@ -422,12 +428,12 @@ def test_wrong_texts_of_several(catalogue: Catalogue) -> None:
     with pytest.raises(Usage) as raised:
         parse_masksets(text, catalogue, (), "all.txt")
     lines = str(raised.value).splitlines()
-    assert lines[0] == "all.txt:1: before this, say 'maskset NAME'"
+    assert lines[0] == "all.txt:1: expected 'maskset NAME' before this line"
     assert lines[1].startswith("all.txt:3: no event is called 'x'")
     assert lines[2].startswith("all.txt:7: no event is called 'irq'")
-    with pytest.raises(Usage, match=r"all.txt:2: maskset a is here twice"):
+    with pytest.raises(Usage, match=r"all.txt:2: maskset a is defined twice"):
         parse_masksets("maskset a\nmaskset a\n", catalogue, (), "all.txt")
-    with pytest.raises(Usage, match="no maskset in it"):
+    with pytest.raises(Usage, match="has no maskset"):
         parse_masksets("# nothing\n", catalogue, (), "all.txt")
 
 

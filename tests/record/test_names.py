@@ -69,11 +69,11 @@ def test_names_that_can_be_given(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "9a", "-a", "a b", "x" * 31, "ä", "a\n", "a/b", "a.b"])
 def test_names_that_cannot_be_given(name: str) -> None:
-    with pytest.raises(Usage, match="is no name for a trigger"):
+    with pytest.raises(Usage, match="is not a valid name for a trigger"):
         check_name("trigger", name)
 
 
 def test_a_handler_is_not_called_as_one_that_is_built_in() -> None:
-    with pytest.raises(Usage, match="built in"):
+    with pytest.raises(Usage, match="built-in"):
         check_name("handler", "record")
     assert check_name("maskset", "record") == "record"

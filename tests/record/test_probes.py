@@ -258,7 +258,7 @@ def test_a_trigger_waits_for_a_probe(guest: Guest) -> None:
     assert line[0] == "short"
     assert int(line[1]) >= 1
     assert guest["held"].status != 0
-    assert "a trigger waits for returns" in guest["held"].err
+    assert "a trigger uses returns" in guest["held"].err
 
 
 def test_they_come_back_and_one_that_does_not_fit_is_skipped(guest: Guest) -> None:
@@ -298,11 +298,11 @@ def test_refusals_say_why(guest: Guest) -> None:
     wanted = {
         "absent": "no function or tracepoint is called 'vfs_raed': did you mean vfs_read",
         "unknown": "struct file has no member 'f_pth': did you mean f_path",
-        "blacklisted": "get_kprobe is blacklisted",
+        "blacklisted": "get_kprobe is on the kernel's kprobe blacklist",
         "notrace": "ktime_get_mono_fast_ns is notrace",
         "ambiguous": "is ambiguous: there are",
-        "wide": "the fields take 48 bytes, and a record has 40",
-        "name": "sched_switch is an event already",
+        "wide": "the fields take 48 bytes, a record has 40",
+        "name": "sched_switch is already an event",
         "user": "only root",
     }
     for name, text in wanted.items():

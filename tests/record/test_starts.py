@@ -68,7 +68,10 @@ def test_of_two_starts_at_once_one_wins_and_the_other_says_so(starts: Guest) -> 
     won, lost = sorted((starts["first"], starts["second"]), key=lambda said: said.status)
     assert (won.status, lost.status) == (0, 1)
     assert "recording" in won.out
-    assert lost.err == "lkst: a recorder is running already: see 'lkst status', or 'lkst stop' it\n"
+    assert (
+        lost.err
+        == "lkst: a recorder is already running: see 'lkst status', or stop it with 'lkst stop'\n"
+    )
     assert starts["both"].status == 0
 
 

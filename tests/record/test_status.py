@@ -205,7 +205,7 @@ def test_heartbeat(guest: Guest) -> None:
 
 def test_the_same_version_is_not_replaced_unasked(guest: Guest) -> None:
     assert guest["same"].status == 1
-    assert "running already" in guest["same"].err
+    assert "already running" in guest["same"].err
     assert guest["replace"].status == 0, guest["replace"].err
     assert "/var/lib/lkst/old-" in guest["replace"].err
 
@@ -213,7 +213,7 @@ def test_the_same_version_is_not_replaced_unasked(guest: Guest) -> None:
 @pytest.mark.parametrize("name", ["newer", "older"])
 def test_another_version_is_replaced_and_its_rings_are_saved(guest: Guest, name: str) -> None:
     assert guest[name].status == 0, guest[name].err
-    assert "what the old recorder held is in /out/old/old-" in guest[name].err
+    assert "the records of the old recorder are in /out/old/old-" in guest[name].err
     assert faults(guest, "newer-status") == []
 
 
@@ -229,7 +229,7 @@ def test_one_that_cannot_be_read_is_replaced(guest: Guest) -> None:
     assert guest["broken"].status == 3
     assert "the recorder is incomplete" in guest["broken"].err
     assert guest["over-broken"].status == 0, guest["over-broken"].err
-    assert "what the old recorder held could not be saved" in guest["over-broken"].err
+    assert "the records of the old recorder could not be saved" in guest["over-broken"].err
     status = shown(guest, "last")
     assert status["maskset"] == "none"
     # What the configuration says was set up as well.
@@ -239,7 +239,7 @@ def test_one_that_cannot_be_read_is_replaced(guest: Guest) -> None:
 def test_installed_where_no_systemd_runs(guest: Guest) -> None:
     assert guest["install"].status == 0, guest["install"].err
     assert "enabled lkst.service" in guest["install"].out
-    only = ["not started: systemd does not run here"]
+    only = ["not started: systemd is not running"]
     assert guest["installed"].out.splitlines() == only
     assert "stopped the recorder" in guest["uninstall"].out
     assert "removed /etc/lkst" in guest["uninstall"].out

@@ -184,7 +184,7 @@ def test_the_command(lkst: Run, tmp_path: Path) -> None:
 def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:
     save_trace(Synthetic().trace(), tmp_path / "empty.lkst")
     result = lkst("report", tmp_path / "empty.lkst", "-o", tmp_path / "report.html")
-    assert (result.status, result.stderr) == (1, "lkst: the recorder has no record\n")
+    assert (result.status, result.stderr) == (1, "lkst: the recorder has no records\n")
     assert "The recorder has no record." in (tmp_path / "report.html").read_text()
 
 

@@ -427,7 +427,7 @@ def test_folder_that_is_missing(slice_6_1: Path, lkst: Run, tmp_path: Path) -> N
 def test_without_a_recorder(lab: Lab, lkst: Run, target: Path) -> None:
     dump = lab("6.1", "--no-record")
     result = lkst("slice", dump.vmcore, "-o", target)
-    assert result == (1, "", f"lkst: {dump.vmcore}: no recorder in it\n")
+    assert result == (1, "", f"lkst: {dump.vmcore}: contains no recorder\n")
     assert unharmed(target)
 
 

@@ -236,7 +236,7 @@ def facts(**changes: object) -> CrashFacts:
     [
         ({"arch": "ALPHA"}, "dump: is of a machine that drgn does not know: ALPHA"),
         ({"vmcoreinfo": b"\xff\xfe"}, "dump: VMCOREINFO does not contain valid OSRELEASE"),
-        ({"vmcoreinfo": b""}, "dump: crash finds no VMCOREINFO"),
+        ({"vmcoreinfo": b""}, "dump: crash found no VMCOREINFO"),
     ],
 )
 def test_kernels_that_cannot_be_placed(changes: dict[str, object], told: str) -> None:

@@ -127,7 +127,7 @@ def test_without_a_recorder(lab: Lab, lkst: Run) -> None:
     for command in ("replay", "list"):
         result = lkst(command, dump.vmcore)
         assert result.status == 1
-        assert result.stderr == f"lkst: {dump.vmcore}: no recorder in it\n"
+        assert result.stderr == f"lkst: {dump.vmcore}: contains no recorder\n"
 
 
 def test_cut_off(story_6_1: Dump, lkst: Run, tmp_path: Path) -> None:

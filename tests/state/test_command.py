@@ -45,7 +45,7 @@ def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:
     result = lkst("state", tmp_path / "empty.lkst")
     assert result.status == 1
     assert "there is no record" in result.stdout
-    assert result.stderr == "lkst: the recorder has no record\n"
+    assert result.stderr == "lkst: the recorder has no records\n"
 
 
 def test_the_log_of_the_sample(lkst: Run) -> None:
@@ -64,7 +64,7 @@ def test_the_log_of_the_sample(lkst: Run) -> None:
         (("--with", "dmesg"), 1, "has only the records: name the vmcore for --with"),
         (("--with", "dmseg"), 2, "--with: 'dmseg' is none of dmesg, ftrace, ringbuf"),
         (("--with", "dmesg,"), 2, "a name is missing in 'dmesg,'"),
-        (("--with", "dmesg", "--format", "csv"), 2, "CSV has no column for origins"),
+        (("--with", "dmesg", "--format", "csv"), 2, "CSV has no column for the origin"),
         (("--around", "noon"), 2, "--around: 'noon' is no time"),
     ],
 )

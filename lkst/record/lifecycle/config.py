@@ -157,7 +157,7 @@ def load_config(path: Path = CONFIG) -> Config:
     except FileNotFoundError:
         return Config()
     except UnicodeDecodeError:
-        raise Usage(f"{path}: is no text") from None
+        raise Usage(f"{path}: is not a text file") from None
     except OSError as error:
         raise LkstError(f"{path}: {error.strerror}") from None
     return parse_config(text, str(path))
@@ -226,7 +226,7 @@ def _read_heartbeat(table: Table) -> Heartbeat | None:
     if every is None or miss is None or do is None:
         return None
     if miss <= every:
-        table.wrong("miss", "is not longer than 'every': it would always be missed")
+        table.wrong("miss", "must be longer than 'every'")
     return Heartbeat(every, miss, do)
 
 
@@ -236,10 +236,10 @@ def _name(kind: str) -> Callable[[str], str]:
 
 def _size(text: str) -> int:
     if len(text) > _MAX_SIZE:
-        raise Usage("this is no size: say 512K, 1M, 1G")
+        raise Usage("not a size: use 512K, 1M, 1G")
     size = parse_size(text)
     if not size:
-        raise Usage("0 bytes hold nothing")
+        raise Usage("a size of 0 holds no record")
     return size
 
 
@@ -259,5 +259,5 @@ def _folder(text: str) -> str:
 def _file(text: str) -> Path:
     path = Path(text)
     if not path.is_absolute() or "\0" in text:
-        raise Usage(f"{text!r} is no path from the root: say /...")
+        raise Usage(f"{text!r} is not an absolute path: use /...")
     return path

@@ -74,9 +74,9 @@ def start_recorder(
         if save_old is None:
             return
         try:
-            report(f"what the old recorder held is in {_save(pins, save_old)}")
+            report(f"the records of the old recorder are in {_save(pins, save_old)}")
         except (LkstError, OSError) as error:
-            report(f"what the old recorder held could not be saved: {error}")
+            report(f"the records of the old recorder could not be saved: {error}")
 
     def prepare(recorder: Recorder) -> None:
         register_handlers(recorder)

@@ -62,7 +62,7 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
     faults = []
     mode = stat.S_IMODE(recorder.pins.stat().st_mode)
     if mode & 0o077:
-        faults.append(f"{recorder.pins} is open to others: its mode is {mode:04o}")
+        faults.append(f"{recorder.pins} is accessible to other users: its mode is {mode:04o}")
     pins = [f"run/{program}" for program in RUN if program not in OPTIONAL]
     pins += [f"rings/{number}" for number, buffer in enumerate(control.buffer) if buffer.state]
     if _is_own(recorder):
@@ -82,7 +82,7 @@ def _map_pins(timers: bool) -> list[str]:
 def _version(recorder: Recorder) -> list[str]:
     if _is_own(recorder):
         return []
-    return [f"the recorder is of lkst {recorder.header.version}, this is {lkst.__version__}"]
+    return [f"the recorder is from lkst {recorder.header.version}, this is {lkst.__version__}"]
 
 
 def _events(recorder: Recorder, control: Control) -> list[str]:
@@ -93,7 +93,7 @@ def _events(recorder: Recorder, control: Control) -> list[str]:
     refused: dict[str, list[str]] = {}
     for event in events:
         if states[event.name] == "unattached":
-            why = reasons.get(event.name) or reasons.get(event.hook) or "the reason is not known"
+            why = reasons.get(event.name) or reasons.get(event.hook) or "reason not known"
             refused.setdefault(why, []).append(event.name)
     faults += [f"{', '.join(names)}: not attached: {why}" for why, names in refused.items()]
     # What feeds the events of another version is not known.
@@ -124,7 +124,7 @@ def _maskset(control: Control) -> list[str]:
     name = name_of(control.maskset_name[index % layout.MAX_MASKSETS].text)
     if name == wanted:
         return []
-    return [f"the maskset {name!r} is active, not {wanted!r} as {CONFIG} says"]
+    return [f"the maskset {name!r} is active, not {wanted!r} as set in {CONFIG}"]
 
 
 def _buffers(recorder: Recorder, control: Control) -> list[str]:

@@ -89,7 +89,7 @@ def read_settings(path: Path = CONFIG) -> Settings:
             continue
         name, equals, value = words[0].partition("=")
         if len(words) > 1 or not equals or name not in types:
-            raise Usage(f"{path}:{number}: {line.strip()!r} is no setting")
+            raise Usage(f"{path}:{number}: {line.strip()!r} is not a setting")
         values[name] = _value(name, value, types[name], f"{path}:{number}")
     return Settings(**values)  # type: ignore[arg-type]
 
@@ -97,14 +97,14 @@ def read_settings(path: Path = CONFIG) -> Settings:
 def _value(name: str, value: str, type_: object, where: str) -> str | int:
     if type_ is int:
         if not re.fullmatch(r"\d{1,9}", value):
-            raise Usage(f"{where}: {name} is a whole number")
+            raise Usage(f"{where}: {name} must be a whole number")
         if name == "SECONDS" and int(value) < 2:
-            raise Usage(f"{where}: SECONDS is 2 or more")
+            raise Usage(f"{where}: SECONDS must be at least 2")
         return int(value)
     if name == "KEEP_SIZE" and not _SIZE.fullmatch(value):
-        raise Usage(f"{where}: {value!r} is no size: say 512M, 1G")
+        raise Usage(f"{where}: {value!r} is not a size: use 512M, 1G")
     if name == "DUMPS" and not re.fullmatch(r"(/[\w.+@:-]+)+", value):
-        raise Usage(f"{where}: DUMPS is the absolute path of a folder, without blanks")
+        raise Usage(f"{where}: DUMPS must be an absolute path without blanks")
     return value
 
 

@@ -102,7 +102,7 @@ def unit_text(unit: Unit, python: str) -> str:
     :raises LkstError: if systemd takes no such path
     """
     if re.search(r"[\"'\\]", python):
-        raise LkstError(f"systemd cannot start {python}: there are quotes in its path")
+        raise LkstError(f"systemd cannot start {python}: its path contains quotes")
     escaped = python.replace("%", "%%")
     return unit.text.format(python=f'"{escaped}"' if " " in escaped else escaped)
 
@@ -147,7 +147,7 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
                 path.mkdir(mode=mode, parents=True)
             except OSError as error:
                 raise LkstError(f"{path}: {error.strerror}") from None
-            yield f"made {path}"
+            yield f"created {path}"
     config = root / _ETC / "lkst.toml"
     if not config.exists():
         _write(config, DEFAULT_CONFIG_TEXT)
@@ -161,7 +161,7 @@ def install(root: Path, *, start: bool) -> Iterator[str]:
                 _systemctl("start", unit.name)
                 yield f"started {unit.name}"
     elif start and root == Path("/"):
-        yield "not started: systemd does not run here"
+        yield "not started: systemd is not running"
 
 
 def _install_unit(root: Path, unit: Unit) -> Iterator[str]:

@@ -82,7 +82,7 @@ def _runs(map_: mmap.mmap) -> Iterator[tuple[int, int]]:
     for (entry,) in struct.iter_unpack("<Q", data):
         frame = entry & _FRAME if entry & _PRESENT else 0
         if not frame:
-            raise LkstError("this kernel does not tell where the recorder's pages are")
+            raise LkstError("this kernel does not report the addresses of the recorder's pages")
         if count and frame == first + count:
             count += 1
             continue
@@ -132,7 +132,7 @@ def refresh_list(recorder: Recorder) -> None:
         if path.parents[1].is_dir():
             _refresh(path, recorder)
     except (LkstError, OSError) as error:
-        raise LkstError(f"there is no list of pages for a crash: {error}") from None
+        raise LkstError(f"the page list for crashes cannot be written: {error}") from None
 
 
 def _refresh(path: Path, recorder: Recorder) -> None:

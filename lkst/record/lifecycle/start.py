@@ -74,7 +74,9 @@ def start(
     with locked():
         # Only now: another start may have been first.
         if pins.exists() and replace is None:
-            raise LkstError("a recorder is running already: see 'lkst status', or 'lkst stop' it")
+            raise LkstError(
+                "a recorder is already running: see 'lkst status', or stop it with 'lkst stop'"
+            )
         _remove_leftovers(pins.parent)
         _check_others(pins)
         nr_cpus = machine.possible_cpus()
@@ -132,7 +134,7 @@ def _check_others(pins: Path) -> None:
     known = {pinned_program(pin) for pin in pins.parent.glob(f"{PINS.name}*/run/{RUN[0]}")}
     if set(others) - known and not pins.exists():
         raise LkstError(
-            "a recorder runs already, pinned in a BPF file system that is not seen here (of"
+            "a recorder is already running, pinned in a BPF file system that is not seen here (of"
             " another mount namespace, or below another mount): stop it there"
         )
 
@@ -229,7 +231,7 @@ def stop(pins: Path = PINS) -> None:
         raise LkstError("only root may stop the recorder")
     with locked():
         if not pins.exists():
-            raise LkstError("no recorder runs on this machine")
+            raise LkstError("no recorder is running on this machine")
         with contextlib.suppress(LkstError), Recorder(pins, writable=True) as recorder:
             # The timers end by themselves.
             recorder.live.timer_period = 0

@@ -63,7 +63,7 @@ def locked(path: Path = LOCK) -> Iterator[None]:
     :raises LkstError: if one does so for too long, or this user may not
     """
     if os.geteuid() != 0:
-        raise LkstError("only root may steer the recorder")
+        raise LkstError("only root may control the recorder")
     with path.open("a+") as lock:
         deadline = time.monotonic() + _PATIENCE
         while True:
@@ -75,7 +75,7 @@ def locked(path: Path = LOCK) -> Iterator[None]:
                     lock.seek(0)
                     who = lock.read().strip() or "?"
                     raise LkstError(
-                        f"another lkst command (process {who}) is steering the recorder"
+                        f"another lkst command (process {who}) is changing the recorder"
                     ) from None
                 time.sleep(0.05)
         lock.truncate(0)
@@ -125,7 +125,7 @@ def _check_version(recorder: Recorder) -> None:
     if own.events != events:
         raise LkstError(
             f"the recorder was started by lkst {recorder.header.version} and has other events:"
-            " 'lkst start' puts one of this version in its place"
+            " 'lkst start' replaces it"
         )
 
 

@@ -57,10 +57,10 @@ def add_trigger(
     check_name("trigger", name)
     control = recorder.live
     if find_trigger(control, name) is not None:
-        raise Usage(f"there is a trigger {name!r} already: 'lkst trigger remove {name}' first")
+        raise Usage(f"trigger {name!r} already exists: 'lkst trigger remove {name}' first")
     number = next((n for n, trigger in enumerate(control.trigger) if not trigger.used), None)
     if number is None:
-        raise LkstError(f"there are {layout.MAX_TRIGGERS} triggers: no more fit")
+        raise LkstError(f"there are {layout.MAX_TRIGGERS} triggers, the maximum: remove one first")
     nr_slots = control.buffer[control.current_buffer].nr_slots
     if actions.freeze is not None and actions.freeze >= nr_slots:
         raise Usage(
@@ -72,7 +72,7 @@ def add_trigger(
     )
     told = []
     if actions.switch and (made := make_spare(recorder)):
-        told.append(f"made the buffer {made!r} to switch to")
+        told.append(f"created buffer {made!r} to switch to")
 
     trigger = Trigger(name=name.encode(), interval=interval, freeze=actions.freeze or 0)
     trigger.when, trigger.action = _fit(when, 192), _fit(format_actions(actions), 96)
@@ -103,7 +103,7 @@ def add_trigger(
 def _fit(text: str, size: int) -> bytes:
     raw = text.encode()
     if len(raw) >= size:
-        raise Usage(f"{text!r} is longer than {size - 1} bytes")
+        raise Usage(f"{text!r} is too long: at most {size - 1} bytes")
     return raw
 
 

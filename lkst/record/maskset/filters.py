@@ -72,10 +72,10 @@ def parse_filter(kind: str, text: str) -> Filter:
     """
     if kind not in _KINDS:
         raise Usage(
-            f"no filter is called {kind!r}: say pid, comm, cgroup or cpu{nearest(kind, _KINDS)}"
+            f"no filter is called {kind!r}: use pid, comm, cgroup or cpu{nearest(kind, _KINDS)}"
         )
     if not text.strip():
-        raise Usage(f"filter {kind} of what?")
+        raise Usage(f"filter {kind}: a value is missing")
     return _KINDS[kind](text)
 
 
@@ -112,12 +112,12 @@ def _pids(text: str) -> Filter:
     list_, _, last = text.strip().rpartition(" ")
     children = last == "children"
     if children and not list_:
-        raise Usage("children of which pids?")
+        raise Usage("children: pids are missing")
     pids = parse_pids(list_ if children else text)
     if 0 in pids:
-        raise Usage("0 is no pid: the idle tasks have no own")
+        raise Usage("0 is not a pid: the idle tasks have none of their own")
     if len(pids) > MAX_PIDS:
-        raise Usage(f"{len(pids)} pids: {MAX_PIDS} at most")
+        raise Usage(f"{len(pids)} pids: at most {MAX_PIDS}")
     return Filter(pids=tuple(pids), children=children)
 
 
@@ -132,7 +132,7 @@ def _comms(text: str) -> Filter:
     for comm in comms:
         comm_bytes(comm)
     if len(comms) > MAX_COMMS:
-        raise Usage(f"{len(comms)} names of tasks: {MAX_COMMS} at most")
+        raise Usage(f"{len(comms)} task names: at most {MAX_COMMS}")
     return Filter(comms=tuple(comms))
 
 
@@ -145,13 +145,11 @@ def comm_bytes(comm: str) -> bytes:
     :raises Usage: if it is another pattern, or longer than names are
     """
     if comm == "*":
-        raise Usage(f"{comm!r} is every name: leave the filter out")
+        raise Usage(f"{comm!r} matches every name: remove the filter")
     is_start = comm.endswith("*")
     name = unescape_pattern(comm.removesuffix("*"))
     if name is None:
-        raise Usage(
-            f"{comm!r}: the kernel compares a task's name or its beginning: say nginx or nginx*"
-        )
+        raise Usage(f"{comm!r}: only a whole name or a prefix can be matched: use nginx or nginx*")
     raw = name.encode("utf-8", "surrogateescape")
     if len(raw) > _COMM_SIZE:
         raise Usage(f"{name!r} is too long: the kernel keeps {_COMM_SIZE} bytes of a task's name")
@@ -165,9 +163,9 @@ def _cgroups(text: str) -> Filter:
     cgroups = list(dict.fromkeys(cgroups))
     for path in cgroups:
         if not path.startswith("/") or not path.isprintable() or ".." in path.split("/"):
-            raise Usage(f"{path!r} is no cgroup: say /system.slice/nginx.service")
+            raise Usage(f"{path!r} is not a cgroup: use a path such as /system.slice/nginx.service")
     if len(cgroups) > MAX_CGROUPS:
-        raise Usage(f"{len(cgroups)} cgroups: {MAX_CGROUPS} at most")
+        raise Usage(f"{len(cgroups)} cgroups: at most {MAX_CGROUPS}")
     return Filter(cgroups=tuple(cgroups))
 
 
@@ -196,7 +194,7 @@ def _split(text: str, what: str) -> Iterator[tuple[str | None, str, str]]:
     while more:
         match = _ITEM.match(text, position)
         if not match:
-            raise Usage(f'{text.strip()!r} is no list: a {what}, or several: a,"b c",d')
+            raise Usage(f'{text.strip()!r} is not a list: use a {what}, or several: a,"b c",d')
         quoted, star, bare, more = match.groups()
         yield None if quoted is None else unescape_quoted(quoted), star or "", bare or ""
         position = match.end()

@@ -65,18 +65,18 @@ def parse_handler(word: str, event: Event, user_handlers: Collection[str]) -> Ha
 def _histogram_field(event: Event, name: str | None) -> str:
     numbers = [field for field in event.fields if field.is_number and field.type != "text"]
     if not numbers:
-        raise Usage(f"{event.name} has no field of numbers for a histogram")
-    choice = f"say hist(FIELD) with one of {', '.join(field.name for field in numbers)}"
+        raise Usage(f"{event.name} has no numeric field for a histogram")
+    choice = f"use hist(FIELD) with one of {', '.join(field.name for field in numbers)}"
     if name is None:
         likely = _likely_fields(event, numbers)
         if len(likely) != 1:
-            raise Usage(f"hist of {event.name} may be of several fields: {choice}")
+            raise Usage(f"hist of {event.name}: several fields are possible: {choice}")
         return likely[0].name
     found = event.field(name)
     if found is None:
         raise Usage(f"{event.name} has no field {name!r}: {choice}")
     if found not in numbers:
-        raise Usage(f"{event.name}.{name} is no number: {choice}")
+        raise Usage(f"{event.name}.{name} is not a number: {choice}")
     return name
 
 
@@ -102,7 +102,7 @@ def parse_assignments(
         pattern, equals, handler = word.partition("=")
         try:
             if not equals:
-                raise Usage("say EVENT=HANDLER, such as sched_switch=record")
+                raise Usage("expected EVENT=HANDLER, such as sched_switch=record")
             handlers |= _assign(handler, find_events(catalogue, pattern), user_handlers)
         except Usage as error:
             errors.append(f"{word}: {error}")
@@ -121,5 +121,5 @@ def _assign(word: str, events: list[Event], user_handlers: Collection[str]) -> d
             refused.append(str(error))
     if refused:
         others = len(refused) - 1
-        raise Usage(refused[0] + (f" (and so for {others} more events)" if others else ""))
+        raise Usage(refused[0] + (f" (and {others} more events)" if others else ""))
     return handlers

@@ -63,7 +63,7 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
     control = recorder.live
     index = next((i for i, name in enumerate(control.maskset_name) if not name.text), None)
     if index is None:
-        raise LkstError(f"{layout.MAX_MASKSETS} masksets are loaded: no more fit")
+        raise LkstError(f"{layout.MAX_MASKSETS} masksets are loaded, the maximum: unload one first")
     where = recorder.catalogue
     row, arguments = bytearray(layout.MAX_EVENTS), bytearray(layout.MAX_EVENTS)
     for event in where.events.values():
@@ -122,7 +122,7 @@ def _hist(recorder: Recorder, event: Event, field_name: str) -> int:
         hist.offset, hist.size, hist.is_signed = field.offset, field.size, field.type in SIGNED
         hist.event = event.id
         return index
-    raise LkstError(f"there are {layout.MAX_HISTS} histograms: no more fit")
+    raise LkstError(f"there are {layout.MAX_HISTS} histograms, the maximum: turn one off first")
 
 
 def _hists_used(control: Control) -> set[int]:

@@ -67,7 +67,7 @@ class MasksetStore:
         try:
             text = path.read_text("utf-8")
         except UnicodeDecodeError:
-            raise Usage(f"{path}: is no text") from None
+            raise Usage(f"{path}: is not a text file") from None
         except OSError as error:
             raise LkstError(f"{path}: {error.strerror}") from None
         return parse_maskset(text, self.catalogue, self.user_handlers, name, str(path))
@@ -139,7 +139,7 @@ class MasksetStore:
 
     def _check_own(self, name: str) -> None:
         if name in self.built_in:
-            raise Usage(f"maskset {name} is built in: give yours another name")
+            raise Usage(f"maskset {name} is built in: use another name")
 
 
 def _is_name(name: str) -> bool:

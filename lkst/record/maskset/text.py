@@ -161,7 +161,7 @@ def parse_masksets(
         if readers:
             readers[-1].read(number, line)
         elif words:
-            strays.append(f"{where}:{number}: before this, say 'maskset NAME'")
+            strays.append(f"{where}:{number}: expected 'maskset NAME' before this line")
     masksets: dict[str, Maskset] = {}
     errors = strays[:1]
     for reader in readers:
@@ -171,12 +171,12 @@ def parse_masksets(
             errors.append(str(error))
             continue
         if maskset.name in masksets:
-            errors.append(f"{where}:{reader.named}: maskset {maskset.name} is here twice")
+            errors.append(f"{where}:{reader.named}: maskset {maskset.name} is defined twice")
         masksets[maskset.name] = maskset
     if errors:
         raise Usage("\n".join(errors))
     if not masksets:
-        raise Usage(f"{where}: no maskset in it: each begins with 'maskset NAME'")
+        raise Usage(f"{where}: has no maskset: each begins with 'maskset NAME'")
     return list(masksets.values())
 
 
@@ -222,7 +222,7 @@ class _Reader:
         """Give what the lines said."""
         name = self.name or self.old_name
         if name is None and not self.named:
-            self.errors.append(f"{self.where}: it has no name: say 'maskset NAME' in it")
+            self.errors.append(f"{self.where}: has no name: add a line 'maskset NAME'")
         if self.errors:
             raise Usage("\n".join(self.errors))
         assert name is not None
@@ -247,25 +247,25 @@ class _Reader:
         elif len(words) == 2:
             self._read_event(number, *words)
         else:
-            raise Usage(f"{line.strip()!r} is no line of a maskset: say EVENT HANDLER")
+            raise Usage(f"{line.strip()!r} is not a line of a maskset: expected EVENT HANDLER")
 
     def _once(self, what: str, number: int) -> None:
         first = self.lines.setdefault(what, number)
         if first != number:
-            raise Usage(f"{what} is here twice: it was in line {first}")
+            raise Usage(f"{what} is set twice, first in line {first}")
 
     def _read_name(self, number: int, words: list[str]) -> None:
         self._once("'maskset'", number)
         self.named = number
         if len(words) != 1:
-            raise Usage("say 'maskset NAME'")
+            raise Usage("expected 'maskset NAME'")
         name = check_name("maskset", words[0])
         if not self.given:
             self.name = name
 
     def _read_filter(self, number: int, words: list[str]) -> None:
         if not words:
-            raise Usage("say 'filter pid', 'filter comm', 'filter cgroup' or 'filter cpu'")
+            raise Usage("expected 'filter pid', 'filter comm', 'filter cgroup' or 'filter cpu'")
         self._once(f"'filter {words[0]}'", number)
         self.filters.append(parse_filter(words[0], " ".join(words[1:])))
 
@@ -284,7 +284,7 @@ class _Reader:
 
     def _read_old(self, number: int, name: str, handler: int) -> None:
         if handler not in _OLD_HANDLERS:
-            raise Usage(f"{name}: no handler {handler:#04x}: only 0x00 (off) and 0x01 (record)")
+            raise Usage(f"{name}: unknown handler {handler:#04x}: use 0x00 (off) or 0x01 (record)")
         if handler == 0 and name not in self.events:
             return  # It was off, and that it is.
         for event in self._find(name):

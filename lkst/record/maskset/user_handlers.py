@@ -79,7 +79,7 @@ def compile_handler(source: Path, target: Path) -> None:
     """
     clang = shutil.which("clang")
     if not clang:
-        raise LkstError(f"{source}: to compile it, clang is needed; a .o needs none")
+        raise LkstError(f"{source}: clang is needed to compile it; a compiled .o needs no clang")
     headers = Path(str(resources.files("lkst.record") / "include"))
     include = [f"-I{headers}", f"-I/usr/include/{platform.machine()}-linux-gnu"]
     result = subprocess.run(
@@ -88,7 +88,7 @@ def compile_handler(source: Path, target: Path) -> None:
         text=True,
     )
     if result.returncode:
-        raise LkstError(f"{source}: does not compile:\n{result.stderr.rstrip()}")
+        raise LkstError(f"{source}: cannot be compiled:\n{result.stderr.rstrip()}")
 
 
 def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDER) -> None:
@@ -110,7 +110,7 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
             f"{layout.MAX_USER} handlers are loaded ({', '.join(numbers)}): unload one first"
         )
     if not file.exists():
-        raise NotFound(f"there is no file {file}")
+        raise NotFound(f"file not found: {file}")
     with tempfile.TemporaryDirectory() as scratch:
         object_ = file
         if file.suffix == ".c":
@@ -139,7 +139,7 @@ def unload_handler(recorder: Recorder, name: str, folder: Path = FOLDER) -> None
     if name not in numbers:
         raise NotFound(f"no handler {name!r} is loaded{nearest(name, numbers)}")
     if events := events_of(recorder, numbers[name]):
-        raise LkstError(f"the handler {name!r} is in use: it is set for {', '.join(events)}")
+        raise LkstError(f"the handler {name!r} is in use by {', '.join(events)}")
     control.user_handler[numbers[name]].text = b""
     (folder / f"{name}{_SUFFIX}").unlink(missing_ok=True)
 
@@ -156,7 +156,7 @@ def _open(pins: Path, object_: Path, target: int, number: int) -> Object:
     bpf = Object(object_)
     try:
         if list(bpf.programs()) != [_PROGRAM]:
-            raise Usage(f"{object_}: is no handler: see recorder/handler.h")
+            raise Usage(f"{object_}: is not a handler: see recorder/handler.h")
         for map_ in list(bpf.maps()):
             name = pin_name(map_)
             if name and (pins / name).exists():
@@ -199,7 +199,9 @@ def wire_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
             continue
         path = folder / f"{names[number]}{_SUFFIX}"
         if not path.exists():
-            raise NotFound(f"the handler {names[number]!r} has lost its file {path}")
+            raise NotFound(
+                f"the handler {names[number]!r} cannot be set: its file {path} is missing"
+            )
         with program_by_id(prog_id) as target:
             try:
                 bpf = _open(recorder.pins, path, target, number)

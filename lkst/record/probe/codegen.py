@@ -146,7 +146,7 @@ def place_fields(fields: Sequence[Typed | Elapsed]) -> list[Placed]:
     sized = [(field, 8 if isinstance(field, Elapsed) else field.shape.size) for field in fields]
     texts = [field for field, _ in sized if _is_text(field)]
     if len(texts) > 1:
-        raise Usage("one field may be of type str: say str16 or str32 for the others")
+        raise Usage("only one field may have type str: use str16 or str32 for the others")
     sized.sort(key=lambda one: -1 if _is_text(one[0]) else one[1], reverse=True)
     odd = [index for index, (_, size) in enumerate(sized) if size == 1]
     if texts and len(odd) % 2:
@@ -158,11 +158,11 @@ def place_fields(fields: Sequence[Typed | Elapsed]) -> list[Placed]:
         offset += size
     if offset > layout.PAYLOAD_SIZE:
         raise Usage(
-            f"the fields take {offset} bytes, and a record has {layout.PAYLOAD_SIZE}: leave some"
-            " out, or say smaller types, such as u32 or str16"
+            f"the fields take {offset} bytes, a record has {layout.PAYLOAD_SIZE}: remove some"
+            " fields, or use smaller types, such as u32 or str16"
         )
     if len(fields) > layout.MAX_FIELDS:
-        raise Usage(f"{len(fields)} fields: {layout.MAX_FIELDS} at most")
+        raise Usage(f"{len(fields)} fields: at most {layout.MAX_FIELDS}")
     return placed
 
 
@@ -409,7 +409,7 @@ def fill_place(program: bytes, code: bytes) -> bytes:
     room = end - start
     if len(code) > room:
         raise Usage(
-            f"the fields take {len(code) // INSN.size} instructions, and there is room for"
-            f" {room // INSN.size}: leave some out"
+            f"the fields take {len(code) // INSN.size} instructions, at most"
+            f" {room // INSN.size} fit: remove some fields"
         )
     return program[:start] + code + _NOP * ((room - len(code)) // INSN.size) + program[end:]

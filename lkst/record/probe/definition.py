@@ -79,8 +79,8 @@ def check_event_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name) or "__" in name.strip("_"):
         raise Usage(
-            f"{name!r} is no name for a probe: a letter, then letters, digits and single '_',"
-            " 29 at most"
+            f"{name!r} is not a valid name for a probe: a letter, then letters, digits and single"
+            " '_', at most 29"
         )
     return name
 
@@ -103,7 +103,7 @@ def check_probe(probe: Probe) -> Probe:
             raise Usage(f"--if: {error}") from None
         condition = normalised(condition)
     if not 0 <= probe.limit <= _MAX_LIMIT:
-        raise Usage(f"a limit of {probe.limit} records per ms: 0 (none) to {_MAX_LIMIT}")
+        raise Usage(f"limit: {probe.limit} per ms is out of range: 0 (none) to {_MAX_LIMIT}")
     return Probe(
         probe.name,
         probe.target,
@@ -165,7 +165,7 @@ def kept_probes(folder: Path = FOLDER) -> Iterable[tuple[str, Probe | LkstError]
         try:
             yield name, _parse_probe(path.read_text("utf-8"), name, str(path))
         except UnicodeDecodeError:
-            yield name, Usage(f"{path}: is no text")
+            yield name, Usage(f"{path}: is not a text file")
         except OSError as error:
             yield name, LkstError(f"{path}: {error.strerror}")
         except LkstError as error:

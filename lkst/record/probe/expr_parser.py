@@ -123,10 +123,12 @@ def parse_field(text: str) -> FieldText:
     :raises Usage: if it is none
     """
     if len(text) > _MAX_LENGTH:
-        raise Usage(f"a field of {len(text)} characters: {_MAX_LENGTH} at most")
+        raise Usage(f"the field has {len(text)} characters: at most {_MAX_LENGTH}")
     match = _FIELD.fullmatch(text.strip())
     if not match:
-        raise Usage(f"{text!r} is no field: say [NAME=]EXPR[:TYPE], such as name=d_name.name:str")
+        raise Usage(
+            f"{text!r} is not a field: use [NAME=]EXPR[:TYPE], such as name=d_name.name:str"
+        )
     expression = _Parser(match["expression"], text).parse()
     name = match["name"] or _name_of(expression)
     return FieldText(
@@ -157,7 +159,7 @@ class _Parser:
     def parse(self) -> Expression:
         expression = self._unary()
         if self._words:
-            raise self._wrong(f"{self._words[0]!r} makes no sense there")
+            raise self._wrong(f"unexpected {self._words[0]!r}")
         return expression
 
     def _wrong(self, why: str) -> Usage:
@@ -189,7 +191,7 @@ class _Parser:
     def _unary(self) -> Expression:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise self._wrong(f"more than {_MAX_DEPTH} steps in one another")
+            raise self._wrong(f"more than {_MAX_DEPTH} nested steps")
         try:
             if self._next() == "*":
                 self._take()

@@ -100,7 +100,7 @@ def _finish(field: FieldText, typer: Typer, value: Value, shapes: Mapping[str, S
             raise Usage(f"{typer.declare(value.type)} is a struct: choose one of its members")
         value = typer.select(value, members[0].name, False)
     if typer.kind(value.type) in (kinds.UNION, 0):
-        raise Usage(f"{typer.declare(value.type)} is no value: choose a part of it")
+        raise Usage(f"{typer.declare(value.type)} is not a value: choose a member or an element")
     shape = _shape(field, typer, value, shapes)
     if shape.type in (TEXT, "name"):
         return _string(field, typer, value, shape)
@@ -108,16 +108,14 @@ def _finish(field: FieldText, typer: Typer, value: Value, shapes: Mapping[str, S
     if not isinstance(value.type, Pointer):
         signed = btf.is_signed(value.type)
     if size not in (1, 2, 4, 8):
-        raise Usage(
-            f"{typer.declare(value.type)} has {size} bytes: there are numbers of 1, 2, 4, 8"
-        )
+        raise Usage(f"{typer.declare(value.type)} has {size} bytes: numbers have 1, 2, 4 or 8")
     if value.bits and value.bits[1] > 8 * shape.size:
         raise Usage(f"{value.bits[1]} bits do not fit into {shape.size} bytes")
     steps = value.steps
     if value.offset is not None:
         steps = (*steps, Load(value.offset, size, value.known and not value.bits))
     if shape.swapped and size != shape.size:
-        raise Usage(f"be{8 * shape.size} is for {shape.size} bytes, and this has {size}")
+        raise Usage(f"be{8 * shape.size} needs {shape.size} bytes, the value has {size}")
     return Typed(field.name, field.text, value.start, steps, value.bits, size, signed, shape)
 
 
@@ -127,7 +125,7 @@ def _string(field: FieldText, typer: Typer, value: Value, shape: Shape) -> Typed
     else:
         value = typer.in_register(value)
         if typer.target(value.type) is None and typer.size(value.type) != 8:
-            raise Usage(f"{typer.declare(value.type)} is no string")
+            raise Usage(f"{typer.declare(value.type)} is not a string")
     return Typed(field.name, field.text, value.start, value.steps, None, 8, False, shape)
 
 
@@ -137,13 +135,11 @@ def _shape(field: FieldText, typer: Typer, value: Value, shapes: Mapping[str, Sh
         enum = field.enum or (typer.btf.name(own) if typer.kind(own) in _ENUMS else "")
         if not enum or not typer.btf.find(enum, *_ENUMS):
             raise Usage(
-                f"the kernel has no enum {enum}"
-                if enum
-                else f"say of which enum: :{field.type}(NAME)"
+                f"the kernel has no enum {enum}" if enum else f"name the enum: :{field.type}(NAME)"
             )
         return Shape(field.type, min(max(typer.size(value.type), 1), 8), enum=enum)
     if field.enum:
-        raise Usage(f"only enum and flags have a name in parentheses, {field.type} has none")
+        raise Usage(f"only enum and flags take a name in parentheses, {field.type} does not")
     if field.type:
         if field.type not in shapes:
             raise Usage(f"there is no type {field.type!r}{nearest(field.type, shapes)}")
@@ -168,7 +164,7 @@ def _default_shape(typer: Typer, value: Value, shapes: Mapping[str, Shape]) -> S
     if kind == kinds.ARRAY:
         element, length = btf.array(stripped)
         if btf.size(element) != 1:
-            raise Usage(f"{btf.declare(type_)} is an array: choose an element, as [0]")
+            raise Usage(f"{btf.declare(type_)} is an array: choose an element, such as [0]")
         return Shape("name", min(max(-(-length // 8) * 8, 8), _MAX_TEXT))
     size = btf.size(type_)
     if value.bits:

@@ -99,9 +99,9 @@ def compile_probe(probe: Probe, target: Target, catalogue: Catalogue) -> Compile
     :raises Usage: if it cannot be recorded so
     """
     if target.tracepoint and probe.returns:
-        raise Usage(f"{target.text.name} is a tracepoint: it does not return")
+        raise Usage(f"{target.text.name} is a tracepoint, which has no return: remove --return")
     if probe.returns and target.text.offset is not None:
-        raise Usage("--return is for a whole function: leave the offset out")
+        raise Usage("--return needs a whole function: remove the offset")
     signature = target.signature(probe.returns)
     shapes = shapes_of(catalogue)
     typed: list[Typed | Elapsed] = [
@@ -168,7 +168,7 @@ def pack_entry(event: Event, tag: int) -> bytes:
         fields += layout.FIELD.pack(*texts, field.size)
     names = " ".join(enums).encode()
     if len(names) >= _ENUMS_SIZE:
-        raise Usage("the names of the enums are too long: say u32 for one of them")
+        raise Usage("the names of the enums are too long: use u32 for one of them")
     entry = layout.EVENT.pack(
         layout.EVENT_MAGIC,
         tag,

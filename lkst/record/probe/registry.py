@@ -142,10 +142,10 @@ def _check_name(recorder: Recorder, name: str) -> None:
     for event in recorder.catalogue.events.values():
         if event.name == name:
             what = "a probe" if event.is_probe else "an event"
-            hint = "remove it first" if event.is_probe else "say another NAME before the target"
-            raise Usage(f"{name} is {what} already: {hint}")
+            hint = "remove it first" if event.is_probe else "give another NAME before the target"
+            raise Usage(f"{name} is already {what}: {hint}")
         if name in (event.category, *event.old_name.split()):
-            raise Usage(f"{name} means events already: say another NAME before the target")
+            raise Usage(f"{name} already names events: give another NAME before the target")
 
 
 def _find_place(recorder: Recorder, event: Event) -> tuple[int, Event | None]:
@@ -166,7 +166,7 @@ def _find_place(recorder: Recorder, event: Event) -> tuple[int, Event | None]:
         # The one of which records are least likely to be left.
         id_ = min(removed, key=lambda id_: removed[id_].until)
         return id_, removed[id_]
-    raise LkstError(f"there are {header.nr_probes} probes: remove one first")
+    raise LkstError(f"there are {header.nr_probes} probes, the maximum: remove one first")
 
 
 def _same(old: Event, new: Event) -> bool:
@@ -216,7 +216,7 @@ def remove_probe(recorder: Recorder, name: str, *, folder: Path = FOLDER) -> Non
         raise NotFound(f"no probe is called {name!r}{nearest(name, {*probes, *kept})}")
     event = probes[name]
     if table_has(recorder, event.id):
-        raise LkstError(f"a trigger waits for {name}: remove that first, see 'lkst trigger list'")
+        raise LkstError(f"a trigger uses {name}: remove the trigger first, see 'lkst trigger list'")
     for index in range(layout.MAX_MASKSETS):
         control.handler[index][event.id] = 0
     _unlink(recorder, name)
@@ -289,13 +289,13 @@ def attach_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, str]:
     missing = {}
     for event in wanted:
         try:
-            probe = kept.get(event.name, NotFound(f"its file in {folder} is gone"))
+            probe = kept.get(event.name, NotFound(f"its file in {folder} is missing"))
             if isinstance(probe, LkstError):
                 raise probe
             with open_target(parse_target(probe.target)) as target:
                 compiled = compile_probe(probe, target, recorder.catalogue)
                 if compiled.event.fields != event.fields:
-                    raise LkstError(f"its file in {folder} was changed: remove it, and add it anew")
+                    raise LkstError(f"its file in {folder} was changed: remove it and add it again")
                 place = event.id - recorder.header.nr_events - 1
                 _note(recorder, event.id, attach_probe(recorder.pins, compiled, event.id, place))
         except LkstError as error:

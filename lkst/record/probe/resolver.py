@@ -107,7 +107,7 @@ class Typer:
                 return self._argument(type_, word)
         if name == "ret":
             if not signature.returns:
-                raise Usage("what a function returns is known with --return")
+                raise Usage("the return value is available only with --return")
             if signature.result == 0:
                 raise Usage("the function returns nothing")
             if signature.result is None:
@@ -119,7 +119,7 @@ class Typer:
             return Value(Current(), (), Pointer(task), known=True)
         if match := re.fullmatch(r"arg(\d{1,2})", name):
             if not signature.has_arguments:
-                raise Usage("there are no arguments inside a function: say a register, as %di")
+                raise Usage("inside a function there are no arguments: use a register, such as %di")
             number = int(match[1])
             if number < len(signature.parameters):
                 return self._argument(*signature.parameters[number][1:])
@@ -132,7 +132,7 @@ class Typer:
 
     def _argument(self, type_: int, word: int) -> Value:
         if self.btf.kind(self.btf.strip(type_)) in (kinds.STRUCT, kinds.UNION):
-            raise Usage("it is passed as a struct, not by a pointer")
+            raise Usage("it is a struct passed by value")
         return Value(Argument(word), (), type_, known=self._to_struct(type_))
 
     def _register(self, name: str) -> Value:
@@ -140,7 +140,7 @@ class Typer:
         if offset is None:
             raise Usage(f"there is no register %{name}{nearest(name, REGISTERS)}")
         if not self._signature.has_registers:
-            raise Usage("registers are known at FUNCTION+OFFSET only")
+            raise Usage("registers are available only at FUNCTION+OFFSET")
         return Value(Source(offset), (), self._u64(), untyped=True)
 
     def _u64(self) -> int:
@@ -166,9 +166,9 @@ class Typer:
     def _pointed(self, type_: AnyType) -> AnyType:
         target = self.target(type_)
         if target is None:
-            raise Usage(f"{self.declare(type_)} is no pointer")
+            raise Usage(f"{self.declare(type_)} is not a pointer")
         if target == 0 or self.kind(target) == 0:
-            raise Usage("nothing is known of what a void * points to: cast it, as (struct sock *)x")
+            raise Usage("a void * has no target type: cast it, such as (struct sock *)x")
         return target
 
     def declare(self, type_: AnyType) -> str:
@@ -186,7 +186,7 @@ class Typer:
         if value.offset is None:
             return value
         if value.bits:
-            raise Usage("a bitfield is no pointer")
+            raise Usage("a bitfield is not a pointer")
         if self.kind(value.type) == kinds.ARRAY:
             element, _ = self.btf.array(self.btf.strip(id_of(value.type)))
             return replace(self.address(value), type=Pointer(element))
@@ -197,7 +197,7 @@ class Typer:
     def address(self, value: Value) -> Value:
         """Give the address of a value that is in memory."""
         if value.offset is None or value.bits:
-            raise Usage("'&' is for what lies in memory")
+            raise Usage("'&' needs a value in memory")
         steps = (*value.steps, Offset(value.offset)) if value.offset else value.steps
         known = value.known and not value.offset
         return Value(value.start, steps, Pointer(value.type), known=known)
@@ -209,7 +209,7 @@ class Typer:
             value = self.in_register(value)
             value = replace(value, type=self._pointed(value.type), offset=0)
         elif is_pointer:
-            raise Usage(f"{self.declare(value.type)} is a pointer: say ->{name}")
+            raise Usage(f"{self.declare(value.type)} is a pointer: use ->{name}")
         if self.kind(value.type) not in (kinds.STRUCT, kinds.UNION) or value.offset is None:
             raise Usage(f"{self.declare(value.type)} has no members")
         struct = self.btf.strip(id_of(value.type))
@@ -260,7 +260,7 @@ class Typer:
         if value.offset is not None and self.kind(value.type) == kinds.ARRAY:
             element, length = self.btf.array(self.btf.strip(id_of(value.type)))
             if index >= length > 0:
-                raise Usage(f"there are {length} elements: the last is {length - 1}")
+                raise Usage(f"index {index} is out of range: 0 to {length - 1}")
             offset = value.offset + index * self.size(element)
             return replace(value, type=element, offset=offset)
         value = self.in_register(value)
@@ -284,7 +284,9 @@ class Typer:
         for _ in range(stars):
             type_ = Pointer(type_)
         if self.kind(type_) in (kinds.STRUCT, kinds.UNION, kinds.ARRAY, 0):
-            raise Usage(f"nothing is cast to {self.declare(type_)}: say {' '.join(words)} *")
+            raise Usage(
+                f"cannot cast to {self.declare(type_)}: cast to a pointer, {' '.join(words)} *"
+            )
         return replace(self.in_register(value), type=type_, known=False, untyped=False)
 
     def _container(self, value: Value, words: tuple[str, ...], members: tuple[str, ...]) -> Value:
@@ -298,12 +300,12 @@ class Typer:
             inner, offset = self.btf.strip(found[0]), offset + found[1] // 8
         value = self.in_register(value)
         if self.target(value.type) is None:
-            raise Usage(f"{self.declare(value.type)} is no pointer")
+            raise Usage(f"{self.declare(value.type)} is not a pointer")
         steps = (*value.steps, Offset(-offset)) if offset else value.steps
         return Value(value.start, steps, Pointer(struct))
 
 
 def id_of(type_: AnyType) -> int:
-    """Give the id of a type that is no pointer of its own."""
+    """Give the id of a type that is not a pointer of its own."""
     assert isinstance(type_, int)
     return type_

@@ -99,7 +99,7 @@ def parse_target(text: str) -> TargetText:
     """
     match = _TARGET.fullmatch(text)
     if not match:
-        raise Usage(f"{text!r} is no target: say [MODULE:]FUNCTION[+OFFSET], or a tracepoint")
+        raise Usage(f"{text!r} is not a target: use [MODULE:]FUNCTION[+OFFSET], or a tracepoint")
     offset = match["offset"]
     found = TargetText(
         text, match["module"] or "", match["name"], None if offset is None else int(offset, 0)
@@ -156,7 +156,7 @@ def open_target(text: TargetText) -> Iterator[Target]:
             if is_unsafe(text.name):
                 raise LkstError(
                     f"the tracepoint {text.name} must not be enabled on this kernel: it may warn"
-                    f" when it is called in an NMI; the event {text.name} has what it tells"
+                    f" when it is called in an NMI; record the event {text.name} instead"
                 )
             yield Target(text, True, "", btf, tracepoint)
             return
@@ -168,14 +168,14 @@ def open_target(text: TargetText) -> Iterator[Target]:
             return
         if tracepoint:
             raise LkstError(
-                f"{text.name} is a function and a tracepoint: say {_TRACEPOINT}:{text.name}, or"
+                f"{text.name} is a function and a tracepoint: use {_TRACEPOINT}:{text.name}, or"
                 " the name of another function"
             )
         if len(modules) > 1:
             places = ", ".join(module or "the kernel" for module in modules)
             several = sorted(set(modules) - {""})
             hint = (
-                f": say {several[0]}:{text.name}"
+                f": use {several[0]}:{text.name}"
                 if several and modules.count(several[0]) == 1
                 else ""
             )
@@ -183,7 +183,7 @@ def open_target(text: TargetText) -> Iterator[Target]:
                 f"{text.name} is ambiguous: there are {len(modules)} of this name ({places}){hint}"
             )
         if _is_blacklisted(text.name):
-            raise LkstError(f"{text.name} is blacklisted: the kernel cannot bear a probe there")
+            raise LkstError(f"{text.name} is on the kernel's kprobe blacklist: it cannot be probed")
         module = modules[0]
         if module:
             with contextlib.suppress(BPFError):
@@ -269,7 +269,7 @@ def why_refused(target: Target, said: str) -> str:
     """
     name = target.text.name
     if not target.tracepoint and not _KPROBES.is_dir():
-        return f"this kernel has no kprobes, and refused {name} otherwise"
+        return f"this kernel has no kprobes, and refused to attach to {name} by other means"
     functions = b""
     if not target.tracepoint and not _symbols(name):
         return str(_absent(target.text))

@@ -201,7 +201,7 @@ def load(
                 same = functions & programs
                 why = no_functions(read_policy())
             else:
-                why = f"the kernel refused it: {reason or 'its verifier does not say why'}"
+                why = f"the kernel refused it: {reason or 'the verifier does not say why'}"
             for name in same:
                 refused[name] = why
         except BaseException:

@@ -40,7 +40,7 @@ class Actions:
     stack: bool = False
     #: Go on in the next buffer, so that this one keeps what it holds.
     switch: bool = False
-    #: Stop recording after so many slots more; None: do not.
+    #: Stop recording after so many more slots; None: do not.
     freeze: int | None = None
     #: Maskset to make active, or "".
     maskset: str = ""
@@ -55,7 +55,7 @@ def parse_actions(text: str) -> Actions:
     :raises Usage: if one is none, is there twice, or contradicts another
     """
     if not text.strip():
-        raise Usage(f"no action is given: say one or several of {', '.join(_PARSERS)}")
+        raise Usage(f"no action is given: use one or several of {', '.join(_PARSERS)}")
     actions = Actions()
     seen = set()
     for part in split_list(text, "word"):
@@ -63,14 +63,16 @@ def parse_actions(text: str) -> Actions:
         name, rest = (match[1], match[2]) if match else (part, "")
         if name not in _PARSERS:
             raise Usage(
-                f"no action is called {name!r}: say {', '.join(_PARSERS)}{nearest(name, _PARSERS)}"
+                f"no action is called {name!r}: use {', '.join(_PARSERS)}{nearest(name, _PARSERS)}"
             )
         if name in seen:
-            raise Usage(f"{name} is there twice in {text!r}")
+            raise Usage(f"{name} is given twice in {text!r}")
         seen.add(name)
         actions = _PARSERS[name](actions, rest)
     if actions.switch and actions.freeze is not None:
-        raise Usage("freeze and switch contradict each other: one keeps the buffer, one leaves it")
+        raise Usage(
+            "freeze and switch exclude each other: freeze stops the buffer, switch leaves it"
+        )
     return actions
 
 
@@ -99,7 +101,7 @@ def _switch(actions: Actions, rest: str) -> Actions:
 
 def _alone(name: str, rest: str) -> bool:
     if rest:
-        raise Usage(f"{rest!r} behind {name}: it stands alone")
+        raise Usage(f"unexpected {rest!r} after {name}")
     return True
 
 
@@ -108,14 +110,14 @@ def _freeze(actions: Actions, rest: str) -> Actions:
         return replace(actions, freeze=0)
     match = _AFTER.fullmatch(rest)
     if not match or int(match[1]) > _MAX_SLOTS:
-        raise Usage(f"'freeze {rest}': say 'freeze', or 'freeze after 2000' for 2000 slots more")
+        raise Usage(f"'freeze {rest}': use 'freeze', or 'freeze after 2000' for 2000 more slots")
     return replace(actions, freeze=int(match[1]))
 
 
 def _mask(actions: Actions, rest: str) -> Actions:
     match = _MASK.fullmatch(rest)
     if not match:
-        raise Usage(f"'mask{rest}': say 'mask=NAME' or 'mask=NAME for 5s'")
+        raise Usage(f"'mask{rest}': use 'mask=NAME' or 'mask=NAME for 5s'")
     duration = parse_duration(match[2], MIN_DURATION) if match[2] else 0
     return replace(actions, maskset=check_name("maskset", match[1]), duration=duration)
 

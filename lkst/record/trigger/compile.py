@@ -92,8 +92,8 @@ def compile_expression(
     for clause in clauses:
         if len(clause.terms) > MAX_TERMS:
             raise Usage(
-                f"{len(clause.terms)} comparisons of {clause.event.name} that must all hold:"
-                f" {MAX_TERMS} at most"
+                f"{len(clause.terms)} comparisons of {clause.event.name} combined with 'and':"
+                f" at most {MAX_TERMS}"
             )
     return clauses
 
@@ -152,7 +152,7 @@ class _Compiler:
         several = found or self._categories.get(name, [])
         if several:
             choice = ", ".join(event.name for event in several)
-            raise wrong(subject.column, f"{name} is more than one event: say one of {choice}")
+            raise wrong(subject.column, f"{name} is more than one event: use one of {choice}")
         raise wrong(subject.column, f"no event is called {name!r}{nearest(name, self._events)}")
 
     def _field(self, event: Event, subject: Token) -> Field:
@@ -180,7 +180,7 @@ class _Compiler:
                 raise wrong(node.subject.column, f"{node.subject.text}: compare it with a value")
             if negated:
                 raise wrong(
-                    node.subject.column, f"not {event.name}: what does not happen triggers nothing"
+                    node.subject.column, f"not {event.name}: a missing event cannot fire a trigger"
                 )
             return (Clause(event, ()),)
         field = self._field(event, node.subject)
@@ -200,7 +200,7 @@ class _Compiler:
     ) -> Iterable[tuple[Term, ...]]:
         """Give alternatives of terms."""
         if field.type == "text":
-            raise Usage("a text cannot be compared: it lies in several pieces")
+            raise Usage("a text cannot be compared: it is spread over several slots")
         if field.type in _NAMES:
             if field.size != _NAME_SIZE + 1:
                 raise Usage(f"only names of {_NAME_SIZE + 1} bytes can be compared")
@@ -212,9 +212,9 @@ class _Compiler:
         number = _number(field, value.value)
         if field.type in _ORDERLESS:
             if op != "&":
-                raise Usage("there is no order of such values: say == or !=")
+                raise Usage("such values have no order: use == or !=")
             if number is None:
-                raise Usage("say a number behind '&'")
+                raise Usage("expected a number after '&'")
         if number is None:
             number = self._names.value_of(field.type, value.value)
         if number is None:
@@ -230,7 +230,7 @@ class _Compiler:
             if number is None:
                 raise Usage(self._unknown(field, value.value))
             if field.type == "exit_code" and value.value.isdecimal():
-                raise Usage(f"{number} is out of range: 0 to 255, or the whole status as 0x...")
+                raise Usage(f"{number} is out of range: 0 to 255, or the wait status as 0x...")
             tests = ((Test(field, "==", number),),)
         alternatives = [
             tuple(_number_term(test.field, test.op, test.value) for test in group)
@@ -248,16 +248,15 @@ class _Compiler:
         words = words_for(field.type, self._names)
         if field.type not in _NAMED:
             return (
-                f"{word!r} is no value of type {field.type}{nearest(word, words)}"
+                f"{word!r} is not a value of type {field.type}{nearest(word, words)}"
                 if words
-                else f"{word!r} is no number"
+                else f"{word!r} is not a number"
             )
         what = _NAMED[field.type]
         if not words:
-            return f"{word!r}: the names of {what} are not known on this machine: say a number"
+            return f"{word!r}: the names of {what} are not known on this machine: use a number"
         return (
-            f"{word!r} is not among the names of {what} that this machine knows: say a number"
-            f"{nearest(word, words)}"
+            f"{word!r} is not a name of {what} on this machine: use a number{nearest(word, words)}"
         )
 
 
@@ -276,12 +275,12 @@ def _opposite(term: Term) -> Term:
 
 def _name_term(field: Field, op: str, value: Token) -> Term:
     if op not in ("==", "!="):
-        raise Usage("names are only compared by == and !=")
+        raise Usage("names can only be compared with == and !=")
     name = value.value.encode("utf-8", "surrogateescape")
     if len(name) > _NAME_SIZE:
         raise Usage(f"{value} is too long: the kernel keeps {_NAME_SIZE} bytes of a name")
     if b"\0" in name:
-        raise Usage("no name has a zero byte in it")
+        raise Usage("a name cannot contain a zero byte")
     return Term(field, op, name, False)
 
 
@@ -306,7 +305,7 @@ def _number_term(field: Field, op: str, value: int) -> Term:
     if masking:
         low, high = 1, (1 << bits) - 1
     if not low <= value <= high:
-        what = "no mask of bits" if masking else "out of range"
+        what = "not a bit mask" if masking else "out of range"
         raise Usage(f"{value} is {what}: {low} to {high}")
     return Term(field, op, value, signed)
 
@@ -334,7 +333,7 @@ def _simplified(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
         if not any(_covers(other, clause) for other in kept):
             kept = [*(other for other in kept if not _covers(clause, other)), clause]
     if len(kept) > MAX_CLAUSES:
-        raise Usage(f"{len(kept)} cases of which one must hold: {MAX_CLAUSES} at most")
+        raise Usage(f"{len(kept)} alternatives: at most {MAX_CLAUSES}")
     return tuple(kept)
 
 

@@ -55,7 +55,7 @@ class Token:
         try:
             raw = _ESCAPE.sub(_unescape, self.text[1:-1]).encode("utf-8", "surrogateescape")
         except (OverflowError, ValueError):
-            raise Usage(f"{self.text} has an escape that is no character") from None
+            raise Usage(f"{self.text} has an invalid escape") from None
         return raw.decode("utf-8", "surrogateescape")
 
     def says(self, *texts: str) -> bool:
@@ -147,7 +147,7 @@ def normalised(text: str) -> str:
 
 def _tokens(text: str) -> Iterator[Token]:
     if len(text) > MAX_LENGTH:
-        raise Usage(f"a condition of {len(text)} characters: {MAX_LENGTH} at most")
+        raise Usage(f"the condition has {len(text)} characters: at most {MAX_LENGTH}")
     text = text.rstrip()
     position = 0
     while position < len(text):
@@ -179,7 +179,7 @@ class _Parser:
     def unexpected(self, wanted: str) -> Usage:
         """Make the error for the next word."""
         foreign = _FOREIGN.get(self.token.text) if self.token.kind == "sign" else None
-        hint = f": say {foreign!r}" if foreign else ""
+        hint = f": use {foreign!r}" if foreign else ""
         return wrong(self.token.column, f"expected {wanted}, found {self.token}{hint}")
 
     def any_of(self) -> Node:
@@ -208,7 +208,7 @@ class _Parser:
         opened = self.take()
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise wrong(opened.column, f"more than {_MAX_DEPTH} parentheses in one another")
+            raise wrong(opened.column, f"more than {_MAX_DEPTH} nested parentheses")
         node = self.any_of()
         if not self.token.says(")"):
             raise self.unexpected(f"and, or, or ')' for the '(' in column {opened.column}")
@@ -226,5 +226,5 @@ class _Parser:
             raise self.unexpected(f"{', '.join(_COMPARING)}, and, or, or the end")
         op = self.take().text
         if self.token.kind not in ("word", "quoted") or self.token.says(*_KEYWORDS):
-            raise self.unexpected(f"a value behind {op!r}")
+            raise self.unexpected(f"a value after {op!r}")
         return Comparison(subject, op, self.take())

@@ -113,7 +113,7 @@ def make_table(clauses: Sequence[RawClause]) -> Rules:
     """
     if len(clauses) > layout.MAX_CLAUSES:
         raise LkstError(
-            f"all triggers together have {len(clauses)} conditions: {layout.MAX_CLAUSES} at most"
+            f"all triggers together have {len(clauses)} conditions: at most {layout.MAX_CLAUSES}"
         )
     table = Rules()
     for place, clause in enumerate(sorted(clauses, key=lambda c: int(c.event))):

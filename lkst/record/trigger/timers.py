@@ -49,7 +49,7 @@ def check_timers(recorder: Recorder) -> None:
     if not has_timers(recorder):
         raise LkstError(
             "this kernel has no BPF timers (CONFIG_PREEMPT_RT): a maskset cannot be active for a"
-            " time, and a missing heartbeat cannot be noticed"
+            " limited time, and a missing heartbeat cannot be detected"
         )
 
 
