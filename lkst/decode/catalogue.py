@@ -3,8 +3,8 @@
 Catalogue
 ---------
 
-The recorder's header and its table of events (``recorder/layout.h``), from the
-bytes of the map in which they lie.
+Parse the recorder's header and its table of events (``recorder/layout.h``) from the
+bytes of their map.
 """
 
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ __all__ = (
 #: Category of the events that users add.
 PROBE = "probe"
 
-#: Types of which a field also says which enum of the kernel it is of.
+#: Field types whose description also names an enum of the kernel.
 ENUM_TYPES = ("enum", "flags")
 
 #: TASK_COMM_LEN of include/linux/sched.h, in bytes.
 COMM_SIZE = 16
 
-# Beyond these a header is damaged, whatever it says.
+# A header with larger values is damaged.
 _MAX_EVENTS = 65536
 _MAX_CPUS = 65536
 _MAX_SLOTS = 1 << 31
@@ -51,13 +51,13 @@ class Field:
     """A field of an event."""
 
     name: str
-    #: How it is shown: ``recorder/types.h``.
+    #: Display type: ``recorder/types.h``.
     type: str
-    #: Of a number its unit; of a comm the field with the pid that it names.
+    #: Unit of a number; for a comm, the field with the pid that it names.
     unit: str
-    #: In the payload, in bytes.
+    #: Offset in the payload, in bytes.
     offset: int
-    #: In bytes.
+    #: Size in bytes.
     size: int
 
     @property
@@ -78,7 +78,7 @@ class Event:
     #: Tracepoint that feeds it, or "".
     hook: str
     description: str
-    #: Whether the maskset "default" has it.
+    #: Whether it is in the maskset "default".
     by_default: bool
     fields: tuple[Field, ...]
     #: Of a probe: CLOCK_MONOTONIC in ns when its place became its, and when it was removed; 0:
@@ -118,33 +118,33 @@ class Header:
     header_size: int
     event_size: int
     field_size: int
-    #: Those of the software; behind them there are places for probes.
+    #: Events of the software; entries for probes follow them.
     nr_events: int
-    #: Rings: one for each possible CPU.
+    #: Number of rings: one for each possible CPU.
     nr_cpus: int
     #: Slots in a ring of the first buffer, a power of two.
     nr_slots: int
     #: struct lkst_cpu, in bytes.
     cpu_size: int
-    #: With a buffer's number in its lowest bits: upper 16 bits of a committed slot's first word.
+    #: Upper 16 bits of a committed slot's first word; the buffer's number goes into the low bits.
     tag: int
-    #: When it was loaded, in ns of CLOCK_MONOTONIC.
+    #: Time at which the recorder was loaded: ns, CLOCK_MONOTONIC.
     start: int
-    #: CLOCK_REALTIME - CLOCK_MONOTONIC at that time, in ns.
+    #: CLOCK_REALTIME - CLOCK_MONOTONIC at *start*, in ns.
     real_offset: int
     boot_id: str
     #: Kernel release.
     release: str
     #: Host name.
     machine: str
-    #: Version of the software that loaded it.
+    #: Version of lkst that loaded the recorder.
     version: str
     control_size: int
     max_events: int
     max_masksets: int
     #: struct lkst_counts, in bytes.
     counts_size: int
-    #: Places for probes.
+    #: Entries reserved for probes.
     nr_probes: int = 0
 
     @property
@@ -174,9 +174,9 @@ class Catalogue:
 
     header: Header
     events: dict[int, Event]
-    #: What was wrong with entries that had to be left out.
+    #: Faults of entries that were left out.
     faults: list[str] = field(default_factory=list)
-    #: The bytes from which it was read.
+    #: The bytes that were parsed.
     raw: bytes = field(default=b"", repr=False)
 
 
@@ -234,7 +234,7 @@ def _check_header(header: Header, slot_size: int) -> None:
 
 
 def is_ring_size(nr_slots: int) -> bool:
-    """Tell whether a ring can have so many slots: a power of two."""
+    """Return whether a ring can have *nr_slots* slots: a power of two."""
     return 0 < nr_slots <= _MAX_SLOTS and nr_slots & (nr_slots - 1) == 0
 
 
@@ -302,7 +302,7 @@ def parse_event(entry: bytes, header: Header) -> Event:
 
 
 def _with_enums(fields: tuple[Field, ...], enums: list[str]) -> Iterator[Field]:
-    """Put the names of enums to the types of those that are of one: ``enum:zone_type``."""
+    """Append the enum's name to the type of each enum field: ``enum:zone_type``."""
     names = iter(enums)
     for one in fields:
         of_enum = one.type in ENUM_TYPES
@@ -333,10 +333,10 @@ def _text(raw: bytes) -> str:
 
 
 def event_ids(catalogue: Catalogue, name: str) -> list[int]:
-    """Give the ids of the events of a name: one, or none."""
+    """Return the ids of the events with a name: one, or none."""
     return [event.id for event in catalogue.events.values() if event.name == name]
 
 
 def naming_events(catalogue: Catalogue) -> list[int]:
-    """Give the ids of the events that carry names of tasks."""
+    """Return the ids of the events that carry task names."""
     return [event.id for event in catalogue.events.values() if event.names]

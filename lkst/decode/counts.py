@@ -3,7 +3,7 @@
 Counts
 ------
 
-What the handlers ``count`` and ``hist`` have counted instead of recording it:
+Sum up what the handlers ``count`` and ``hist`` count instead of recording:
 ``struct lkst_counts`` of every CPU.
 """
 
@@ -19,7 +19,7 @@ from lkst.decode.image import Image
 
 __all__ = ("Counts", "Histogram", "read_counts")
 
-#: What is used of struct lkst_counts, in bytes.
+#: Size of the used part of struct lkst_counts, in bytes.
 _SIZE = layout.BUCKET_OFFSET + 8 * layout.MAX_HISTS * layout.BUCKETS
 
 
@@ -28,9 +28,9 @@ class Histogram:
     """How often a field of an event had which values, over all CPUs."""
 
     event: Event
-    #: None if it cannot be told which.
+    #: None if it is not known.
     field: Field | None
-    #: Of the values above zero; it wraps around at 2^64.
+    #: Sum of the values above zero, modulo 2^64.
     total: int
     #: ``buckets[n]``: values of n bits; 0: values that are zero or negative.
     buckets: list[int]
@@ -49,7 +49,7 @@ class Histogram:
 class Counts:
     """What was counted on all CPUs."""
 
-    #: By event id, without those that did not occur.
+    #: By event id; events that did not occur are missing.
     events: dict[int, int]
     histograms: list[Histogram]
     #: What was wrong.

@@ -3,8 +3,8 @@
 ftrace's pages and events
 -------------------------
 
-From bytes to events: a page of a ring buffer (include/linux/ring_buffer.h) and the
-fields of an event as its ``format`` file lists them.
+Decode a page of a ring buffer (include/linux/ring_buffer.h), and the fields of an event
+as its ``format`` file describes them.
 """
 
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ _PADDING, _TIME_EXTEND, _TIME_STAMP = 29, 30, 31
 _HEADER = 4
 _DELTA_BITS = 27
 
-#: Bits of ``commit`` that are its length; above are RB_MISSED_EVENTS and _STORED.
+#: Bits of ``commit`` that hold the length; above are RB_MISSED_EVENTS and _STORED.
 _COMMIT_MASK = (1 << 27) - 1
 _MISSED = 1 << 31
 
 #: struct buffer_data_page, without its data.
 _PAGE = struct.Struct("<QQ")
 
-# What an absolute time stamp leaves out, and the page's has.
+# High bits that an absolute time stamp omits and the page's time stamp has.
 _HIGH_BITS = 0xF8 << 56
 
 
@@ -38,13 +38,13 @@ class PageEvent:
     #: In ns of the buffer's clock.
     ts: int
     data: bytes
-    #: Where it begins behind the page's header.
+    #: Offset from the end of the page's header.
     offset: int
 
 
 def parse_page(page: bytes) -> tuple[list[PageEvent], bool]:
     """
-    Take a page apart.
+    Parse a page.
 
     :param page: struct buffer_data_page
     :return: its events, and whether there were lost ones before it
@@ -125,7 +125,7 @@ def decode_fields(event: EventFormat, data: bytes) -> dict[str, int | str]:
                 start += end
             values[field.name] = _array(field.type, data[start : start + (place >> 16)])
         elif not field.size:
-            # The last one may go on to the end.
+            # The last field may extend to the end.
             values[field.name] = _array(field.type, data[field.offset :])
         elif "[" in field.type:
             values[field.name] = _array(field.type, raw)

@@ -3,8 +3,8 @@
 Image
 -----
 
-A recorder's memory as bytes, wherever it was found. It is what locating ends
-with and decoding starts from.
+The memory of a recorder as bytes, independent of its source. Locators create it and
+decoders read it.
 """
 
 from dataclasses import dataclass, field
@@ -22,17 +22,17 @@ class BufferImage:
     name: str
     #: One of ``lkst.abi.layout.BUFFER_STATES``.
     state: str
-    #: In one ring, a power of two.
+    #: Slots in one ring, a power of two.
     nr_slots: int
-    #: All rings, one CPU's after the other; zeros where they could not be read.
+    #: The rings of all CPUs, one after the other; zeros where memory could not be read.
     rings: bytes
-    #: Where each CPU is; it ends early where that could not be read.
+    #: Head and limit of each CPU; shorter if they could not be read.
     places: list[Place] = field(default_factory=list)
-    #: Stretches of ``rings`` that could not be read: (start, size), in bytes.
+    #: Ranges of ``rings`` that could not be read: (start, size), in bytes.
     unreadable: list[tuple[int, int]] = field(default_factory=list)
-    #: Heads read before ``rings`` and ``places``, if the recorder was running meanwhile.
+    #: Heads read before ``rings`` and ``places``, if the recorder was running at that time.
     heads_before: list[int] | None = None
-    #: By CPU: slots with lower numbers are not in it on purpose (a segment of a log).
+    #: By CPU: slots with lower numbers are excluded on purpose (a segment of a log).
     lows: list[int] | None = None
 
 
@@ -42,15 +42,15 @@ class Image:
 
     #: The map ``.data.catalogue``: header and events.
     catalogue: bytes
-    #: In a log several have the same number: segments of one buffer, the oldest first.
+    #: A log has several with the same number: segments of one buffer, the oldest first.
     buffers: list[BufferImage]
-    #: struct lkst_cpu of every CPU; empty where it could not be read.
+    #: struct lkst_cpu of every CPU; empty if it could not be read.
     cpus: bytes = b""
-    #: struct lkst_control; empty where it could not be read.
+    #: struct lkst_control; empty if it could not be read.
     control: bytes = b""
-    #: struct lkst_counts of every CPU; empty where it is not there or could not be read.
+    #: struct lkst_counts of every CPU; empty if it is missing or could not be read.
     counts: bytes = b""
-    #: By event id: how often its program was skipped because it was running; None: not known.
+    #: By event id: how often its program was skipped to prevent recursion; None: not known.
     suppressed: dict[int, int] | None = field(default_factory=dict)
     #: Whether records were left out on purpose (a filtered save).
     partial: bool = False

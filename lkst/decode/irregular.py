@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Odd slots
----------
+Irregular slots
+---------------
 
-Those slots of a ring that do not hold a record of one slot without flags: longer
-records, records with flags, what was being written, and what is damaged. There are few
-of them, so they are looked at apart from the rest.
+Decode the slots of a ring that do not hold a record of one slot without flags: longer
+records, records with flags, records in flight, and damaged slots. They are few, so they
+are decoded separately.
 """
 
 import numpy as np
@@ -51,11 +51,11 @@ class IrregularSlots:
         self._may_begin = (halves[1::4] == cpu) & (kinds.take(event) != 0) & (self._nr > 0)
         committed = self._word == self._number | self._tag
         begins = committed & self._may_begin
-        #: Whether a slot is a further one of a record.
+        #: Whether a slot is a continuation of a record.
         self._more = committed & (halves[1::4] == cpu) & (event == 0)
-        #: Whether it belongs to a record.
+        #: Whether a slot belongs to a record.
         self.covered = begins.copy()
-        #: Of each record here, where among the odd slots it begins, and its flags.
+        #: For each record, the index of its first slot among the irregular slots, and its flags.
         self.begin = np.flatnonzero(begins)
         flags = (what[self.begin] >> np.uint64(layout.FLAGS_SHIFT)).astype(np.uint8)
         self.flags = flags & np.uint8(TRUNCATED | STACK)
@@ -64,14 +64,14 @@ class IrregularSlots:
     def _find_parts(self) -> None:
         nrs = self._nr[self.begin]
         self.flags[(self.flags & STACK != 0) & (nrs <= layout.STACK_SLOTS)] |= TORN
-        # Second parts, third parts, ... of the records that are whole up to there.
+        # Check the second slots, then the third slots, ... of records that are whole so far.
         whole = np.flatnonzero(nrs > 1)
         part = 1
         while len(whole):
             begin = self.begin[whole]
             here = begin + part
             good = here < len(self.place)
-            # What follows a slot is odd, too, if it belongs to it.
+            # A continuation is irregular too, so it is the next irregular slot.
             here = here[good]
             good[good] = self._more[here] & (self.place[here] == self.place[begin[good]] + part)
             self.covered[begin[good] + part] = True
@@ -97,7 +97,7 @@ class IrregularSlots:
         begun = np.flatnonzero(claimed & self._may_begin & (self._ts >= np.uint64(oldest)))
         self.begin = np.concatenate((self.begin, begun))
         self.flags = np.concatenate((self.flags, np.full(len(begun), IN_FLIGHT, np.uint8)))
-        # Leftovers of a record whose beginning was overwritten.
+        # Remaining slots of a record whose first slot was overwritten.
         leading = self._more & ~self.covered & (self.place == np.arange(len(self.place)))
         self._leading = np.cumprod(leading).astype(bool)
         self._claimed = claimed
@@ -120,7 +120,7 @@ class IrregularSlots:
             rest &= self._word != 0
         lost = rest & ~readable
         rest &= readable
-        # Claimed, and nothing written yet: what was there a lap ago.
+        # Claimed but not yet written: the slot still has the content of the previous lap.
         untouched = self._word == (self._number - np.uint64(size)) | self._tag
         untouched |= (self._number < size) & (self._word == 0)
         flying = rest & (untouched | self._claimed)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Finding by name
----------------
+Finding events by name
+----------------------
 
-Events of a catalogue by what a user calls them.
+Find the events of a catalogue by name, category or old name.
 """
 
 from collections.abc import Iterable
@@ -17,12 +17,12 @@ __all__ = ("event_names", "match_events", "old_names")
 
 
 def old_names(event: Event) -> list[str]:
-    """Give what LKST of 2001-2005 called an event."""
+    """Return the names of an event in LKST of 2001-2005."""
     return event.old_name.split()
 
 
 def event_names(event: Event) -> list[str]:
-    """Give all that an event can be found by: its name, category, and old names."""
+    """Return all names that match an event: its name, its category, and its old names."""
     return [name for name in (event.name, event.category, *old_names(event)) if name]
 
 

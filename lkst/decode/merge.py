@@ -3,7 +3,7 @@
 Merging
 -------
 
-Several sequences of records become one, in the order of time.
+Merge several sequences of records by time.
 """
 
 from collections.abc import Sequence
@@ -19,9 +19,9 @@ __all__ = ("RingColumns", "merge", "put_in_order")
 U64 = NDArray[np.uint64]
 I64 = NDArray[np.int64]
 
-#: Records that are merged at a time: what they need stays in the processor's cache.
+#: Records per merge step, so that they stay in the processor's cache.
 _PIECE = 1 << 16
-#: Of so many one is looked at to find out where to cut.
+#: Sampling interval for finding the cuts.
 _SAMPLE = 1 << 10
 
 
@@ -35,7 +35,7 @@ class RingColumns:
     flags: NDArray[np.uint8]
 
     def arrays(self) -> tuple[NDArray[np.generic], ...]:
-        """Give all columns."""
+        """Return all columns."""
         return self.ts, self.what, self.first, self.flags
 
 
@@ -50,7 +50,7 @@ def put_in_order(columns: RingColumns) -> None:
     ts = columns.ts
     if not (ts[1:] < ts[:-1]).any():
         return
-    #: Whether nothing before a record belongs behind it, or behind what precedes it.
+    #: Whether no earlier record belongs after this one or after its predecessors.
     clean = np.ones(len(ts) + 1, bool)
     earliest = np.minimum.accumulate(ts[::-1])[::-1]
     np.less_equal(np.maximum.accumulate(ts)[:-1], earliest[1:], out=clean[1:-1])

@@ -3,7 +3,7 @@
 Payload
 -------
 
-What records hold beside what every record says of itself: fields, texts, stacks.
+Decode the payload of records: fields, texts, stacks.
 """
 
 import numpy as np
@@ -25,7 +25,7 @@ _FRAMES = layout.STACK_SLOTS * (layout.SLOT_SIZE - layout.CONTINUATION_OFFSET) /
 
 def column(records: Records, field: Field, rows: I64) -> NDArray[np.generic]:
     """
-    Give a field's values in some rows, all of one event.
+    Return a field's values in some rows, all of one event.
 
     :return: integers, or bytes (``S16``) of names; of a text its length in bytes
     """
@@ -35,7 +35,7 @@ def column(records: Records, field: Field, rows: I64) -> NDArray[np.generic]:
     if field.is_number:
         kind = "i" if field.type in SIGNED else "u"
         if offset % field.size == 0:
-            # One strided gather instead of one of bytes.
+            # One strided gather is faster than a gather of bytes.
             numbers = data.reshape(-1).view(f"<{kind}{field.size}")
             step = layout.SLOT_SIZE // field.size
             return numbers.take(first * step + offset // field.size)
@@ -56,7 +56,7 @@ def column(records: Records, field: Field, rows: I64) -> NDArray[np.generic]:
 
 
 def texts(records: Records, field: Field, rows: I64) -> list[str]:
-    """Give the texts of a field of type ``text``, over all the slots that they take."""
+    """Return the texts of a field of type ``text``, which can span several slots."""
     slots = records.slots
     data = slots.view(np.uint8)
     firsts = records.first[rows]
@@ -82,7 +82,7 @@ def texts(records: Records, field: Field, rows: I64) -> list[str]:
 
 def stack(records: Records, rows: I64) -> list[list[int]]:
     """
-    Give the kernel's stack when some records were written.
+    Return the kernel stacks of some records.
 
     :return: return addresses, the innermost first; none where there is no stack
     """
@@ -92,7 +92,7 @@ def stack(records: Records, rows: I64) -> list[list[int]]:
     slots = records.slots
     first = records.first[rows[there]]
     start, size = records.rings.find(first)
-    # Place in the record of each slot of its stack.
+    # Index within the record of each slot of the stack.
     place = nr[there, None] - layout.STACK_SLOTS + np.arange(layout.STACK_SLOTS)
     slot = start[:, None] + (first[:, None] - start[:, None] + place) % size[:, None]
     whole = slots[slot, 0] == slots[first, 0][:, None] + place.astype(np.uint64)

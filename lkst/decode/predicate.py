@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Sieves
-------
+Predicates
+----------
 
-Which records are wanted, by what their first slots say. A predicate is given the second words of
-some slots, and looks at the slots themselves where these do not tell enough.
+Select records by the contents of their first slots. A predicate gets the second words of
+some slots, and reads the slots themselves only if those words do not suffice.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,28 +32,28 @@ U64 = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 Numbers = NDArray[np.unsignedinteger]
 
-#: Gives (slots, 8) words of some of the slots, which may be overwritten.
+#: Returns the (slots, 8) words of some slots, as a copy that the caller may modify.
 Take = Callable[[NDArray[np.int64]], U64]
-#: Gets the second words; tells of each slot whether it is wanted.
+#: Takes the second words of slots; returns whether each slot matches.
 Predicate = Callable[[Take, U64], Bools]
 
 _IDS = 1 << 16
-# The last one is none, and stands for what is larger.
+# The last entry stands for all larger numbers.
 _PIDS = layout.PID_MASK + 2
-# Halves of words in a slot, and the one that has the current task's pid.
+# 32-bit halves of words in a slot, and the half with the current task's pid.
 _HALVES = layout.SLOT_SIZE // 4
 _OWN = 3
-# So few pids are compared one by one.
+# Up to this many pids are compared one by one instead of by table.
 _MAX_PIDS_COMPARED = 4
 
 
 def take_from(slots: U64) -> Take:
-    """Give slots of those that follow each other."""
+    """Return a function that reads rows of an array of slots."""
     return lambda rows: slots.take(rows, axis=0)
 
 
 def all_of(predicates: Iterable[Predicate]) -> Predicate:
-    """Let through what all of some predicates do."""
+    """Match records that match all of some predicates."""
     first, *others = predicates
 
     def wanted(take: Take, what: U64) -> Bools:
@@ -66,24 +66,24 @@ def all_of(predicates: Iterable[Predicate]) -> Predicate:
 
 
 def any_of(one: Predicate, other: Predicate) -> Predicate:
-    """Let through what one of two predicates does."""
+    """Match records that match one of two predicates."""
     return lambda take, what: one(take, what) | other(take, what)
 
 
 def by_cpu(cpus: Iterable[int]) -> Predicate:
-    """Let through what some CPUs wrote."""
+    """Match the records of some CPUs."""
     table = _table(cpus, _IDS)
     return lambda _, what: table.take(what.view("<u2")[1::4])
 
 
 def by_event(ids: Iterable[int]) -> Predicate:
-    """Let through the records of some events."""
+    """Match the records of some events."""
     table = _table(ids, _IDS)
     return lambda _, what: table.take(_event(what))
 
 
 def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Predicate:
-    """Let through what some tasks wrote, and what has one of their pids in a field."""
+    """Match records that some tasks wrote, and records with one of their pids in a field."""
     some = _Pids(_table((pid for pid in pids if pid <= layout.PID_MASK), _PIDS))
     fields = _Fields((event, field) for event in catalogue.events.values() for field in event.pids)
     return lambda take, what: some.among(_own(what)) | fields.hold(some, take, what)
@@ -91,11 +91,11 @@ def by_pid(catalogue: Catalogue, pids: Iterable[int]) -> Predicate:
 
 def by_task_named(catalogue: Catalogue, pids: Bools) -> Predicate:
     """
-    Let through what carries the name of one of some tasks, and perhaps a little more.
+    Match records that carry the name of one of some tasks, and possibly a few others.
 
     :param pids: see :func:`pid_table`
     """
-    # As names are assigned: of a number that is too large for a pid its lower bits count.
+    # Only the low bits of a number too large for a pid count, as in the assignment of names.
     some = _Pids(pids, cut=True)
     fields = _Fields((event, pid) for event in catalogue.events.values() for _, pid in event.names)
     return lambda take, what: fields.hold(some, take, what)
@@ -103,7 +103,7 @@ def by_task_named(catalogue: Catalogue, pids: Bools) -> Predicate:
 
 def pid_table(what: U64) -> Bools:
     """
-    Tell by pid whether a task was current in some records.
+    Return, by pid, whether a task was current in some records.
 
     :param what: their second words
     """
@@ -136,11 +136,11 @@ class _Fields:
     """Fields of several events, by where they lie in a slot; None: the current task's pid."""
 
     def __init__(self, fields: Iterable[tuple[Event, Field | None]]) -> None:
-        #: Which events have any.
+        #: Whether an event has such a field.
         self._events = np.zeros(_IDS, bool)
-        #: By event and half of a word, whether such a field is there.
+        #: By event and half of a word: whether such a field is there.
         self._halves = np.zeros((_IDS, _HALVES), bool)
-        #: By offset and size, in bytes, of others: which events have one there.
+        #: Unaligned or wide fields, by offset and size in bytes: which events have one there.
         self._others: dict[tuple[int, int], Bools] = {}
         for event, field in fields:
             self._events[event.id] = True
@@ -152,7 +152,7 @@ class _Fields:
                 others[event.id] = True
 
     def hold(self, pids: _Pids, take: Take, what: U64) -> Bools:
-        """Tell which slots hold one of some pids in such a field."""
+        """Return which slots hold one of some pids in such a field."""
         event = _event(what)
         rows = np.flatnonzero(self._events.take(event))
         event, slots = event.take(rows), take(rows)
@@ -160,7 +160,7 @@ class _Fields:
         halves[:, _OWN] &= np.uint32(layout.PID_MASK)
         holds = pids.among(halves)
         holds &= self._halves.take(event, axis=0)
-        # A call for many short rows is slow.
+        # numpy is slow if it reduces many short rows.
         low, high = holds.view(np.uint64).T
         hold = low | high != 0
         for place, events in self._others.items():
@@ -181,7 +181,7 @@ def _event(what: U64) -> Numbers:
 
 
 def _own(what: U64) -> Numbers:
-    """Give the pids of the tasks that were current."""
+    """Return the pids of the current tasks."""
     return what.view("<u4")[1::2] & np.uint32(layout.PID_MASK)
 
 

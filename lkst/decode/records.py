@@ -32,10 +32,10 @@ __all__ = (
     "first_words",
 )
 
-#: Rings that lack more than this are not what their buffer is said to be.
+#: A buffer whose rings lack more bytes than this has a damaged description.
 _MAX_MISSING = 1 << 30
 
-#: Rings with as many slots are worth a thread each.
+#: Smallest number of slots for which each ring gets a thread.
 _LARGE = 1 << 16
 
 U64 = NDArray[np.uint64]
@@ -48,20 +48,20 @@ Rows = NDArray[np.bool_] | I64 | slice
 class Rings:
     """Where the rings lie among the slots, one after the other."""
 
-    #: First slot of each.
+    #: First slot of each ring.
     start: I64
-    #: Its slots.
+    #: Number of slots of each ring.
     size: I64
-    #: Which of the image's buffers it is of.
+    #: Index of each ring's buffer in the image.
     buffer: I64
 
     def find(self, slots: I64) -> tuple[I64, I64]:
-        """Give start and size of the rings in which slots lie."""
+        """Return the start and the size of the rings that contain some slots."""
         which = self.which(slots)
         return self.start[which], self.size[which]
 
     def which(self, slots: I64) -> I64:
-        """Tell which ring slots lie in."""
+        """Return the ring of each slot."""
         return np.searchsorted(self.start, slots, side="right") - 1
 
 
@@ -70,7 +70,7 @@ class BufferLoss:
     """What is left of one buffer, and what was lost, by CPU."""
 
     number: int
-    #: Whether a CPU's ring takes nothing any more.
+    #: Whether a CPU's ring is frozen.
     frozen: bool
     cpus: list[CPULoss]
 
@@ -81,20 +81,20 @@ class Records:
 
     #: (slots, 8) words.
     slots: U64
-    #: Slot of each record's first part, and its second and third words.
+    #: Each record's first slot, and that slot's second and third words.
     first: I64
     what: U64
     ts: U64
     flags: U8
     rings: Rings
-    #: Of each CPU, over all buffers.
+    #: By CPU, over all buffers.
     losses: list[CPULoss]
     #: By buffer, in the order of their numbers.
     buffers: list[BufferLoss]
     faults: list[str]
 
     def select(self, rows: Rows) -> "Records":
-        """Give some of the records."""
+        """Return some of the records."""
         if isinstance(rows, np.ndarray) and rows.dtype == bool:
             rows = np.flatnonzero(rows)
         return replace(
@@ -106,7 +106,7 @@ class Records:
         )
 
     def matching(self, predicate: Predicate) -> NDArray[np.bool_]:
-        """Tell which of them a predicate lets through."""
+        """Return which of the records match a predicate."""
 
         def matching(start: int) -> NDArray[np.bool_]:
             own = slice(start, start + BLOCK)
@@ -117,7 +117,7 @@ class Records:
         return np.concatenate([np.zeros(0, bool), *blocks])
 
     def parts(self) -> Iterator[I64]:
-        """Give the slots of all records: their first, their second, ..."""
+        """Yield the slots of all records: their first slots, their second slots, ..."""
         first = self.first
         nr = (self.what >> np.uint64(layout.NR_SHIFT)).astype(np.int64) & layout.NR_MASK
         start, size = self.rings.find(first)
@@ -140,7 +140,7 @@ class Found:
     losses: list[CPULoss]
     buffers: list[BufferLoss]
     faults: list[str]
-    #: Whether no record can be in two of the rings, as it can in a log.
+    #: Whether no record can occur twice, as it can in a log.
     distinct: bool
 
     def records(self, columns: Sequence[RingColumns]) -> Records:
@@ -152,7 +152,7 @@ class Found:
         starts = self.rings.start.tolist()
         for start, own in zip(starts, columns, strict=True):
             own.first[:] += start
-        # Records of one CPU with equal stamps stay in their order.
+        # Records of one CPU with equal time stamps keep their order.
         merged = merge(columns)
         return Records(
             slots=self.slots,
@@ -257,7 +257,7 @@ def _find_rings(
 
 
 def _of_own_probes(records: Records, catalogue: Catalogue) -> Records:
-    """Leave out records of probes that were removed and whose places others have now."""
+    """Drop records of removed probes whose ids newer probes reuse."""
     since = np.zeros(1 << 16, np.uint64)
     for event in catalogue.events.values():
         since[event.id] = event.since
@@ -274,7 +274,7 @@ def _of_own_probes(records: Records, catalogue: Catalogue) -> Records:
 
 
 def _fault(buffer: BufferImage, nr_cpus: int) -> str | None:
-    """Tell what is wrong with what is said of a buffer."""
+    """Return the fault in a buffer's description, if there is one."""
     size = buffer.nr_slots
     if not 0 <= buffer.number < layout.MAX_BUFFERS:
         return f"its number {buffer.number} makes no sense"
@@ -287,7 +287,7 @@ def _fault(buffer: BufferImage, nr_cpus: int) -> str | None:
 
 
 def _slots(buffer: BufferImage, nr_cpus: int) -> tuple[U64, NDArray[np.bool_]]:
-    """Give the slots of a buffer, and which of them could be read."""
+    """Return the slots of a buffer, and which of them could be read."""
     size = buffer.nr_slots * nr_cpus * layout.SLOT_SIZE
     data = buffer.rings
     unreadable = buffer.unreadable
@@ -309,7 +309,7 @@ def _joined(arrays: list[U64]) -> U64:
 
 
 def _sum_buffers(rings: list[Ring], nr_cpus: int) -> list[BufferLoss]:
-    """Put the rings of each buffer together, however many segments of it there are."""
+    """Group the rings by buffer, and sum up each buffer's segments."""
     by_number: dict[int, list[Ring]] = defaultdict(list)
     for ring in rings:
         by_number[ring.buffer.number].append(ring)
@@ -355,7 +355,7 @@ def _sum(losses: Sequence[CPULoss], cpu: int) -> CPULoss:
 
 
 def first_words(records: Records) -> U64:
-    """Give each record's first word as it is once it is committed: tag, buffer, number."""
+    """Return each record's first word as it is after the commit: tag, buffer, number."""
     words: U64 = records.slots[records.first, 0]
     flying = records.flags & IN_FLIGHT != 0
     if flying.any():
@@ -364,10 +364,10 @@ def first_words(records: Records) -> U64:
 
 
 def _once(records: Records) -> Records:
-    """Leave out what a log holds more than once; of two the whole one stays."""
+    """Drop duplicates in a log; of two copies keep the one that is whole."""
     bad = records.flags & (TORN | IN_FLIGHT)
     cpu = records.what >> np.uint64(layout.CPU_SHIFT) & np.uint64(0xFFFF)
-    # With the time, since a buffer may have got the number of one that was deleted.
+    # Compare the time too: a buffer can reuse the number of a deleted one.
     keys = records.ts, cpu, first_words(records)
     order = np.lexsort((bad, *keys))
     same = np.zeros(len(order), bool)

@@ -3,12 +3,11 @@
 Rings
 -----
 
-From the bytes of one ring to the records in it: which slots hold one, in which
-order, and what is missing. See ``recorder/layout.h`` for the slots and
-``recorder/slot.h`` for how they are written.
+Decode the records of one ring: which slots hold a record, in which order, and what is
+missing. ``recorder/layout.h`` describes the slots, ``recorder/slot.h`` how they are written.
 
-A slot is trusted if its first word is the one that its place and the CPU's head
-call for. Everything else is classified, never guessed.
+A slot is trusted if its first word matches its place and the CPU's head. Everything else is
+classified, never guessed.
 """
 
 from dataclasses import dataclass
@@ -40,17 +39,17 @@ class CPULoss:
     cpu: int
     #: Slots ever claimed.
     claimed: int
-    #: Overwritten by newer ones.
+    #: Overwritten by newer slots.
     overwritten: int
     #: Claimed, not committed: records that were being written.
     in_flight: int
-    #: With contents that cannot be.
+    #: With invalid contents.
     torn: int
     #: In memory that could not be read.
     unreadable: int
-    #: Overwritten between two stretches of a log.
+    #: Overwritten between two segments of a log.
     unsaved: int
-    #: Whether the head had to be worked out from the slots.
+    #: Whether the head was derived from the slots.
     head_guessed: bool
 
 
@@ -84,7 +83,7 @@ class Ring:
         self._size = buffer.nr_slots
         self._tag = np.uint64((tag | buffer.number) << layout.SEQ_BITS)
         self._kinds = kinds
-        # A spare buffer is empty, whatever its heads are.
+        # A spare buffer is empty, regardless of its heads.
         self._partial = partial or buffer.state == "spare"
         place = buffer.places[cpu] if cpu < len(buffer.places) else None
         head, guessed = self._head(slots[:, 0], place)
@@ -96,7 +95,7 @@ class Ring:
             # Copied while it was written: what came later may be half copied. What was
             # overwritten meanwhile is below the head that was read last.
             high = max(low, min(buffer.heads_before[cpu], head))
-        #: Slots that it holds: from this number up to that one.
+        #: Sequence numbers of the ring's slots: low <= number < high.
         self.low, self.high = low, high
         self.frozen = place is not None and place.head >= place.limit
         self._slots = slots
@@ -113,13 +112,13 @@ class Ring:
             flying, torn, unreadable = irregular.count_lost(some, self._size, partial=self._partial)
             in_flight += flying
         self.loss = CPULoss(cpu, head, low, in_flight, torn, unreadable, 0, guessed)
-        #: How many records it holds.
+        #: Number of records.
         self.count = scan.count - len(irregular.place) + len(irregular.begin)
         if keep:
-            #: Its records in the order of time, and the slot of each one's first part.
+            #: The records sorted by time, with the first slot of each.
             self.records = self._columns(scan, irregular, low)
         else:
-            #: What is to be known of those that are not kept.
+            #: Summary of the records that are not kept.
             self.overview = scan.overview
             self.overview.add(irregular.ts)
 
@@ -139,7 +138,7 @@ class Ring:
         return IrregularSlots(scan, low, tag=int(self._tag), cpu=self.cpu, kinds=self._kinds)
 
     def _columns(self, scan: Scan, irregular: IrregularSlots, low: int) -> RingColumns:
-        """Put the records of some slots in the order of time."""
+        """Return the records of some slots, sorted by time."""
         assert scan.ts is not None and scan.what is not None
         ts, what = scan.ts, scan.what
         if len(irregular.place):
@@ -156,14 +155,14 @@ class Ring:
         return self._in_order(RingColumns(ts, what, places, flags), low)
 
     def _in_order(self, columns: RingColumns, low: int) -> RingColumns:
-        """Put records in the order of time, and give their places in the ring instead."""
+        """Sort records by time, and make their slot numbers relative to the ring."""
         columns.first[:] += low % self._size
         columns.first[:] %= self._size
         put_in_order(columns)
         return columns
 
     def matching(self, predicate: Predicate) -> RingColumns:
-        """Give the records that pass a predicate."""
+        """Return the records that match a predicate."""
         scan = self._scan(self.low, keep=False, predicate=predicate)
         assert scan.ts is not None and scan.what is not None and scan.places is not None
         irregular = self._irregular(scan, self.low)
@@ -185,7 +184,7 @@ class Ring:
 
     def after(self, ts: int) -> RingColumns:
         """
-        Give the records that are later than a moment.
+        Return the records that are later than a time.
 
         :param ts: in ns of CLOCK_MONOTONIC
         """
@@ -195,14 +194,14 @@ class Ring:
         if not irregular.covered.all():
             irregular.add_in_flight(self._oldest)
         columns = self._columns(scan, irregular, begin)
-        # They are in order.
+        # The records are sorted by time.
         own = int(np.searchsorted(columns.ts, np.uint64(ts), side="right"))
         return RingColumns(
             columns.ts[own:], columns.what[own:], columns.first[own:], columns.flags[own:]
         )
 
     def _begin_after(self, ts: int) -> int:
-        """Tell how many of the first slots hold nothing that is later."""
+        """Return the number of leading slots without a later record."""
         for begin, latest in zip(self.overview.begin, self.overview.latest, strict=True):
             if latest > ts:
                 place = (self.low + begin) % self._size
@@ -229,7 +228,7 @@ class Ring:
         head = place.head & layout.SEQ_MASK
         if not head and self.buffer.state == "spare":
             return 0, False
-        # Most often the newest slot proves it.
+        # Usually the newest slot confirms the head.
         if head and int(words[(head - 1) % self._size]) == int(self._tag) | head - 1:
             return head, False
         derived = self._derive_head(words)
@@ -238,7 +237,7 @@ class Ring:
         return derived, True
 
     def _derive_head(self, words: U64) -> int | None:
-        """Work out the head: one more than the highest number of the newest lap."""
+        """Derive the head: one more than the highest number of the newest lap."""
         seqs = words & np.uint64(layout.SEQ_MASK)
         good = words ^ seqs == self._tag
         good &= seqs % np.uint64(self._size) == np.arange(self._size, dtype=np.uint64)
@@ -253,7 +252,7 @@ class Ring:
 
 
 def _oldest(scan: Scan, irregular: IrregularSlots) -> int:
-    """Give the time of the oldest record; without any, the one after boot."""
+    """Return the time of the oldest record; 1, just after boot, if there is none."""
     if scan.ts is None:
         first = scan.overview.first
     else:

@@ -3,8 +3,8 @@
 BPF ring buffers
 ----------------
 
-Records of a BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c): a header of 8 bytes, and
-what a program has written, at multiples of 8.
+Parse the records of a BPF_MAP_TYPE_RINGBUF (kernel/bpf/ringbuf.c): a header of 8 bytes
+and the data of a program, aligned to 8 bytes.
 """
 
 from dataclasses import dataclass
@@ -21,13 +21,13 @@ class RingRecord:
     """What a program has reserved."""
 
     data: bytes
-    #: It was being written when the machine died.
+    #: Whether it was being written when the machine died.
     busy: bool
 
 
 def parse_ring(data: bytes, begin: int, end: int) -> tuple[list[RingRecord], bool]:
     """
-    Take the records of a ring that nobody has read.
+    Return the unread records of a ring.
 
     :param data: the ring; its size is a power of two
     :param begin: position from which it is readable: the consumer's
@@ -50,7 +50,7 @@ def parse_ring(data: bytes, begin: int, end: int) -> tuple[list[RingRecord], boo
             return found, True
         if not flags & _DISCARDED:
             first = start + _HEADER.size
-            # A record that goes over the end continues at the start.
+            # A record that crosses the end continues at the start.
             raw = data[first : first + length]
             raw += data[: length - len(raw)]
             found.append(RingRecord(raw, bool(flags & _BUSY)))

@@ -3,9 +3,9 @@
 Scanning slots
 --------------
 
-What the slots of a ring say they are. Each is looked at once, a block at a time, so
-that whatever is worked out of it is still in the processor's cache. Nearly all hold a
-record of one slot without flags; of the others it is kept what they say.
+Classify the slots of a ring in one pass, a block at a time, so that each block stays in
+the processor's cache. Nearly all slots hold a record of one slot without flags; of the
+others the first words are kept.
 """
 
 from dataclasses import dataclass, field
@@ -23,19 +23,19 @@ I64 = NDArray[np.int64]
 U8 = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 
-#: What is known of an event by its id; further bits are the caller's.
+#: Flag of an event id that the catalogue has; callers may add other flags.
 KNOWN = 1
 
-#: Slots at a time.
+#: Slots per step.
 BLOCK = 1 << 14
-#: Of so many slots one tells its time in an overview.
+#: An overview keeps the time of one of so many slots.
 SAMPLE = 1 << 10
 
 _NUMBERS = np.arange(BLOCK, dtype=np.uint64)
 _CPU = np.uint64(0xFFFF << layout.CPU_SHIFT)
-#: Of the second word all but the event and the pid: CPU, number of slots, flags.
+#: Mask of CPU, number of slots and flags in the second word.
 _KIND = _CPU | np.uint64((1 << 64) - (1 << layout.NR_SHIFT))
-#: Later than all others.
+#: Later than every record.
 NO_TIME = (1 << 64) - 1
 
 
@@ -47,12 +47,12 @@ class Overview:
     #: one if there is none.
     first: int = NO_TIME
     last: int = 0
-    #: Bits of the kinds of all events that there may be.
+    #: Flags of all events that may occur, ORed.
     kinds: int = 0
-    #: Where each block begins, and the latest time in it, whatever holds it.
+    #: Where each block begins, and the latest time in it, of records and of garbage.
     begin: list[int] = field(default_factory=list)
     latest: list[int] = field(default_factory=list)
-    #: One of SAMPLE times.
+    #: Every SAMPLE-th time.
     samples: list[U64] = field(default_factory=list)
 
     def add(self, times: U64) -> None:
@@ -90,7 +90,7 @@ def scan_slots(
     predicate: Predicate | None = None,
 ) -> Scan:
     """
-    Look at the slots of a ring.
+    Scan the slots of a ring.
 
     :param slots: all that it has
     :param low: number of the first one that is wanted
@@ -152,7 +152,7 @@ class _Matches:
 
 def _scan_block(rows: U64, what: U64, ts: U64, word: int, cpu: int, kinds: U8) -> tuple[Bools, U8]:
     """
-    Look at some slots.
+    Scan a block of slots.
 
     :param what: takes their second words
     :param ts: takes their times

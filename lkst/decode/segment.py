@@ -3,8 +3,8 @@
 Segments
 --------
 
-What was written to a buffer since it was last looked at, as a smaller buffer of
-its own. A log is made of them.
+Cut the records that were written to a buffer since the last save out of it, as a smaller
+buffer. A log consists of such segments.
 """
 
 from collections.abc import Sequence
@@ -63,7 +63,7 @@ def cut_segment(buffer: BufferImage, lows: Sequence[int]) -> BufferImage | None:
 
 
 def _bounds(buffer: BufferImage, cpu: int, low: int) -> tuple[int, int]:
-    """Tell which slots of a ring are wanted and whole: the first, and the one behind the last."""
+    """Return the slots of a ring that are requested and complete: first, and last plus one."""
     head = buffer.places[cpu].head
     high = head if buffer.heads_before is None else min(head, buffer.heads_before[cpu])
     low = max(low, head - buffer.nr_slots, buffer.lows[cpu] if buffer.lows else 0)

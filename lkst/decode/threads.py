@@ -3,8 +3,8 @@
 Threads
 -------
 
-numpy lets go of Python's lock while it works on large arrays, so that threads share
-the memory and use all processors.
+numpy releases Python's global lock while it works on large arrays, so threads share the
+memory and use all processors.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,11 @@ Result = TypeVar("Result")
 
 
 def in_threads(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Do some work for each item, as many at once as there are processors; in order."""
+    """Call a function for each item, on all processors; return the results in order."""
     workers = min(len(items), os.cpu_count() or 1)
     if workers < 2:
         return [work(item) for item in items]
-    # Those who do not need it should not wait for it.
+    # Import only if needed: the import is slow.
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(workers) as pool:
