@@ -18,7 +18,7 @@ __all__ = ("addresses", "call_address")
 
 def call_address(addresses: Sequence[int], frame: int) -> int:
     """
-    Give the address that names a frame of a stack.
+    Return the address to look up for a frame of a stack.
 
     A call may be the last instruction of its function: then it returns to the next
     one's first, which is another symbol's. The innermost frame is where the
@@ -30,7 +30,7 @@ def call_address(addresses: Sequence[int], frame: int) -> int:
 
 
 def addresses(trace: Trace) -> Iterator[int]:
-    """Give every kernel address that a replay names, in no order; some more than once."""
+    """Yield every kernel address that a replay shows, unordered, with duplicates."""
     for event in trace.catalogue.events.values():
         fields = [field for field in event.fields if field.type == "ksym" and field.is_number]
         rows = trace.rows(event) if fields else np.zeros(0, np.int64)

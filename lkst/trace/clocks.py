@@ -3,9 +3,9 @@
 Clocks
 ------
 
-Ties local_clock(), which the kernel's log and ftrace use, to the CLOCK_MONOTONIC of
-the records. Lines of the log that are records as well have both times: the record is
-written right after the line has got its own, and before the same CPU's next line does.
+Convert local_clock(), which the kernel's log and ftrace use, to the CLOCK_MONOTONIC of
+the records. Log lines that are also records have both times: the record is written right
+after the line gets its time, and before the next line of the same CPU gets its own.
 """
 
 from collections.abc import Sequence
@@ -22,16 +22,16 @@ __all__ = ("Tie", "console_times", "tie_local")
 class Tie:
     """How a clock goes with CLOCK_MONOTONIC."""
 
-    #: What is added to a time of it, in ns.
+    #: Add this to a time of the clock, in ns.
     offset: int
-    #: The true one is that at most, and less by this at most, in ns; None: not known.
+    #: Error bound in ns: offset - error <= true offset <= offset. None: unbounded.
     error: int | None
-    #: Lines that were found twice.
+    #: Number of lines found in both places.
     lines: int
 
 
 def console_times(trace: Trace) -> list[tuple[str, int, int]]:
-    """Give text, time and CPU of each line that was recorded, in order."""
+    """Return text, time and CPU of each recorded line, in order."""
     event = next((e for e in trace.catalogue.events.values() if e.name == "console"), None)
     field = event.field("text") if event else None
     if event is None or field is None or not field.is_number:
@@ -55,7 +55,7 @@ def tie_local(trace: Trace, log: Sequence[Entry]) -> Tie | None:
     recorded = console_times(trace)
     tie = _tie(lines, recorded)
     if tie and tie.error is None and trace.panic_row is not None:
-        # After a panic there are no ticks, and some clocks stand still.
+        # After a panic there are no ticks, and some clocks stop.
         tie = _tie(lines, [line for line in recorded if line[1] <= trace.end]) or tie
     if tie and any(step.asleep for step in trace.wall_clock.steps):
         # local_clock() may jump against CLOCK_MONOTONIC in a suspend: lines before it are tied
@@ -77,13 +77,13 @@ def _tie(lines: dict[str, int], recorded: list[tuple[str, int, int]]) -> Tie | N
             low = time - local
             least = low if least is None else max(least, low)
     if least is None or least > most:
-        # Nothing bounds it from below; or it has drifted, and neither bound holds for all lines.
+        # There is no lower bound; or the clock drifted, and neither bound holds for all lines.
         return Tie(most, None, len(both))
     return Tie(most, most - least, len(both))
 
 
 def _once(pairs: list[tuple[str, int]]) -> dict[str, int]:
-    """Leave out the texts that come more than once."""
+    """Drop texts that occur more than once."""
     found: dict[str, int | None] = {}
     for text, value in pairs:
         found[text] = None if text in found else value

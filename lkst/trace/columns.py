@@ -3,7 +3,7 @@
 Columns of records
 ------------------
 
-What each of some records says of itself: one entry a row, rows in the order of time.
+The header of each record as columns: one entry per row, rows sorted by time.
 """
 
 from abc import ABC, abstractmethod
@@ -34,7 +34,7 @@ class RecordColumns(ABC):
 
     @abstractmethod
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "RecordColumns":
-        """Give columns of some of the rows."""
+        """Return the columns of some of the rows."""
 
     def __len__(self) -> int:
         return len(self.records.first)
@@ -45,7 +45,7 @@ class RecordColumns(ABC):
         return self.records.ts.view(np.int64)
 
     def _halves(self, kind: str) -> NDArray[np.integer]:
-        """Give the second words in pieces."""
+        """Return a view of the records' second words."""
         return np.ascontiguousarray(self.records.what).view(kind)
 
     @cached_property
@@ -95,24 +95,24 @@ class RecordColumns(ABC):
         return self.records.flags
 
     def rows(self, event: Event) -> NDArray[np.int64]:
-        """Give the rows of an event."""
+        """Return the rows of an event."""
         return np.flatnonzero(self.event == event.id)
 
     def column(self, field: Field, rows: NDArray[np.int64]) -> NDArray[np.generic]:
         """
-        Give a field's values in some rows, all of one event.
+        Return a field's values in some rows, all of one event.
 
         :return: integers, or bytes (``S16``) of names; of a text its length in bytes
         """
         return payload.column(self.records, field, rows)
 
     def texts(self, field: Field, rows: NDArray[np.int64]) -> list[str]:
-        """Give the texts of a field of type ``text``, over all the slots that they take."""
+        """Return the texts of a field of type ``text``, which can span several slots."""
         return payload.texts(self.records, field, rows)
 
     def stack(self, rows: NDArray[np.int64]) -> list[list[int]]:
         """
-        Give the kernel's stack when some records were written.
+        Return the kernel stacks of some records.
 
         :return: return addresses, the innermost first; none where there is no stack
         """

@@ -3,8 +3,8 @@
 Facts
 -----
 
-What is known of the machine beside the records, and the names that its kernel
-has for numbers.
+What a source knows about the machine besides the records, and the kernel's names for
+numbers.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,15 +39,15 @@ class Enums(dict[str, dict[int, str]]):
 class Names:
     """Names that the traced kernel itself gives, as far as its memory tells."""
 
-    #: System calls by number; those of 32-bit programs apart.
+    #: System calls by number; separate ones for 32-bit programs.
     syscalls: dict[int, str] = field(default_factory=dict)
     compat_syscalls: dict[int, str] = field(default_factory=dict)
     #: Softirqs by vector.
     softirqs: list[str] = field(default_factory=list)
-    #: Flags of gfp_t: (mask, name), as the kernel's own table has them.
+    #: Flags of gfp_t: (mask, name), from the kernel's own table.
     gfp_flags: list[tuple[int, str]] = field(default_factory=list)
     enums: dict[str, dict[int, str]] = field(default_factory=Enums)
-    #: Names a kernel address ``symbol+0x12``, or gives None.
+    #: Returns the name of a kernel address, ``symbol+0x12``, or None.
     symbol: Callable[[int], str | None] = lambda address: None
 
 
@@ -61,7 +61,7 @@ class EndTask:
     state: int = 0
     #: ``prio`` of struct task_struct: below 100 real-time, below 0 deadline; None: not known.
     prio: int | None = None
-    #: It may not run for now, whoever runs: its cgroup or its deadline has used up its time.
+    #: Throttled: its cgroup or its deadline has used up its run time.
     throttled: bool = False
 
 
@@ -69,20 +69,20 @@ class EndTask:
 class End:
     """What a kernel's memory says of the moment at which it was dumped."""
 
-    #: CPU that panicked; None: none did.
+    #: CPU that panicked; None if none did.
     panic_cpu: int | None = None
-    #: Tasks that the CPUs were running; a CPU whose task cannot be read is missing.
+    #: Tasks running on the CPUs; a CPU whose task cannot be read is missing.
     current: dict[int, EndTask] = field(default_factory=dict)
     #: Tasks in D state.
     waiting: list[EndTask] = field(default_factory=list)
-    #: Tasks that could run, those that did among them. None: not known.
+    #: Runnable tasks, running ones included. None: not known.
     runnable: list[EndTask] | None = None
-    #: CPUs that were not online; one that the panic itself stopped was. None: not known.
+    #: CPUs that were offline before the panic stopped any. None: not known.
     offline: frozenset[int] | None = None
-    #: CPUs whose tick the kernel had stopped: idle ones, and those of nohz_full.
+    #: CPUs whose tick the kernel had stopped: idle CPUs, and CPUs of nohz_full.
     tickless: frozenset[int] = frozenset()
     #: Stacks of what a CPU runs and of a task by pid: ``symbol+0x12``, the innermost frame
-    #: first; none where it cannot be read.
+    #: first; empty if the stack cannot be read.
     cpu_stack: Callable[[int], tuple[str, ...]] = lambda cpu: ()
     task_stack: Callable[[int], tuple[str, ...]] = lambda pid: ()
 
@@ -97,13 +97,13 @@ class End:
 class ClockReading:
     """The wall clock as a source knows it at its end. All times are ns."""
 
-    #: When that was, by CLOCK_MONOTONIC.
+    #: Time of the reading: CLOCK_MONOTONIC.
     ts: int
     #: CLOCK_REALTIME - CLOCK_MONOTONIC.
     real_offset: int
-    #: Bound of the offset's error.
+    #: Error bound of the offset.
     error: int
-    #: What it was read from: "the kernel's timekeeper".
+    #: Origin of the reading: "the kernel's timekeeper".
     how: str
 
 
@@ -122,19 +122,19 @@ class Facts:
     machine: str = ""
     #: Architecture (uname -m).
     arch: str = ""
-    #: As the kernel printed it, or "" where it did not panic.
+    #: As the kernel printed it, or "" if it did not panic.
     panic_message: str = ""
-    #: Names the task with a pid that was alive at the end, or gives "".
+    #: Returns the name of the task with a pid that was alive at the end, or "".
     task_name: Callable[[int], str] = lambda pid: ""
     #: The wall clock at the end; None: not known.
     clock: ClockReading | None = None
     #: CLOCK_REALTIME of the crash in seconds (CRASHTIME of VMCOREINFO); None: not known.
     crash_time: int | None = None
-    #: What the reader should know: carved, damaged, guessed.
+    #: Notes for the reader: carved, damaged, guessed.
     notes: list[str] = field(default_factory=list)
     names: Names = field(default_factory=Names)
-    #: Reads what memory says of the end, which takes a moment; None: nothing.
+    #: Reads the state at the end from memory, which is slow; None: not available.
     end: Callable[[], End | None] = lambda: None
-    #: Reads what other recorders have left: one of ``lkst.trace.foreign.KINDS``; None: a source
-    #: like this has only the records.
+    #: Reads foreign traces of one of ``lkst.trace.foreign.KINDS``; None: a source
+    #: of this kind has only the records.
     foreign: Callable[[str], list[ForeignTrace]] | None = None

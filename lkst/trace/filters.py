@@ -3,8 +3,8 @@
 Filters
 -------
 
-Which records of a trace are wanted: those that pass every filter. A filter that
-is not given lets everything pass.
+Select the records of a trace that pass every filter. A filter that is not given passes
+all records.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -40,13 +40,13 @@ __all__ = (
 Bools = NDArray[np.bool_]
 
 _UNITS = {"": 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
-#: Records that are shown before and after a moment.
+#: Number of records to show before and after a moment.
 AROUND = 50
 
-#: How many of the newest records are looked at first where it is not known how many are wanted.
+#: Length of the first tail that is searched if the number of records to show is not known.
 _FIRST_TAIL_RECORDS = 1 << 16
 
-# Times that make sense have fewer digits.
+# Digits of the longest valid time.
 _MAX_TIME = 18
 
 
@@ -58,24 +58,24 @@ class Filters:
     cpus: frozenset[int] | None = None
     #: Tasks by thread id: the record was written by one of them or names it.
     pids: frozenset[int] | None = None
-    #: The same by name, as patterns of :func:`parse_patterns`.
+    #: Tasks by name, as patterns of :func:`parse_patterns`.
     comms: tuple[str, ...] | None = None
     #: Shell patterns for an event's name, category, or name in LKST.
     events: tuple[str, ...] | None = None
     #: Shell patterns for the name of the buffer that holds it.
     buffers: tuple[str, ...] | None = None
-    #: How many records, the last of those that pass the rest.
+    #: Number of records: the last ones that pass the other filters.
     last: int | None = None
-    #: Those nearest to a moment, AROUND before it and as many after: ns from the trace's end.
+    #: AROUND records before and after a moment: ns from the trace's end.
     around: int | None = None
-    #: Not before, not after: ns from the trace's end, negative before it.
+    #: Time range: ns from the trace's end, negative before it.
     since: int | None = None
     until: int | None = None
 
 
 def apply(trace: Trace, filters: Filters) -> Trace:
     """
-    Give the records that pass the filters.
+    Return the records that pass the filters.
 
     Where the newest records are enough, no others are decoded, nor are those whose first slots
     tell that they are not wanted.
@@ -92,7 +92,7 @@ def apply(trace: Trace, filters: Filters) -> Trace:
 
 
 def _select(trace: Trace, filters: Filters) -> Trace:
-    """Give what passes all filters but the last two; of that, what they may leave."""
+    """Return the records that pass all filters but *around* and *last*, or a tail that suffices."""
     backwards = filters.around is None and (filters.last, filters.since) != (None, None)
     predicates = list(_predicates(trace, filters))
     chosen = trace
@@ -102,7 +102,7 @@ def _select(trace: Trace, filters: Filters) -> Trace:
             chosen = chosen.select(test(chosen))
         if tail is trace or (filters.last is not None and len(chosen) >= filters.last):
             break
-        # Times are sorted without a sign.
+        # Times are sorted as unsigned numbers.
         first = int(tail.records.ts[0]) if len(tail) else 0
         if filters.since is not None and first < trace.end + filters.since:
             break
@@ -119,8 +119,8 @@ def _predicates(trace: Trace, filters: Filters) -> Iterator[Predicate]:
 
 
 def _tests(trace: Trace, filters: Filters) -> list[Callable[[Trace], Bools]]:
-    """Give the tests that no predicate can make."""
-    # The cheap ones first: the others have less to look at.
+    """Return the filters that cannot be pushed down to the slots."""
+    # Cheap filters first, so that the others see fewer records.
     tests: list[Callable[[Trace], Bools]] = []
     if filters.since is not None:
         begin = trace.end + filters.since

@@ -32,9 +32,9 @@ _OF_THREADS = ("sys_enter", "sys_exit", "page_fault_user")
 class Gaps:
     """Where threads show up without having been switched to; each may be several switches."""
 
-    #: Rows of the trace in which they show up, in ascending order.
+    #: Rows of the trace in which the threads show up, ascending.
     rows: NDArray[np.int64]
-    #: Rows of the same CPU in which it was last known who ran: the switch came between.
+    #: Last row of the same CPU that shows which thread ran: the switch came between.
     before: NDArray[np.int64]
     #: Ids of the threads that ran then, and have left the CPU since.
     left: NDArray[np.int64]
@@ -66,7 +66,7 @@ def unrecorded_switches(trace: Trace) -> Gaps | None:
     others = [trace.rows(events[name]) for name in _OF_THREADS if name in events]
     rows = np.sort(np.concatenate((switches, *others)))
     rows = rows[~np.isin(trace.cpu[rows], _damaged(trace))]
-    # Each CPU's rows together, in the order of time.
+    # Group the rows by CPU, sorted by time.
     rows = rows[np.argsort(trace.cpu[rows], kind="stable")]
     here, whole = trace.pid[rows], trace.flags[rows] & (IN_FLIGHT | TORN) == 0
     is_switch = trace.event[rows] == switch.id
@@ -100,7 +100,7 @@ def _between_switches(
     trace: Trace, rows: NDArray[np.int64], is_switch: NDArray[np.bool_], maskset: Event | None
 ) -> NDArray[np.bool_]:
     """
-    Tell which rows have switches before them and at or after them, in the same stretch.
+    Return which rows have switches before them and at or after them, in the same era.
 
     :param rows: of the trace, each CPU's together
     """

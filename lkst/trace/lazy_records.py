@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Records that are decoded late
------------------------------
+Records that are decoded lazily
+-------------------------------
 
-A replay of the last records needs no others decoded; of those only what is said of all is
-worked out: how many there are, from when to when, what was lost.
+A replay of the newest records does not decode the others. Of those only the summary is
+computed: their number, their time span, and what was lost.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from lkst.decode.tail import RingsSummary, is_selective, summarize_rings
 
 __all__ = ("LazyRecords",)
 
-# Kinds of events: see lkst.decode.scan.
+# Flags of events: see lkst.decode.scan.
 _PANIC = 2
 _NAMES = 4
 
@@ -31,7 +31,7 @@ class LazyRecords:
 
     def __init__(self, image: Image, catalogue: Catalogue, records: Records | None = None) -> None:
         """
-        Hold records.
+        Hold the records of an image.
 
         :param records: those that are decoded; None: all that the image has, when asked for
         """
@@ -62,7 +62,7 @@ class LazyRecords:
 
     def summarize(self, least: int) -> None:
         """
-        Look the rings over, unless it is better to decode all records.
+        Summarize the rings, unless decoding all records is better.
 
         :param least: how many of the newest records will be wanted
         """
@@ -75,7 +75,7 @@ class LazyRecords:
 
     def tails(self, least: int, longer: int) -> Iterator[Records]:
         """
-        Give ever more of the newest records, if they were summarized; never all of them.
+        Yield ever more of the newest records, if they are summarized; never all of them.
 
         :param least: how many to begin with
         :param longer: how many times as many the next are
@@ -86,7 +86,7 @@ class LazyRecords:
 
     def matching(self, predicate: Predicate, *, few: bool = False) -> Records | None:
         """
-        Give the records that pass a predicate without decoding others.
+        Return the records that match a predicate without decoding others.
 
         :param few: whether to do so however many may pass
         :return: None: so many may pass that it is better to decode all

@@ -3,7 +3,7 @@
 Spans
 -----
 
-How many records there are of each CPU, of each buffer, and from when to when.
+Number and time span of the records of each CPU and of each buffer.
 """
 
 from typing import NamedTuple
@@ -15,7 +15,7 @@ __all__ = ("NO_SPAN", "Span", "find_spans")
 
 I64 = NDArray[np.int64]
 
-#: Rows that are looked at a time for the first record of each.
+#: Rows per step of the search for first records.
 _BLOCK = 1 << 14
 
 
@@ -23,7 +23,7 @@ class Span(NamedTuple):
     """Some of the records."""
 
     records: int
-    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
+    #: Times of the first and last record: ns, CLOCK_MONOTONIC; None if there is none.
     first: int | None
     last: int | None
 

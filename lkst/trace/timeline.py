@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-One timeline
-------------
+Timeline
+--------
 
-The records and what others have left, on one clock.
+The records and the entries of foreign traces, on one clock.
 """
 
 from collections.abc import Callable, Iterable
@@ -26,7 +26,7 @@ __all__ = ("Placed", "Source", "Timeline", "build_timeline")
 class Placed:
     """An entry where it belongs."""
 
-    #: CLOCK_MONOTONIC, in ns; None: it is not known.
+    #: Time in ns, CLOCK_MONOTONIC; None: not known.
     ts: int | None
     origin: str
     entry: Entry
@@ -40,9 +40,9 @@ class Source:
     origin: str
     entries: int
     how: str
-    #: Whether it has times at all.
+    #: Whether any entry has a time.
     timed: bool
-    #: Bound of the error of all times, in ns; None: not known.
+    #: Error bound of all times, in ns; None: not known.
     error: int | None
 
 
@@ -59,7 +59,7 @@ class Timeline:
 
 def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Timeline:
     """
-    Put what others have left beside the records, and leave what is wanted.
+    Merge foreign entries with the records, and apply the filters.
 
     Entries pass a filter for events by their event, origin, or kind of origin.
 
@@ -133,7 +133,7 @@ def _place(trace: Trace, other: ForeignTrace, entry: Entry, offset: int | None) 
 
 
 def _tests(trace: Trace, filters: Filters) -> list[Callable[[Placed], bool]]:
-    """Give the filters as tests of an entry; what it does not tell does not pass."""
+    """Return the filters as tests of an entry; an entry without the value does not pass."""
     tests: list[Callable[[Placed], bool]] = []
     if (since := filters.since) is not None:
         begin = trace.end + since
@@ -164,13 +164,13 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _without_ends(trace: Trace, filters: Filters) -> Filters:
-    """Give the filters for the records alone: what counts entries as well comes later."""
+    """Return the filters for the records alone; those that count entries too are applied later."""
     events = filters.events
     if events is not None:
-        # A pattern may be meant for the others.
+        # A pattern may match only foreign entries.
         events = tuple(pattern for pattern in events if _is_known(trace, pattern))
     filters = replace(filters, around=None, last=None, events=events)
-    # Of no event there is no record.
+    # Without patterns no record may pass.
     return replace(filters, events=None, cpus=frozenset()) if events == () else filters
 
 
@@ -182,7 +182,7 @@ def _is_known(trace: Trace, pattern: str) -> bool:
 
 
 def _cut(line: Timeline, filters: Filters) -> Timeline:
-    """Leave those around a moment, and the last ones, of records and entries together."""
+    """Apply *around* and *last* to records and entries together."""
     if filters.around is None and filters.last is None:
         return line
     far = np.iinfo(np.int64).max

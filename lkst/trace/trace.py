@@ -3,8 +3,8 @@
 Trace
 -----
 
-The records of a source in the order of time, as columns. Whatever is shown or
-measured is a function of a Trace.
+The records of a source as columns, sorted by time. Everything that is shown or measured
+is a function of a Trace.
 """
 
 from collections.abc import Iterator
@@ -31,10 +31,10 @@ from lkst.trace.wallclock import WallClock, find_wall_clock
 
 __all__ = ("Trace", "build_trace")
 
-#: Rows that are looked at a time for the panic.
+#: Rows per step of the search for the panic.
 _PANIC_SEARCH_ROWS = 1 << 14
 
-#: Each end of a trace that is looked at is so many times as long as the last.
+#: Each tail is this many times as long as the previous one.
 _TAIL_GROWTH = 4
 
 
@@ -58,7 +58,7 @@ class Trace(RecordColumns):
         names: FilteredNames | None = None,
     ) -> None:
         """
-        Put a trace together.
+        Create a trace.
 
         :param records: None: all that the image has
         :param whole: the trace that this one is a selection of
@@ -86,7 +86,7 @@ class Trace(RecordColumns):
     @property
     def whole(self) -> "Trace":
         """The trace that this one is a selection of, or itself."""
-        # Not kept: what refers to itself keeps its memory until Python looks for such things.
+        # A reference to itself would keep the memory until the garbage collector runs.
         return self if self._whole is None else self._whole
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class Trace(RecordColumns):
 
     def tails(self, least: int) -> Iterator["Trace"]:
         """
-        Give ever longer tails of a trace, decoded no further than that; the last is all of it.
+        Yield ever longer tails of the trace, decoded lazily; the last one is the whole trace.
 
         :param least: how many records they are to have, if there are as many
         """
@@ -102,7 +102,7 @@ class Trace(RecordColumns):
         yield from self._summarized_tails(least)
 
     def _summarized_tails(self, least: int) -> Iterator["Trace"]:
-        """Do so if the rings were looked over before; else give all of it at once."""
+        """Yield the tails if the rings are summarized already, else the whole trace at once."""
         for records in self._lazy.tails(least, _TAIL_GROWTH):
             total, count = len(self), len(records.first)
             yield self._part(records, np.arange(total - count, total))
@@ -110,7 +110,7 @@ class Trace(RecordColumns):
 
     def matching(self, predicate: Predicate, *, few: bool = False) -> "Trace":
         """
-        Give the records that pass a predicate; where they are few, no others are decoded.
+        Return the records that match a predicate; if they are few, decode no others.
 
         :param few: whether to do as if they were
         """
@@ -148,7 +148,7 @@ class Trace(RecordColumns):
         return self.catalogue.header
 
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "Trace":
-        """Give a trace of some of the rows."""
+        """Return a trace of some of the rows."""
         return self._part(self.records.select(rows), self._positions(rows))
 
     def _positions(

@@ -3,11 +3,11 @@
 Wall clock
 ----------
 
-CLOCK_REALTIME of a moment of CLOCK_MONOTONIC. Both are slewed together, so their
-difference is constant between steps: when the clock is set, at a leap second, after a
-suspend (CLOCK_MONOTONIC does not count the time asleep). The recorder keeps the last
-steps in ``struct lkst_clock``, and a source knows the difference at its end. Where the
-two contradict each other, a step was missed, and times in between are not known.
+Convert CLOCK_MONOTONIC to CLOCK_REALTIME. Both are slewed together, so their difference
+is constant between steps: when the clock is set, at a leap second, after a suspend
+(CLOCK_MONOTONIC does not count the time asleep). The recorder keeps the last steps in
+``struct lkst_clock``, and a source knows the difference at its end. If the two contradict
+each other, a step was missed, and the wall clock in between is not known.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,7 +45,7 @@ class Step:
     #: CLOCK_REALTIME - CLOCK_MONOTONIC before and after; before: None: not known.
     before: int | None
     after: int
-    #: How long the machine slept; None: not known.
+    #: How long the machine was suspended; None: not known.
     asleep: int | None = None
 
 
@@ -65,7 +65,7 @@ class WallClock:
         pieces: list[tuple[int, int | None]] = [(-(1 << 63), first)]
         for step in steps:
             if step.since < step.ts or step.before is None:
-                # What is true at "since" is true: the piece behind it begins one later.
+                # The offset at "since" is known: the next piece begins 1 ns later.
                 pieces.append((max(step.since + 1, pieces[-1][0]), None))
             pieces.append((max(step.ts, pieces[-1][0]), step.after))
         self._from = np.array([start for start, _ in pieces], np.int64)
@@ -178,7 +178,7 @@ def _steps(header: Header, control: Control | None) -> tuple[list[Step], int, in
         # The table is damaged, or was being written: only what it ends with may be true.
         return [], offset, start
     if not clock.nr and abs(clock.real_offset - offset) <= _START_ERROR_NS:
-        # The kernel's own value, without the error of user space.
+        # The kernel's own value has no error of user space.
         offset = int(clock.real_offset)
     steps: list[Step] = []
     boot: int | None = clock.boot_offset

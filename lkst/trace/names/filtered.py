@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Names of tasks of what was filtered
------------------------------------
+Task names of filtered records
+------------------------------
 
-What the tasks of some records were called, for which only those records are decoded that
-carry the name of one of them.
+Name the tasks of some records, decoding only the records that carry the name of one of
+them.
 """
 
 from collections.abc import Callable
@@ -72,12 +72,12 @@ class FilteredNames:
         return self._all().codes_of(pid, cpu, position)
 
     def last(self, pid: int) -> str:
-        """Give the name that a task had last: see :meth:`NameIndex.last`."""
+        """Return the last name of a task: see :meth:`NameIndex.last`."""
         return self._all().last(pid)
 
     @cached_property
     def _found(self) -> tuple[NameIndex, I64, I64]:
-        """Give the names, and of what they are from the slots, in order, and the row of each."""
+        """Return the names, and the sorted slots of the records with their rows."""
         naming = by_task_named(self._catalogue, self._pids)
         found = self._matching(any_of(self._predicate, naming))
         slots = found.records.first

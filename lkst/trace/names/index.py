@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Names of tasks
---------------
+Task names
+----------
 
-Which name a task had when, from the records that carry names. It names tasks
-that are long gone from the dump.
+Which name a task had when, from the records that carry names. It names tasks that are long
+gone from the dump.
 
-Nearly all names in a trace say what is known already, so only the changes are
-kept: a few for each task, however many records there are.
+Nearly all names in a trace repeat the last one, so only the changes are kept: a few for
+each task, however many records there are.
 """
 
 from collections.abc import Callable
@@ -25,9 +25,9 @@ __all__ = ("NameIndex", "decode_comm", "factorize")
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 
-# Each CPU has an idle task of its own, all with pid 0.
+# Each CPU has its own idle task; all have pid 0.
 _IDLE = layout.PID_MASK + 1
-# A record has fewer names than this.
+# More than the number of names in a record.
 _PLACES = 16
 _TIME_BITS = 40
 
@@ -81,14 +81,14 @@ class NameIndex:
                 continue
             found, which = factorize(words.view("S16")[:, 0])
             code = np.array([self._code_of(name) for name in found.tolist()], np.int64)[which]
-            # Later assignments win: the keys are in the order of time.
+            # Later assignments win: the keys are sorted by time.
             self._last[key >> _TIME_BITS] = code + 1
             keys.append(key)
             codes.append(code)
         return np.concatenate(keys), np.concatenate(codes)
 
     def _changes(self, key: I64, words: U64) -> tuple[I64, U64]:
-        """Leave out the names that say nothing new."""
+        """Drop names that repeat the previous one."""
         task = key >> _TIME_BITS
         last = self._last.take(task)
         low, high = self._words.T
@@ -151,7 +151,7 @@ class NameIndex:
 
     def knows(self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64) -> bool:
         """
-        Tell whether each of some tasks was named before, or in, its record.
+        Return whether each of some tasks was named before, or in, its record.
 
         What is left out of the trace then makes no difference to its name.
         """
@@ -168,7 +168,7 @@ class NameIndex:
         return since
 
     def last(self, pid: int) -> str:
-        """Give the name that a task had last, "" if none is known; of no idle task."""
+        """Return the last name of a task, "" if none is known; not for idle tasks."""
         code = int(self._last[pid]) if 0 < pid < _IDLE else _UNKNOWN
         if code == _UNKNOWN:
             return self._alive(pid) if pid > 0 else ""
@@ -241,7 +241,7 @@ def decode_comm(raw: bytes) -> str:
 
 def factorize(comms: NDArray[np.bytes_]) -> tuple[NDArray[np.bytes_], I64]:
     """
-    Give each name once, and for every entry which.
+    Return the distinct names, and the index of each entry's name.
 
     :param comms: of COMM_SIZE bytes each
     """
