@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Types of what programs write
+Types of ring buffer records
 ----------------------------
 
-A ring buffer has no type of its own. But programs bring BTF of their structures, and
-if exactly one of those that can write to a buffer has a record's size, it is that one.
+A ring buffer has no type. But programs carry BTF of their structures: if exactly one
+structure of the programs that can write to a buffer has a record's size, it is the type.
 """
 
 from collections import defaultdict
@@ -61,7 +61,7 @@ def _read(prog: Program, btf: Object) -> BTF:
 
 def typed_by(btfs: Sequence[BTF]) -> Typed:
     """
-    Give a function that types records.
+    Return a function that finds the type of a record.
 
     :param btfs: of the programs that may have written them
     """

@@ -3,7 +3,7 @@
 Buffers
 -------
 
-Which buffers a recorder has, from what its control map or its slots say.
+List the buffers of a recorder from its control map, or identify them by their slots.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ class BufferInfo(NamedTuple):
 
 
 def unnamed(number: int, nr_slots: int) -> BufferInfo:
-    """Say of a buffer what is known when the control map is not there."""
+    """Describe a buffer without the control map."""
     return BufferInfo(number, f"#{number}", "written", 0, nr_slots)
 
 
@@ -46,7 +46,7 @@ def listed_buffers(
     control: Control, header: Header, most: int, faults: list[str]
 ) -> Iterator[BufferInfo]:
     """
-    Tell the buffers that there are.
+    Yield the buffers that the control map lists.
 
     :param most: what rings can take, in bytes: more than that is damage
     :param faults: told of each buffer that makes no sense; the others are given all the same
@@ -58,7 +58,7 @@ def listed_buffers(
         try:
             state = layout.BUFFER_STATES[entry.state]
         except IndexError:
-            # There is something in it.
+            # The buffer may hold records.
             state = "written"
         info = BufferInfo(
             number, name_of(entry.name) or f"#{number}", state, entry.map_id, entry.nr_slots
@@ -80,7 +80,7 @@ def first_page(page: bytes) -> Control:
 
 def owner(rings: bytes, header: Header) -> int:
     """
-    Tell by its slots which buffer rings are of.
+    Find the buffer of some rings by the slots' tags.
 
     :return: its number
     :raises Damaged: if they are not this recorder's

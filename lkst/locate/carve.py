@@ -3,11 +3,10 @@
 Carving
 -------
 
-Finding a recorder in raw physical memory, page by page, when the kernel's
-symbols or page tables are gone. The catalogue is known by its magic, as is the
-page that tells which buffers there are; a page of a ring by the first words of
-its slots: the recorder's tag, the buffer's number, and numbers that fit their
-places.
+Find a recorder in raw physical memory, page by page, if the kernel's symbols or page
+tables are gone. The catalogue and the page that lists the buffers are recognised by their
+magic, a page of a ring by the first words of its slots: the recorder's tag, the buffer's
+number, and sequence numbers that fit their places.
 """
 
 from collections import defaultdict
@@ -34,9 +33,9 @@ _PAGE = 4096
 _SLOTS = _PAGE // layout.SLOT_SIZE
 _WORD = 8
 
-#: What is read at a time: it stays in the processor's cache.
+#: Bytes per read, so that they stay in the processor's cache.
 _PIECE = 1 << 18
-#: A stretch that is larger is not known to be there: drgn skips what is not.
+#: A larger range is not read as a whole, since parts of it may be missing.
 _UNKNOWN = 1 << 45
 
 Ranges = Sequence[tuple[int, int]]
@@ -47,11 +46,11 @@ Words = NDArray[np.uint64]
 class _Page:
     """A page that may be one of a ring."""
 
-    #: In physical memory.
+    #: Physical address.
     address: int
     words: Words
     buffer: int
-    #: Which page of the buffer's rings it is.
+    #: Index of the page in the buffer's rings.
     place: int
     #: The highest number of its slots of that place, and how many of them there are.
     highest: int
@@ -139,7 +138,7 @@ def _search(
 ) -> Iterator[int]:
     found = search()
     found.set_address_range(first, last, physical=True)
-    # The rest of this stretch may be missing although it should not be.
+    # The rest of this range may be missing.
     with contextlib.suppress(FaultError):
         for hit in found:
             address: int = hit if isinstance(hit, int) else hit[0]
@@ -172,7 +171,7 @@ def _carve(
 def _carve_control(
     prog: Program, ranges: Ranges, addresses: list[int], header: Header, faults: list[str]
 ) -> list[BufferInfo]:
-    """Tell the buffers by the first page of struct lkst_control, or guess that there is one."""
+    """Read the buffers from the first page of struct lkst_control, or assume a single one."""
     for address in addresses:
         if address % _PAGE:
             continue
@@ -193,7 +192,7 @@ def _carve_control(
 
 
 def _carve_cpus(prog: Program, addresses: list[int], header: Header) -> bytes:
-    """Put struct lkst_cpu of all CPUs together; nothing unless all are there."""
+    """Concatenate struct lkst_cpu of all CPUs; empty unless all are found."""
     found: dict[int, bytes] = {}
     for address in addresses:
         if address % layout.CPU_SIZE:
@@ -213,7 +212,7 @@ def _carve_cpus(prog: Program, addresses: list[int], header: Header) -> bytes:
 def _carve_catalogue(
     prog: Program, addresses: list[int], header_address: int, header: Header
 ) -> bytes:
-    """Put the entries together; the map's pages are scattered."""
+    """Assemble the catalogue's entries; the map's pages are scattered."""
     entries = bytearray(header.size)
     entries[: header.header_size] = _read(prog, header_address, header.header_size)
     ids = set()
@@ -271,7 +270,7 @@ def _words(prog: Program, address: int) -> Words:
 
 def _best(pages: list[_Page], head: int | None) -> _Page:
     """
-    Tell which of several pages for one place is the ring's.
+    Choose the ring's page from several candidates for one place.
 
     Not what only looks like a slot here and there; then that with newer slots, and then with
     more: what a reader has copied and let go of is partly something else by now.
@@ -314,7 +313,7 @@ def _buffer(info: BufferInfo, header: Header, pages: dict[int, Words], cpus: byt
 
 
 def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
-    """Give the physical addresses of pages with a word that may begin a slot."""
+    """Yield the physical addresses of pages with a word that may begin a slot."""
     low = tag << layout.SEQ_BITS
     high = (tag + layout.MAX_BUFFERS - 1) << layout.SEQ_BITS | layout.SEQ_MASK
     page = -1
@@ -331,7 +330,7 @@ def _candidates(prog: Program, ranges: Ranges, tag: int) -> Iterator[int]:
 
 def _page(address: int, words: Words, header: Header, sizes: dict[int, int]) -> _Page | None:
     """
-    Tell where in the rings a page belongs; None: nowhere.
+    Return a page's place in the rings; None if it has none.
 
     :param sizes: by buffer, slots in one ring
     """

@@ -3,7 +3,7 @@
 The kernel's log
 ----------------
 
-Lines of printk, each with its time by local_clock().
+The lines of printk, with their times by local_clock().
 """
 
 from drgn import FaultError, Program
@@ -22,7 +22,7 @@ def read_dmesg(prog: Program) -> list[ForeignTrace]:
             text = record.text.decode("utf-8", "replace")
             entries.append(Entry(record.timestamp, "dmesg", text, cpu=record.cpu, pid=record.pid))
     except (AttributeError, FaultError, LookupError, ValueError):
-        # What could be read until then is right.
+        # The records read so far are valid.
         if not entries:
             return []
     return [ForeignTrace("dmesg", "local", entries[::-1])]

@@ -3,8 +3,8 @@
 The end
 -------
 
-What a kernel's memory says of the moment at which it was dumped: who panicked,
-which task every CPU was running, who was waiting, and their stacks.
+The state of the kernel when it was dumped: which CPU panicked, which task every CPU was
+running, which tasks were waiting, and their stacks.
 """
 
 from collections.abc import Callable
@@ -35,7 +35,7 @@ _TICK_STOPPED = 1 << 1  # TS_FLAG_STOPPED of kernel/time/tick-sched.h
 
 _WAITING = TASK_UNINTERRUPTIBLE | TASK_RTLOCK_WAIT
 
-#: Tasks that are looked at, in a list that may be damaged.
+#: Upper bound for the length of a task list, which may be damaged.
 _MAX_TASKS = 1 << 20
 
 _FAULTS = (AttributeError, FaultError, LookupError, ValueError)
@@ -69,7 +69,7 @@ def _current(prog: Program) -> dict[int, Object]:
     found: dict[int, Object] = {}
     with contextlib.suppress(*_FAULTS):
         for cpu in for_each_present_cpu(prog):
-            # A dump may lack the one task, and have all others.
+            # A dump may lack one task and have all others.
             with contextlib.suppress(*_FAULTS):
                 task = cpu_curr(prog, cpu)
                 _task(task)

@@ -3,7 +3,7 @@
 Facts
 -----
 
-What a kernel's memory says about its machine and its end.
+Read the facts about the machine and its end from a kernel's memory.
 """
 
 from collections.abc import Callable
@@ -51,7 +51,7 @@ def read_facts(prog: Program, find_symbols: Finder) -> Facts:
     )
 
 
-# What a replay does not need is imported when it is asked for.
+# Import on demand what a replay does not need.
 
 
 def _end(prog: Program, find_symbols: Finder) -> End | None:

@@ -3,8 +3,8 @@
 ftrace's buffers
 ----------------
 
-The ring buffers of all instances (kernel/trace/trace.h, ring_buffer.c), and the
-formats of the events in them.
+Find the ring buffers of all instances (kernel/trace/trace.h, ring_buffer.c), and the
+formats of their events.
 """
 
 from collections.abc import Callable, Iterator
@@ -41,7 +41,7 @@ _CLOCKS = {"local": "sched", "global": "local", "perf": "local", "mono": "mono"}
 #: struct trace_entry: type, flags, preempt_count, pid
 _ENTRY = struct.Struct("<HBBi")
 
-#: Fields of every entry, which are told otherwise.
+#: Fields of every entry, which Entry has as attributes.
 _COMMON = ("common_type", "common_flags", "common_preempt_count", "common_pid")
 
 
@@ -97,7 +97,7 @@ def _read_instance(
 
 
 def _convert(other: ForeignTrace, clock: SchedClock) -> None:
-    """Let times by sched_clock() be by another clock."""
+    """Convert times of sched_clock() to another clock."""
     other.clock = clock.clock
     for place, entry in enumerate(other.entries):
         ts, error = clock.convert(entry.ts or 0, entry.cpu or 0)
@@ -106,7 +106,7 @@ def _convert(other: ForeignTrace, clock: SchedClock) -> None:
 
 
 def _clock(prog: Program, array: Object) -> str:
-    """Tell which clock an instance has: an index of trace_clocks[], which has no type."""
+    """Return the clock of an instance: an index of trace_clocks[], which has no type."""
     try:
         symbol = prog.symbol("trace_clocks")
         # { u64 (*func)(void); const char *name; int in_ns; }
@@ -155,13 +155,13 @@ def _shown(
 
 
 def _pages(buffer: Object) -> Iterator[Object]:
-    """Give the pages of a CPU's ring that hold something, the oldest first."""
+    """Yield the pages of a CPU's ring that are not empty, the oldest first."""
     prog = buffer.prog_
     reader, commit = buffer.reader_page, buffer.commit_page
     yield reader
     if reader == commit:
         return
-    # Which is the head is told by a bit of the pointer to it.
+    # A bit of the pointer to a page marks the head.
     node = buffer.head_page.list.address_of_()
     for _ in range(_MAX_PAGES):
         if node.prev.next.value_() & _FLAGS == _HEAD:
@@ -216,7 +216,7 @@ class _Formats:
     def _fields(self, call: Object, class_: Object, name: str) -> Iterator[FieldFormat]:
         head = class_.fields.address_of_()
         if name.startswith("sys_enter_") and (not head.next or head.next == head):
-            # kernel/trace/trace_syscalls.c: those of entries are kept with the system call.
+            # kernel/trace/trace_syscalls.c: the fields of sys_enter_* belong to the system call.
             data = Object(self._prog, "struct syscall_metadata *", call.data.value_())
             head = data.enter_fields.address_of_()
         found: list[FieldFormat] = []
@@ -234,5 +234,5 @@ class _Formats:
                         bool(field.is_signed.value_()),
                     )
                 )
-        # The list has the last one first.
+        # The list starts with the last field.
         yield from sorted(found, key=lambda f: f.offset)

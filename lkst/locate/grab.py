@@ -3,9 +3,9 @@
 Grabs
 -----
 
-A grab is an ELF core with little else in it than a recorder (``kdump/``). The
-lists by which the kernel finds its maps are not in it, but the list of pages by
-which it was taken is (:mod:`lkst.record.lifecycle.page_list`), in a note of the name LKST.
+A grab is an ELF core with little more than a recorder (``kdump/``). It lacks the lists
+in which the kernel finds its maps, but has the list of pages from which it was taken
+(:mod:`lkst.record.lifecycle.page_list`), in a note with the name LKST.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ _NAME = b"LKST"
 _LISTED = "lkst-pages 1"
 _LINE = re.compile(r"(catalogue|control|cpus|counts|ring (\d{1,4})) ([0-9a-f]{1,16}) (\d{1,9})")
 
-#: By name of the map, rings by the number of their buffer: address and size of each stretch.
+#: Address and size of each range, by map name; for rings, by buffer number.
 _Runs = dict[str | int, list[tuple[int, int]]]
 
 

@@ -3,9 +3,9 @@
 Maps
 ----
 
-The recorder's BPF maps in the memory of a kernel, found as the kernel finds
-them: through ``map_idr`` (kernel/bpf/syscall.c). Those that were loaded together
-share one BTF; the buffers' maps are found by the ids that the control map has.
+Find the recorder's BPF maps in a kernel's memory as the kernel does: through ``map_idr``
+(kernel/bpf/syscall.c). Maps that were loaded together share one BTF; the buffers' maps
+are found by the ids in the control map.
 """
 
 from collections import defaultdict
@@ -148,7 +148,7 @@ def _map_by_id(prog: Program, id_: int) -> Object:
 
 
 def _check_map(map_: Object, info: BufferInfo, header: Header) -> None:
-    """See whether a map can be the rings of a buffer; an id may be damaged."""
+    """Check that a map can hold the rings of a buffer: its id may be damaged."""
     if map_.map_type.value_() != _ARRAY:
         raise Damaged("it is no array")
     if map_.value_size.value_() != layout.SLOT_SIZE:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Found and carved
-----------------
+Merging located and carved images
+---------------------------------
 
-What the kernel's tables lead to, and what lies in memory, page by page: of a damaged
-dump each may have what the other lacks.
+Merge what the kernel's tables lead to with what carving finds: in a damaged dump each may
+have what the other lacks.
 """
 
 from collections.abc import Iterable
@@ -25,12 +25,12 @@ __all__ = ("count_slots", "is_whole", "merge_images")
 
 _PAGE = 4096
 _SLOTS = _PAGE // layout.SLOT_SIZE
-#: As many slots may be missing in a ring without a reason to look for them.
+#: Up to this many missing slots in a ring do not cause a search by carving.
 _MAX_LACKING = _SLOTS - 1
 
 
 def is_whole(image: Image) -> bool:
-    """Tell whether everything was found that a recorder should have, as far as it says."""
+    """Return whether everything that a recorder describes was found."""
     try:
         header = parse_header(image.catalogue)
     except Damaged:
@@ -65,7 +65,7 @@ def count_slots(image: Image) -> int:
 
 
 def _good(buffer: BufferImage, header: Header) -> NDArray[np.bool_]:
-    """Tell which slots carry the buffer's tag and a number that fits their place."""
+    """Return which slots carry the buffer's tag and a number that fits their place."""
     words = np.frombuffer(buffer.rings, "<u8", len(buffer.rings) // 8)
     words = words[: buffer.nr_slots * header.nr_cpus * layout.SLOT_SIZE // 8]
     first = words[:: layout.SLOT_SIZE // 8]
@@ -77,7 +77,7 @@ def _good(buffer: BufferImage, header: Header) -> NDArray[np.bool_]:
 
 def merge_images(found: Iterable[Image], carved: Iterable[Image]) -> list[Image]:
     """
-    Put together what was found by the kernel's tables and what was carved.
+    Merge images found by the kernel's tables with images that were carved.
 
     Of each page of a ring that is taken which has more slots. What nothing was carved
     for stays as it is.
@@ -126,7 +126,7 @@ def _merge(found: Image, carved: Image) -> Image:
     for other in carved.buffers:
         buffer = buffers.get(other.number)
         if buffer is not None and not found.control:
-            # Its name is in the page of the control map that was carved.
+            # The buffer's name is in the carved page of the control map.
             buffer = buffers[other.number] = replace(buffer, name=other.name, state=other.state)
         if buffer is None:
             taken = int(_good(other, header).sum()) // _SLOTS
@@ -153,7 +153,7 @@ def _merge(found: Image, carved: Image) -> Image:
 def _merge_buffers(
     found: BufferImage, carved: BufferImage, header: Header
 ) -> tuple[BufferImage, int]:
-    """Take the better of each page; also tell how many were carved."""
+    """Choose the better copy of each page; also return how many were carved."""
     good, other = _good(found, header), _good(carved, header)
     if found.nr_slots != carved.nr_slots or len(good) != len(other):
         more = int(other.sum()) - int(good.sum())
@@ -182,7 +182,7 @@ def _by_page(good: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _entries(image: Image, header: Header) -> dict[int, bytes]:
-    """Give the entries of a catalogue that are there, by their offset."""
+    """Return the entries that a catalogue has, by their offset."""
     found = {}
     for index in range(header.nr_entries):
         start = header.header_size + index * header.event_size

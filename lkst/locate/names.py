@@ -3,8 +3,8 @@
 Names
 -----
 
-The kernel's own names for numbers, read out of its memory: its symbols, the
-table of system calls, and the tables with which it prints flags.
+The kernel's own names for numbers, read from its memory: its symbols, the table of system
+calls, and the tables with which it prints flags.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ _MAX_FLAGS = 256
 _MAX_NAME = 64
 _SOFTIRQS = 10  # NR_SOFTIRQS, include/linux/interrupt.h
 
-#: Functions that are called otherwise than the system calls that they implement.
+#: Functions whose names differ from those of their system calls.
 _SYSCALLS = {
     "newstat": "stat",
     "newfstat": "fstat",
@@ -153,5 +153,5 @@ def _read_enum(prog: Program, name: str) -> dict[int, str]:
         enumerators = prog.type(f"enum {name}").enumerators
     except LookupError:
         return {}
-    # Of several names for a value the first is the one in use.
+    # If a value has several names, the first is the one in use.
     return {value: text for text, value in reversed(enumerators or ())}

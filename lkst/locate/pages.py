@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Memory
-------
+Pages
+-----
 
-Reading stretches of a program's memory of which parts may be missing.
+Read a range of a program's memory from which pages may be missing.
 """
 
 from drgn import FaultError, Program

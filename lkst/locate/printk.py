@@ -24,7 +24,7 @@ _MAX_COUNT_BITS = 26  # of descriptors: 2^5 bytes each (PRB_AVGBITS)
 #: other positions the text found no room.
 _DATALESS, _NO_LPOS = 1, 3
 
-#: After as many records in a row that cannot be read, the rest are not tried.
+#: After this many consecutive unreadable records, give up.
 _MAX_UNREADABLE = 4096
 
 _CALLER_IS_CPU = 1 << 31  # printk_caller_id() of kernel/printk/printk.c
@@ -37,7 +37,7 @@ class LogRecord:
     text: bytes
     #: ns of local_clock()
     timestamp: int
-    #: Who printed it: a task, or, from an interrupt, a CPU; None: that is not known.
+    #: Who printed it: a task or, from an interrupt, a CPU; None: not known.
     pid: int | None
     cpu: int | None
 
@@ -93,7 +93,7 @@ class _Log:
         self._state_shift = state_shift
 
     def numbers(self) -> Iterator[int]:
-        """Give the ids of all descriptors, the newest first."""
+        """Yield the ids of all descriptors, the newest first."""
         head = self._ring.head_id.counter.value_()
         tail = self._ring.tail_id.counter.value_()
         used = (head - tail & self._numbers) + 1
@@ -107,7 +107,7 @@ class _Log:
             return None
         info = self._infos[index].read_()
         text = self._read_text(desc.text_blk_lpos, info.text_len.value_())
-        # The log of a live kernel goes on meanwhile.
+        # A live kernel writes on while its log is read.
         if text is None or not self._is_done(number, self._descs[index]):
             return None
         caller = info.caller_id.value_()

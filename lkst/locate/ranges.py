@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What is behind a program
-------------------------
+Dump file of a program
+----------------------
 
-Which dump file, and which physical memory it holds. drgn does not say, and asking it
-page by page takes minutes for what the file's own index tells at once.
+Which dump file a program reads, and which physical memory the file holds. drgn does not
+export this, and probing it page by page takes minutes; the file's own index is immediate.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ __all__ = (
     "set_dump",
 )
 
-#: Of a machine that does not tell how much it has.
+#: Assumed if the size of the memory is not known.
 _MAX_MEMORY = 1 << 46
 
 _BEHIND = "lkst_dump"
@@ -39,7 +39,7 @@ class _Behind:
     path: Path | None
     ranges: list[tuple[int, int]] = field(default_factory=list)
     dump: Dump | None = None
-    #: Whether the file was looked at.
+    #: Whether the file was examined.
     opened: bool = False
 
 
@@ -50,7 +50,7 @@ def set_dump(
     dump: Dump | None = None,
 ) -> None:
     """
-    Tell what is behind a program, which drgn does not know or say.
+    Record the dump of a program, which drgn does not know.
 
     :param path: of the dump file, if it is one
     :param ranges: physical memory that the machine has: first and last addresses
@@ -68,12 +68,12 @@ def _behind(prog: Program) -> _Behind:
 
 
 def dump_path(prog: Program) -> Path | None:
-    """Give the path of the dump file behind a program, if there is one."""
+    """Return the path of the dump file of a program, if it has one."""
     return _behind(prog).path
 
 
 def dump_of(prog: Program) -> Dump | None:
-    """Give the dump file behind a program, if there is one that can be opened."""
+    """Return the dump file of a program, if it has one that can be opened."""
     behind = _behind(prog)
     live = prog.flags & ProgramFlags.IS_LIVE
     if not behind.opened and behind.path is not None and not live:
@@ -82,7 +82,7 @@ def dump_of(prog: Program) -> Dump | None:
             dump = open_dump([behind.path])
         except LkstError:
             return None
-        # crash(8) makes a header alone for an image of memory, and names that.
+        # For a raw memory image crash(8) creates a file with only a header, and names that.
         if dump.ranges():
             behind.dump = dump
     return behind.dump
@@ -90,7 +90,7 @@ def dump_of(prog: Program) -> Dump | None:
 
 def program_ranges(prog: Program) -> list[tuple[int, int]]:
     """
-    Tell what physical memory there is behind a program.
+    Return the ranges of physical memory of a program.
 
     :return: first and last address of each stretch, in order
     """
@@ -129,7 +129,7 @@ def dumped_ranges(path: Path) -> list[tuple[int, int]]:
 
 def memory_size(ranges: Sequence[tuple[int, int]]) -> int:
     """
-    Give how much memory there can be, in bytes: the highest address, plus one.
+    Return the upper bound of the memory's size in bytes: the highest address, plus one.
 
     What a dump holds is less, since pages that tell nothing are left out.
     """

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-ForeignTrace programs' BPF ring buffers
---------------------------------
+BPF ring buffers of other programs
+----------------------------------
 
-What their readers had not yet read when the machine died. Nothing in the kernel says
-when a record was written, but programs often do.
+The records that had not been read when the machine died. The kernel does not time stamp
+them, but programs often do.
 """
 
 import re
@@ -24,7 +24,7 @@ _RINGBUF = 27  # BPF_MAP_TYPE_RINGBUF of include/uapi/linux/bpf.h
 _OVERWRITE = 1 << 19  # BPF_F_RB_OVERWRITE
 _MAX_RING = 1 << 30
 
-#: How programs call what bpf_ktime_get_ns() gave them, which is CLOCK_MONOTONIC.
+#: Usual names of fields with a time of bpf_ktime_get_ns(), which is CLOCK_MONOTONIC.
 _TIME = re.compile(r"(?:.*\.)?(?:ts|time|timestamp|ktime|when)(?:_ns)?")
 
 
@@ -53,7 +53,7 @@ def _read(prog: Program, map_: Object, typed: Typed | None) -> ForeignTrace:
             raise ValueError(f"a ring of {size} bytes")
         begin, end = ring.consumer_pos.value_(), ring.producer_pos.value_()
         if map_.map_flags.value_() & _OVERWRITE:
-            # Since 6.19 old records can be overwritten, whoever has read them.
+            # Since 6.19 old records can be overwritten, read or unread.
             begin = max(begin, ring.overwrite_pos.value_())
         data = prog.read(ring.data.address_, size)
     except _FAULTS as error:

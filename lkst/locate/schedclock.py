@@ -3,10 +3,9 @@
 sched_clock()
 -------------
 
-ftrace's clock "local" is sched_clock() as the processor gives it. How the kernel itself
-makes other clocks of it is told by kernel/sched/clock.c: where it is stable,
-local_clock() is a constant away; where it is not, each CPU has noted at its last tick
-what it was and what CLOCK_MONOTONIC was.
+ftrace's clock "local" is sched_clock(), the raw clock of the processor. kernel/sched/clock.c
+converts it: if it is stable, local_clock() has a constant offset; if not, each CPU keeps its
+value and CLOCK_MONOTONIC of the CPU's last tick.
 """
 
 from dataclasses import dataclass
@@ -30,9 +29,9 @@ class SchedClock:
 
     #: One of lkst.trace.foreign.CLOCKS: what it is converted to.
     clock: str
-    #: Of a stable one: what is added, in ns.
+    #: Stable clock: offset to add, in ns.
     offset: int = 0
-    #: Of others, by CPU: it and CLOCK_MONOTONIC at one moment, in ns.
+    #: Unstable clock, by CPU: it and CLOCK_MONOTONIC at one moment, in ns.
     ticks: tuple[tuple[int, int], ...] = ()
 
     def convert(self, ts: int, cpu: int) -> tuple[int, int]:
@@ -44,7 +43,7 @@ class SchedClock:
         if not self.ticks:
             return ts + self.offset, 0
         raw, mono = self.ticks[cpu] if cpu < len(self.ticks) else (0, 0)
-        # An unstable one runs at another rate; that since boot is the one that is known.
+        # An unstable clock has another rate; only its average since boot is known.
         age = raw - ts
         rate = mono / raw if raw else 1.0
         return mono - round(age * rate), round(abs(age) * _START / max(raw, 1))

@@ -28,10 +28,10 @@ from lkst.locate.ranges import dump_of
 
 __all__ = ("Frame", "Stacks")
 
-#: Frames of one stack that are looked at.
+#: Maximum number of frames of one stack.
 MAX_FRAMES = 64
 
-#: Bytes above the stack pointer in which a return address is looked for.
+#: Bytes above the stack pointer that are searched for a return address.
 MAX_FRAME_BYTES = 4096
 
 # struct elf_prstatus of include/uapi/linux/elfcore.h, on 64-bit machines.
@@ -51,7 +51,7 @@ class Frame(NamedTuple):
     """A frame of a stack."""
 
     pc: int
-    #: Whether pc is an instruction that was to run next, not a return address.
+    #: Whether pc is the next instruction rather than a return address.
     interrupted: bool
 
 
@@ -60,7 +60,7 @@ class Stacks:
 
     def __init__(self, prog: Program, find_symbols: Finder) -> None:
         """
-        Prepare for unwinding; nothing is read yet.
+        Prepare for unwinding without reading anything.
 
         :param find_symbols: looks symbols up, the same with debug info and without
         """
@@ -129,7 +129,7 @@ class Stacks:
         self._placed = True
         logger = logging.getLogger("drgn")
         level = logger.level
-        # What cannot be read of a module costs the frames in it, and no warning.
+        # An unreadable module costs only its frames: no warning.
         logger.setLevel(logging.CRITICAL)
         try:
             place_modules(self._prog)
@@ -149,7 +149,7 @@ class Stacks:
         """Read the registers that QEMU has put into the dump file."""
         dump = dump_of(self._prog)
         notes = [] if dump is None else list(elf_notes(dump.notes, dump.byte_order))
-        # The kernel's own notes tell a task there, and not a CPU.
+        # In the kernel's own notes this is a task, not a CPU.
         if not any(name == b"QEMU" for name, _, _ in notes):
             return None
         for _, kind, content in notes:
