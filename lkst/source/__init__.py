@@ -3,8 +3,7 @@
 Sources
 -------
 
-Where traces come from. Whatever the source, it ends up as the traces of the
-recorders that it holds.
+Where traces come from. Each source yields the traces of the recorders that it holds.
 """
 
 from lkst.source.source import open_source

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Programs on dump files
+Programs of dump files
 ----------------------
 
-drgn and libkdumpfile open files that are whole. Of others lkst reads the memory
-itself, and drgn gets it through a function: it is shown an ELF core that has notes
-and no memory, and told where the memory is.
+drgn and libkdumpfile open intact files. Of other files lkst reads the memory itself and
+serves it to drgn through a callback: drgn opens an ELF core with notes and no memory, and
+gets the addresses of the memory.
 """
 
 from collections.abc import Callable
@@ -50,7 +50,7 @@ _RELEASE = 2
 
 def dump_program(dump: Dump) -> Program:
     """
-    Make a program of a dump, with its kernel if that can be found.
+    Create a program from a dump, with its kernel if that can be found.
 
     What had to be guessed is added to ``dump.faults``.
     """
@@ -64,7 +64,7 @@ def dump_program(dump: Dump) -> Program:
 
 def safe_program(prog: Program) -> Program:
     """
-    Give a program to read instead of one that drgn has opened.
+    Return a program to read instead of one that drgn has opened.
 
     :return: the same one, unless libkdumpfile has mapped a file that is cut off: to read what
         is missing there ends the process
@@ -76,7 +76,7 @@ def safe_program(prog: Program) -> Program:
 
 
 def own_program(dump: Dump) -> Program:
-    """Make a program of a dump that lkst reads itself."""
+    """Create a program that reads memory through lkst's own dump reader."""
     prog = None
     if is_vmcoreinfo(dump.vmcoreinfo):
         prog = _on_memory(dump, dump.vmcoreinfo)
@@ -109,7 +109,7 @@ def _opened_by_drgn(dump: Dump) -> Program | None:
 
 
 def _on_memory(dump: Dump, vmcoreinfo: bytes) -> Program | None:
-    """Make a program that reads memory through the dump; None if drgn refuses the kernel."""
+    """Create a program that reads memory through the dump; None if drgn refuses the kernel."""
     if dump.machine not in _ARCHITECTURES:
         return None
     notes = dump.cpu_notes() + elf_note(b"VMCOREINFO", 0, vmcoreinfo, dump.byte_order)
@@ -129,7 +129,7 @@ def _on_memory(dump: Dump, vmcoreinfo: bytes) -> Program | None:
 
 
 def _without_kernel(dump: Dump) -> Program:
-    """Make a program of physical memory alone, to carve in."""
+    """Create a program with only physical memory, for carving."""
     flags = PlatformFlags.IS_64_BIT
     if dump.byte_order == "<":
         flags |= PlatformFlags.IS_LITTLE_ENDIAN
@@ -150,7 +150,7 @@ def _reader(dump: Dump) -> Callable[[int, int, int, bool], bytes]:
 
 def _guessed(dump: Dump) -> Program | None:
     """
-    Make a program by a VMCOREINFO that lies in memory, if it fits the kernel there.
+    Create a program from a VMCOREINFO in memory, if it matches the kernel there.
 
     Of several the one whose kernel has the recorder that was started last, else the first.
     """
@@ -191,7 +191,7 @@ def _last_start(prog: Program, most: int) -> int:
 
 def _fits(prog: Program, text: bytes, unknown: bool) -> bool:
     """
-    Tell whether a kernel lies where a VMCOREINFO says: it has the release's name there.
+    Return whether the kernel's release lies where a VMCOREINFO says.
 
     :param unknown: what to say if the text does not tell where that name is
     """

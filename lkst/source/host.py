@@ -3,8 +3,8 @@
 Hosts
 -----
 
-A program in which ``lkst`` runs as a command, drgn or crash, and which has
-already opened what is to be read. There the commands take no SOURCE.
+A host is a program that runs ``lkst`` as a command, drgn or crash, and has already opened
+a dump or a kernel. Its commands take no SOURCE.
 """
 
 from dataclasses import dataclass, field

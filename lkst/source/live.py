@@ -3,7 +3,7 @@
 The recorder of this machine
 ----------------------------
 
-Read through its pinned maps, while it runs.
+Read the running recorder through its pinned maps.
 """
 
 import bisect
@@ -81,7 +81,7 @@ def _buffer(
 
 
 def live_facts() -> Facts:
-    """Say what there is to know of this machine."""
+    """Return the facts about this machine."""
     uname = os.uname()
     return Facts(
         source="live",
@@ -110,7 +110,7 @@ def _task_name(pid: int) -> str:
 
 
 def _names() -> Names:
-    """Take names out of this kernel's memory where it can be read, else its symbols only."""
+    """Read names from this kernel's memory if it is readable, else only its symbols."""
     # Reading kernel memory takes drgn and /proc/kcore; without, numbers stay numbers.
     from drgn import FaultError
 

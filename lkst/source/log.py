@@ -3,8 +3,8 @@
 Logs
 ----
 
-A folder of saved files that were written one after the other while a recorder
-ran, each with what was new since the last one: together they are one trace.
+A folder of saved files that were written one after the other while a recorder ran. Each
+holds what was new since the previous one; together they are one trace.
 """
 
 from collections import defaultdict
@@ -60,7 +60,7 @@ def open_log(folder: Path) -> list[Trace]:
 def _age(
     recorders: Iterable[list[tuple[Header, Saved]]],
 ) -> Callable[[list[tuple[Header, Saved]]], tuple[int, int]]:
-    """Prepare to sort recorders by their boot, then by their start in it."""
+    """Return a sort key for recorders: boot, then start time within the boot."""
 
     def boot(header: Header, saved: Saved) -> int:
         return last_offset(header, read_control(saved.image.control), saved.facts)
@@ -99,7 +99,7 @@ def _ever(header: Header, saved: Saved) -> int:
 
 
 def _facts(ordered: list[Saved]) -> Facts:
-    """Put together what the files say, the newest last."""
+    """Merge the contents of the files, the newest last."""
     tasks: dict[int, str] = {}
     symbols: dict[int, str] = {}
     for saved in ordered:

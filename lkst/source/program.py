@@ -3,8 +3,8 @@
 Programs
 --------
 
-Whatever drgn can read: a vmcore, /proc/kcore, a QEMU guest, and the program that
-somebody else has opened.
+Open whatever drgn can read: a vmcore, /proc/kcore, a QEMU guest, or a program that is open
+already.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -96,7 +96,7 @@ def _open_dump(paths: Sequence[Path]) -> Program:
 @contextlib.contextmanager
 def without_plugins() -> Iterator[None]:
     """
-    Have drgn load no plugins but those that DRGN_PLUGINS asks for.
+    Keep drgn from loading plugins other than those of DRGN_PLUGINS.
 
     They are for who works in drgn; to find and import them takes longer than to open a dump.
     """
@@ -110,7 +110,7 @@ def without_plugins() -> Iterator[None]:
 
 
 def _reason(error: BaseException) -> str:
-    """Say what went wrong in the user's words, not in those of a library."""
+    """Describe an error in the user's terms instead of a library's."""
     fault: BaseException | None = error
     while fault is not None and not isinstance(fault, FaultError):
         fault = fault.__cause__

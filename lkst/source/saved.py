@@ -126,7 +126,7 @@ def save_image(
 
 
 def _selected(trace: Trace) -> list[BufferImage]:
-    """Give the buffers with zeros in place of what is not selected."""
+    """Return the buffers with zeros in place of records that are not selected."""
     slots, rings = trace.records.slots, trace.records.rings
     kept = np.zeros_like(slots)
     for part in trace.records.parts():

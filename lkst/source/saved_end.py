@@ -3,7 +3,7 @@
 The end, saved
 --------------
 
-What a dump says of the moment at which it was made, as JSON in a ``.lkst`` file.
+The state of the kernel at its end, as JSON in a ``.lkst`` file.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ __all__ = ("describe_end", "read_saved_end")
 
 def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
     """
-    Give what is to be saved.
+    Return the data to save.
 
     :param pids: tasks whose stacks are kept, beside those that waited
     """

@@ -3,7 +3,7 @@
 Opening a source
 ----------------
 
-From what a user typed to the traces of the recorders that are there.
+Open a source that a user named, and read the traces of its recorders.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ Source = str | tuple[str, ...]
 
 
 def is_source(text: str) -> bool:
-    """Tell whether a word can only mean a source."""
+    """Return whether a word can only mean a source."""
     return text in ("live", "kcore") or text.startswith("qemu:") or "/" in text or _exists(text)
 
 
@@ -47,7 +47,7 @@ def take_source(words: Sequence[str]) -> tuple[Source, list[str]]:
 
 
 def name_of_source(source: Source) -> str:
-    """Give what to call a source."""
+    """Return the name of a source for messages."""
     return source if isinstance(source, str) else " ".join(source)
 
 
