@@ -3,9 +3,9 @@
 Compression of pages
 --------------------
 
-How the pages of a kdump-compressed file are compressed: the flags of ``struct
-page_desc`` (DUMP_DH_COMPRESSED_* of makedumpfile's diskdump_mod.h). zlib comes with
-Python, the others with the extra ``dumps``.
+Decompress the pages of a kdump-compressed file: the flags of ``struct page_desc``
+(DUMP_DH_COMPRESSED_* of makedumpfile's diskdump_mod.h). zlib comes with Python, the others
+with the extra ``dumps``.
 """
 
 from collections.abc import Callable

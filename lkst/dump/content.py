@@ -3,12 +3,12 @@
 Contents
 --------
 
-The bytes of a dump file, whether they lie there as they are or flattened: cut into
-stretches, each with its offset and size in front (``struct makedumpfile_data_header``
-of makedumpfile's makedumpfile.h), as makedumpfile writes to a pipe.
+Read the bytes of a dump file, plain or flattened. A flattened file consists of chunks, each
+with its offset and size in front (``struct makedumpfile_data_header`` of makedumpfile's
+makedumpfile.h), as makedumpfile writes to a pipe.
 
-Files are read by pread and never mapped: a read of a mapped file that is cut off, or
-that lies on a bad disk, is a SIGBUS.
+Files are read by pread and never mapped: reading a mapped file that is truncated, or that
+lies on a bad disk, raises SIGBUS.
 """
 
 from bisect import bisect_left, bisect_right
@@ -41,14 +41,14 @@ class Content(Protocol):
         """Read from an offset up to the first byte that is missing."""
 
     def present(self, offsets: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell of several pieces which are there as a whole."""
+        """Return which of several pieces are completely present."""
 
 
 class Plain:
     """A file whose bytes lie where they belong."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Take a file, which must stay open."""
+        """Read from a file, which must stay open."""
         self._file = file
         self._fd = file.fileno()
         self.size = self.file_size = os.lseek(self._fd, 0, os.SEEK_END)
@@ -74,7 +74,7 @@ class Plain:
             return b""
 
     def present(self, offsets: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which pieces lie within the file."""
+        """Return which pieces lie within the file."""
         return (offsets >= 0) & (offsets <= self.size - sizes)
 
 
@@ -140,7 +140,7 @@ class Flattened:
         return b"".join(parts)
 
     def present(self, offsets: NDArray[np.int64], sizes: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Tell which pieces lie within stretches that touch each other."""
+        """Return which pieces lie within ranges that touch each other."""
         if self._joined is None:
             starts = np.array(self._starts, np.int64)
             ends = np.array(self._ends, np.int64)
@@ -157,7 +157,7 @@ class Flattened:
 
 
 def open_content(file: IO[bytes]) -> Content:
-    """Tell whether a file is flattened, and how to read it."""
+    """Return a reader for a file, flattened or not."""
     plain = Plain(file)
     if plain.read(0, len(FLAT_MAGIC)) == FLAT_MAGIC:
         return Flattened(plain)

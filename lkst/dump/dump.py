@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What a dump is
---------------
+Dump
+----
+
+The interface of all readers of dump files.
 """
 
 from abc import ABC, abstractmethod
@@ -50,7 +52,7 @@ class Dump(ABC):
 
     @abstractmethod
     def ranges(self) -> list[tuple[int, int]]:
-        """Tell which physical memory is there."""
+        """Return the ranges of physical memory in the dump."""
 
     @abstractmethod
     def read(self, address: int, size: int) -> bytes:
@@ -89,7 +91,7 @@ class Dump(ABC):
 
 
 def join_ranges(ranges: Ranges) -> list[tuple[int, int]]:
-    """Put stretches in order, and those together that touch or overlap."""
+    """Sort ranges, and join those that touch or overlap."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(ranges):
         if joined and first <= joined[-1][1] + 1:

@@ -3,7 +3,7 @@
 ELF dumps
 ---------
 
-elf(5): /proc/vmcore, QEMU's and makedumpfile's dumps, grabs.
+Read elf(5) cores: /proc/vmcore, QEMU's and makedumpfile's dumps, grabs.
 """
 
 from bisect import bisect_right
@@ -87,7 +87,7 @@ def elf_segments(read: Read, byte_order: ByteOrder = "<") -> Iterator[Segment]:
 
 def core_header(machine: str, byte_order: ByteOrder, notes: bytes) -> bytes:
     """
-    Make an ELF core that has notes and no memory.
+    Build an ELF core with notes and no memory.
 
     :param machine: as uname calls it, one of those that ELF files are known of
     """
@@ -169,7 +169,7 @@ class ElfDump(Dump):
         self._starts = [start for start, _, _ in self._stretches]
 
     def _there(self, offset: int, size: int) -> int:
-        """Tell how many bytes of a segment are in the file."""
+        """Return how many bytes of a segment are in the file."""
         return max(0, min(size, self._content.size - offset))
 
     def ranges(self) -> list[tuple[int, int]]:

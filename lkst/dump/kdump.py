@@ -196,7 +196,7 @@ class KdumpDump(Dump):
         self._index = firsts.tolist()
 
     def has(self, number: int) -> int:
-        """Give the index of a page; -1 if it is not there."""
+        """Return the index of a page; -1 if the page is missing."""
         run = bisect_right(self._first, number) - 1
         if run < 0 or number >= self._end[run]:
             return -1

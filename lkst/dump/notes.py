@@ -16,7 +16,7 @@ ByteOrder = Literal["<", ">"]
 
 
 def elf_note(name: bytes, kind: int, data: bytes, byte_order: ByteOrder) -> bytes:
-    """Make an ELF note."""
+    """Pack an ELF note."""
     name += b"\0"
     return b"".join(
         (
@@ -29,7 +29,7 @@ def elf_note(name: bytes, kind: int, data: bytes, byte_order: ByteOrder) -> byte
 
 def elf_notes(section: bytes, byte_order: ByteOrder = "<") -> Iterator[tuple[bytes, int, bytes]]:
     """
-    Take a section of notes apart, as far as it is good.
+    Parse a section of notes up to the first damage.
 
     :return: name, type and content of each
     """

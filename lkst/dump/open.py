@@ -2,6 +2,8 @@
 """
 Opening a dump
 --------------
+
+Recognise the format of a dump file, and open it.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,7 +26,7 @@ _ELF_TYPE_END = 18
 
 
 def is_dump(path: Path) -> bool:
-    """Tell by its first bytes whether a file may be a dump, or a compressed one."""
+    """Return whether a file may be a dump, possibly compressed, by its first bytes."""
     try:
         if not path.is_file():  # Of a pipe they would be gone.
             return False
@@ -37,7 +39,7 @@ def is_dump(path: Path) -> bool:
 
 def looks_like_dump(path: Path) -> bool:
     """
-    Tell by its content whether a file is a core or a dump, unpacked if it is compressed.
+    Return whether a file's content, decompressed if needed, is a core or a dump.
 
     :raises OSError: if the file cannot be read
     :raises MissingLibrary: if unpacking takes a library that is not installed

@@ -3,9 +3,9 @@
 Split dumps
 -----------
 
-What ``makedumpfile --split`` writes: each part has the headers and bitmaps of the whole
-dump, and the pages of its own span. No part says how many there are; makedumpfile gives
-each as many pages.
+Join the files of ``makedumpfile --split``: each part has the headers and bitmaps of the
+whole dump, and the pages of its own span. No part says how many there are; makedumpfile
+gives all the same number of pages.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class SplitDump(Dump):
     plain = False
 
     def __init__(self, parts: Sequence[KdumpDump]) -> None:
-        """Put parts of one dump together, in order of their spans."""
+        """Order the parts of one dump by their spans."""
         self._parts = parts
         first = parts[0]
         self.identity = first.identity
@@ -47,7 +47,7 @@ class SplitDump(Dump):
         self._last = first
 
     def _lacking(self) -> str:
-        """Say which parts are there if others are missing."""
+        """Name the available parts if others are missing."""
         total = self._parts[0].total
         there = sum(part.meant for part in self._parts)
         if there >= total:
@@ -84,7 +84,7 @@ class SplitDump(Dump):
 
 
 def _name(part: KdumpDump) -> str:
-    """Tell which part of a split dump a file is, if that is sure: all have as many pages."""
+    """Return which part of a split dump a file is, if certain: all parts have as many pages."""
     if part.span is not None and part.span[0] == 0:
         return "part 1"
     if not part.meant:
@@ -103,7 +103,7 @@ def split_identity(dump: Dump) -> bytes | None:
 
 def join_parts(dumps: Sequence[Dump]) -> Dump:
     """
-    Make one dump of several files.
+    Join several files into one dump.
 
     :raises Damaged: if they do not belong together
     """

@@ -3,11 +3,10 @@
 Compressed files
 ----------------
 
-Dumps that were compressed as a whole, as kdump-tools does (KDUMP_COMPRESSION) and
-administrators do. They are unpacked into a file that has no name: a dump is read here
-and there, and not from its beginning to its end.
+Dumps that were compressed as a whole, by kdump-tools (KDUMP_COMPRESSION) or by hand. They
+are decompressed into an unnamed file, since reading a dump needs random access.
 
-``open_unpacked(path)`` is what others need.
+``open_unpacked(path)`` is the entry point.
 """
 
 from collections.abc import Callable, Iterator

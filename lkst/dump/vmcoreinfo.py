@@ -26,7 +26,7 @@ _CRASHED = re.compile(rb"^CRASHTIME=(\d{1,18})$", re.MULTILINE)
 
 
 def is_vmcoreinfo(text: bytes) -> bool:
-    """Tell whether a text may be VMCOREINFO of a Linux kernel."""
+    """Return whether a text may be VMCOREINFO of a Linux kernel."""
     return text.startswith(_BEGIN) and all(line in text for line in _NEEDED)
 
 
@@ -38,7 +38,7 @@ def symbol(text: bytes, name: str) -> int | None:
 
 def find_vmcoreinfo(dump: Dump) -> list[tuple[int, bytes]]:
     """
-    Look for the text in a dump's memory.
+    Search for the text in a dump's memory.
 
     :return: physical address and text of each that is different, the most likely first:
         that of the kernel that crashed last
