@@ -41,7 +41,7 @@ def difference(
 
 
 def pids(traces: Sequence[Trace]) -> list[int]:
-    """Give the pids of the tasks that have records."""
+    """Return the pids of the tasks that have records."""
     found = {pid for trace in traces for pid in np.unique(trace.pid).tolist()}
     return sorted(found - {0})
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What crash(8) wants
+Memory for crash(8)
 -------------------
 
-crash reads much of a kernel before it shows its prompt, and gives up if some of
-that is missing. This reads what a slice would not hold otherwise; found out with
-crash 8.0.2 on x86-64.
+crash reads much of a kernel before it shows its prompt, and gives up if some of it is
+missing. Read here what a slice would lack otherwise; determined with crash 8.0.2 on
+x86-64.
 """
 
 import re

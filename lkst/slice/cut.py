@@ -3,8 +3,8 @@
 Cutting a slice
 ---------------
 
-All that a replay reads is read through a program that watches which pages of
-physical memory that takes; these pages make the slice.
+Run everything that a replay reads through a program that records which pages of physical
+memory are read; these pages make the slice.
 """
 
 from collections.abc import Callable

@@ -134,7 +134,7 @@ def _blocks(size: int, block: int) -> int:
 
 
 def _notes(dump: Dump) -> tuple[bytes, int]:
-    """Put the notes together; tell where the text of VMCOREINFO starts in them."""
+    """Concatenate the notes; also return the offset of VMCOREINFO's text in them."""
     note = elf_note(b"VMCOREINFO", 0, dump.vmcoreinfo, dump.byte_order)
     text = note.rindex(dump.vmcoreinfo)
     return dump.notes + note, len(dump.notes) + text
@@ -165,7 +165,7 @@ def _header(dump: Dump, sub_header_blocks: int, bitmap_blocks: int, max_pfn: int
 
 
 def _bitmap(numbers: Iterable[int], block: int) -> Iterator[tuple[int, bytes]]:
-    """Give the blocks of a bitmap that are not empty, and their numbers."""
+    """Yield the blocks of a bitmap that are not empty, with their numbers."""
     blocks: dict[int, bytearray] = {}
     for number in numbers:
         index, bit = divmod(number, block * 8)
@@ -176,7 +176,7 @@ def _bitmap(numbers: Iterable[int], block: int) -> Iterator[tuple[int, bytes]]:
 
 def _pages(dump: Dump, start: int) -> Iterator[bytes]:
     """
-    Give the descriptors, then the data.
+    Yield the descriptors, then the data.
 
     :param start: where in the file they begin
     """

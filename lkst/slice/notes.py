@@ -3,9 +3,8 @@
 Notes of a dump
 ---------------
 
-The ELF notes of a dump file: the registers of each CPU, which lie nowhere in the
-dump's memory when a hypervisor has saved them. drgn uses them and does not give
-them away.
+The ELF notes of a dump file: the registers of each CPU. If a hypervisor saved them they are
+nowhere in the dump's memory. drgn uses them but does not export them.
 """
 
 from collections.abc import Iterator
@@ -30,12 +29,12 @@ class Note(NamedTuple):
     data: bytes
 
     def pack(self, byte_order: ByteOrder) -> bytes:
-        """Give its bytes."""
+        """Return its bytes."""
         return elf_note(self.name, self.kind, self.data, byte_order)
 
 
 def parse_notes(section: bytes, byte_order: ByteOrder) -> Iterator[Note]:
-    """Take a section of notes apart, as far as it is good; give those that are kept."""
+    """Parse a section of notes up to the first damage; yield those that are kept."""
     for name, kind, data in elf_notes(section, byte_order):
         if name in _NAMES and len(data) <= _MAX_NOTE:
             yield Note(name, kind, data)

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What a slice holds
-------------------
+Contents of a slice
+-------------------
 
-The readers whose memory goes into a slice. What they read is what is written:
-no address and no offset is kept here. Each does without what it cannot read, for
-then it is not there in the original either.
+The readers whose memory goes into a slice: the slice holds what they read, and no address or
+offset is kept here. Each skips what it cannot read, since the original lacks it too.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -3,7 +3,7 @@
 Reading
 -------
 
-Reading for the sake of having read, what may be missing or damaged.
+Read memory only so that it goes into the slice; it may be missing or damaged.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ TROUBLE = (AttributeError, FaultError, LkstError, LookupError, TypeError, ValueE
 
 @contextlib.contextmanager
 def attempt(what: str) -> Iterator[None]:
-    """Do without what cannot be read."""
+    """Ignore memory that cannot be read."""
     try:
         yield
     except TROUBLE as error:
@@ -39,7 +39,7 @@ def touch(pointer: Object) -> None:
 
 
 def distinct(objects: Iterable[Object]) -> Iterator[Object]:
-    """Give pointers until one comes again: a list in a damaged dump can be a ring."""
+    """Yield pointers until one repeats: a list in a damaged dump can be circular."""
     seen = set()
     for found in objects:
         if found.value_() in seen:

@@ -3,7 +3,7 @@
 Watched memory
 --------------
 
-A program that reads another one's memory, and a note of every page it has read.
+A program that reads another one's memory and records every page that is read.
 """
 
 from typing import Any, cast
@@ -68,7 +68,7 @@ def watched_program(
     source: Program, vmcoreinfo: bytes, page_size: int
 ) -> tuple[Program, WatchedMemory]:
     """
-    Make a program that sees the memory of another one, and watch it.
+    Create a program that reads the memory of another one, and watch its reads.
 
     :param vmcoreinfo: the text of VMCOREINFO
     :param page_size: in bytes
@@ -102,7 +102,7 @@ class _CarvingView:
 
 def carving_view(source: Program, memory: WatchedMemory) -> Program:
     """
-    Give a view of a program for carving: what is read of its memory is watched.
+    Return a view of a program for carving whose reads are watched.
 
     :param memory: that of *source*
     """
