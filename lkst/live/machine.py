@@ -3,7 +3,7 @@
 Machine
 -------
 
-Facts about the machine that a recorder writes into its header.
+The facts about the machine that a recorder writes into its header.
 """
 
 from collections.abc import Callable
@@ -67,24 +67,24 @@ def symbol_address(*names: str) -> int:
 
 
 def boot_id() -> bytes:
-    """Give the 16 bytes that name this boot (random(4))."""
+    """Return the 16-byte boot id (random(4))."""
     return uuid.UUID(Path("/proc/sys/kernel/random/boot_id").read_text().strip()).bytes
 
 
 def memory() -> int:
-    """Give the machine's memory, in bytes."""
+    """Return the size of the machine's memory, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def possible_cpus() -> int:
-    """Give the highest CPU number that there can be, plus one."""
+    """Return the highest possible CPU number, plus one."""
     text = Path("/sys/devices/system/cpu/possible").read_text()
     return max(int(number) for number in re.findall(r"\d+", text)) + 1
 
 
 def exchange(one: Path, other: Path) -> None:
     """
-    Let two directories swap names at once (renameat2(2), RENAME_EXCHANGE).
+    Swap the names of two directories atomically (renameat2(2), RENAME_EXCHANGE).
 
     :raises OSError: if it cannot be done
     """
@@ -108,7 +108,7 @@ def mount_bpffs(folder: Path) -> None:
 
 
 def on_each_cpu(do: Callable[[], object]) -> None:
-    """Do something on each CPU that this process may use."""
+    """Run a function on each CPU that this process may use."""
     before = os.sched_getaffinity(0)
     try:
         for cpu in before:

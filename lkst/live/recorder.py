@@ -129,7 +129,7 @@ class Recorder:
 
     def end_entry(self, event_id: int, until: int) -> None:
         """
-        Say when a probe was removed; its records can still be read.
+        Record when a probe was removed; its records stay readable.
 
         :param until: CLOCK_MONOTONIC, in ns
         """
@@ -156,7 +156,7 @@ class Recorder:
         return self._maps["catalogue"][: self.header.size]
 
     def flows(self, event_id: int) -> list[layout.Flow]:
-        """Tell what each CPU has let through of a probe."""
+        """Return each CPU's rate-limit state of a probe."""
         cpus = self._maps["cpus"]
         return [
             layout.Flow(*layout.FLOW.unpack_from(cpus, place))
@@ -176,7 +176,7 @@ class Recorder:
         return [cpu * self.header.cpu_size + offset for cpu in range(self.header.nr_cpus)]
 
     def record_counts(self) -> list[int]:
-        """Tell how many records were ever claimed on all CPUs, by event."""
+        """Return the number of records ever claimed on all CPUs, by event."""
         counts = [0] * self.header.max_events
         for cpu in range(self.header.nr_cpus):
             place = cpu * self.header.cpu_size + layout.COUNT_OFFSET
@@ -185,7 +185,7 @@ class Recorder:
         return counts
 
     def mappings(self) -> dict[str, mmap.mmap]:
-        """Give the maps that are not rings, by name, for those who look at their pages."""
+        """Return the maps that are not rings, by name, to look up their pages."""
         return dict(self._maps)
 
     def buffers(self) -> list[BufferMap]:
