@@ -3,9 +3,9 @@
 Control
 -------
 
-``struct lkst_control`` of ``recorder/layout.h`` for Python: what the programs
-read at each event, and what they have counted. The control side maps it and
-writes it, the reading side takes it from a dump.
+``struct lkst_control`` of ``recorder/layout.h`` for Python: what the programs read at each
+event, and what they count. The control side maps and writes it; the reading side finds it
+in a dump.
 """
 
 import ctypes
@@ -207,7 +207,7 @@ class Control(ctypes.LittleEndianStructure):
 
 def read_control(data: bytes) -> Control | None:
     """
-    Take it from a recorder's memory.
+    Read it from a recorder's memory.
 
     Members that came with ABI 2.2 are zero if the recorder is older.
 
@@ -220,13 +220,13 @@ def read_control(data: bytes) -> Control | None:
 
 
 def name_of(raw: bytes) -> str:
-    """Give a name as it may be shown, whatever a dump holds."""
+    """Return a name that is safe to print, whatever a dump holds."""
     return "".join(c for c in raw.decode("ascii", "replace") if c.isprintable())
 
 
 def event_state(control: Control | None, event: int) -> str:
     """
-    Tell what became of an event's hook.
+    Return the state of an event's hook.
 
     :param event: its id
     :return: one of ``layout.STATES``, or "unknown"
@@ -246,7 +246,7 @@ def active_maskset(control: Control | None) -> str:
 
 def prog_ids(control: Control | None) -> dict[int, int]:
     """
-    Give the ids of the BPF programs that feed events.
+    Return the ids of the BPF programs that feed events.
 
     :return: event id -> program id
     """

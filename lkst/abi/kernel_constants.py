@@ -3,9 +3,8 @@
 Constants of the kernel
 -----------------------
 
-Names of numbers that are part of the kernel's interface to programs, or the same
-in all kernels that the recorder runs on. Both sides share them, the one that
-prints numbers by name and the one that reads what a user writes.
+Names of numbers that belong to the kernel's user space interface, or are the same in all
+kernels on which the recorder runs. Printing and parsing both use them.
 """
 
 import errno

@@ -3,11 +3,9 @@
 Layout
 ------
 
-``recorder/layout.h`` for Python: where things lie in the recorder's memory.
-Both sides share it, the one that loads a recorder and the one that reads it.
-
-Sizes that a later minor ABI version may change are taken from the header that
-lies in memory, never from here.
+``recorder/layout.h`` for Python: the layout of the recorder's memory, shared by the loader
+and the readers. Sizes that a later minor ABI version may change are taken from the header in
+memory, never from here.
 """
 
 import struct

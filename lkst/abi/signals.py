@@ -3,7 +3,7 @@
 Signals
 -------
 
-Names of signals and of what sent them, part of the interface to programs:
+Names of signals and of their si_code, part of the user space interface:
 arch/x86/include/uapi/asm/signal.h, include/uapi/asm-generic/siginfo.h.
 """
 

@@ -3,10 +3,10 @@
 System calls of 32-bit and x32 programs
 ---------------------------------------
 
-Their numbers are part of the kernel's interface to programs: arch/x86/entry/syscalls/
-syscall_32.tbl and syscall_64.tbl. Since Linux 6.9 (1e3ad78334a6) the kernel has functions
-instead of tables for them, so its memory does not tell the numbers. From 424 on all
-architectures have the same numbers.
+Their numbers are part of the user space interface: arch/x86/entry/syscalls/syscall_32.tbl
+and syscall_64.tbl. Since Linux 6.9 (1e3ad78334a6) the kernel has functions instead of tables
+for them, so its memory does not show the numbers. From 424 on all architectures have the
+same numbers.
 """
 
 from collections.abc import Mapping
