@@ -3,7 +3,7 @@
 Files
 -----
 
-Writing a file so that a failure leaves the old one.
+Write a file so that a failure leaves the old one.
 """
 
 from collections.abc import Iterator

@@ -3,7 +3,7 @@
 Lists
 -----
 
-What users write between commas: names, pids, CPUs.
+Parse comma-separated names, pids and CPUs.
 """
 
 import re
@@ -17,7 +17,7 @@ MAX_PID = 1 << 22  # PID_MAX_LIMIT; there are fewer CPUs
 
 def split_list(text: str, what: str) -> list[str]:
     """
-    Take a list apart at its commas.
+    Split a list at its commas.
 
     :param what: the parts are, for the user
     :raises Usage: if a part is missing

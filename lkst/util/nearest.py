@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Words that were perhaps meant
------------------------------
+Nearest words
+-------------
 
-For messages where nothing has the name that a user gave.
+Suggestions for messages about an unknown name.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _ALIKE = 3
 
 def nearest(word: str, words: Iterable[str]) -> str:
     """
-    Say which words were perhaps meant, in upper or lower case.
+    Suggest the nearest words, ignoring case.
 
     :return: ``: did you mean sched_switch, sched_waking?``, or "" if none is near
     """

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Output
-------
+Pager
+-----
 
-Long output goes to the user's pager on a terminal, and plainly elsewhere.
+Write long output through the user's pager on a terminal, and directly otherwise.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,7 +20,7 @@ __all__ = ("paged", "write")
 @contextlib.contextmanager
 def paged(*, at_end: bool = False) -> Iterator[IO[str]]:
     """
-    Give a stream for long output.
+    Open a stream for long output.
 
     :param at_end: open the pager at the end of the output
     """

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Text from the kernel
---------------------
+Printable text
+--------------
 
-Names and messages out of a dump may hold anything: terminal escapes, characters
-that turn the direction of writing, halves of characters. Here they become text
-that a terminal can show.
+Names and messages in a dump may hold anything: terminal escapes, bidirectional controls,
+invalid characters. Turn them into text that a terminal can show.
 """
 
 import json

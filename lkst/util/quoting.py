@@ -3,9 +3,9 @@
 Names as users write them
 -------------------------
 
-A name in double quotes is meant as it is; without quotes it may be a shell pattern.
-Names of tasks are any bytes: those that are not UTF-8 become surrogates, as
-os.fsdecode() does it, so that no two names become one.
+A name in double quotes is literal; without quotes it may be a shell pattern. Task names are
+arbitrary bytes: bytes that are not UTF-8 become surrogates as in os.fsdecode(), so that no two
+names become equal.
 """
 
 from collections.abc import Iterable, Iterator
@@ -38,7 +38,7 @@ _LITERAL = re.compile("\\[([*?[\ufffd])\\]")
 
 def split_patterns(text: str, what: str) -> list[str]:
     r"""
-    Take a list of names and shell patterns apart at its commas.
+    Split a list of names and shell patterns at its commas.
 
     What stands in double quotes is meant as it is, with the escapes of :func:`unescape_quoted`;
     a ``*`` behind the quotes stands for any end.
@@ -119,7 +119,7 @@ def _escaped(char: str) -> str:
 
 
 def escape_pattern(name: str) -> str:
-    """Give the shell pattern that matches a name alone."""
+    """Return the shell pattern that matches only one name."""
     return _SPECIAL.sub(r"[\g<0>]", name)
 
 
@@ -130,7 +130,7 @@ def unescape_pattern(pattern: str) -> str | None:
 
 
 def matches(name: str, patterns: Iterable[str]) -> bool:
-    """Tell whether a name matches one of some patterns of :func:`split_patterns`."""
+    """Return whether a name matches one of some patterns of :func:`split_patterns`."""
     return any(
         fnmatchcase(name, pattern)
         # As JSON and SQL show it, where the pattern has U+FFFD and not in quotes.
@@ -140,7 +140,7 @@ def matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def well_formed(text: str) -> str:
-    """Give a text that can be encoded: U+FFFD stands for bytes that are not UTF-8."""
+    """Return a text that can be encoded: U+FFFD replaces bytes that are not UTF-8."""
     if text.isascii():
         return text
     try:

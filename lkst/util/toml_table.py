@@ -3,7 +3,7 @@
 Tables of TOML
 --------------
 
-Files that users write, read so that each key that is wrong gets a line of its own.
+Read files that users write, with a line for each key that is wrong.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ class Table:
         return f"{self.name}.{key}" if self.name else key
 
     def wrong(self, key: str, why: object) -> None:
-        """Say what is wrong with a key."""
+        """Add an error about a key."""
         self.errors.append(f"{self.key(key)}: {why}")
 
     def text(self, key: str, read: Callable[[str], T], default: T | None = None) -> T | None:
@@ -97,7 +97,7 @@ class Table:
         return value
 
     def need(self, *keys: str) -> None:
-        """Say which of the keys that must be there are missing."""
+        """Add an error for each required key that is missing."""
         for key in keys:
             if key not in self.data:
                 self.wrong(key, "is missing")
@@ -134,7 +134,7 @@ class Table:
         return found
 
     def finish(self) -> None:
-        """Say which keys there are that nobody knows."""
+        """Add an error for each unknown key."""
         for key in self.data:
             if key not in self.known:
                 self.wrong(key, f"no such key{nearest(key, self.known)}")

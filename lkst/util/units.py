@@ -3,7 +3,7 @@
 Units
 -----
 
-Sizes, times and rates as a user writes them.
+Parse and format sizes, durations and rates.
 """
 
 from dataclasses import dataclass
