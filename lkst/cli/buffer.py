@@ -18,7 +18,7 @@ from lkst.record.buffers import (
     thaw_buffer,
     use_buffer,
 )
-from lkst.record.lifecycle.steering import steer
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.util.tables import plain_table
 from lkst.util.units import parse_size
 
@@ -53,7 +53,7 @@ def buffer_list() -> None:
 )
 def buffer_new(name: str, size: str | None) -> None:
     """Create a buffer. It is a spare one until 'use' or a trigger switches to it."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         new_buffer(recorder, name, _size(recorder, size))
 
 
@@ -68,7 +68,7 @@ def _size(recorder: Recorder, size: str | None) -> int:
 @click.argument("name")
 def buffer_use(name: str) -> None:
     """Write to another buffer from now on."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         use_buffer(recorder, name)
 
 
@@ -77,7 +77,7 @@ def buffer_use(name: str) -> None:
 @click.option("--size", required=True, help="Size of each CPU's ring.")
 def buffer_resize(name: str | None, size: str) -> None:
     """Change the size of a buffer's rings. Its records move to a buffer beside it."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         kept = resize_buffer(recorder, name, parse_size(size))
     if kept:
         click.echo(f"the records so far are in buffer {kept!r} until you delete it")
@@ -87,7 +87,7 @@ def buffer_resize(name: str | None, size: str) -> None:
 @click.argument("name", required=False)
 def buffer_freeze(name: str | None) -> None:
     """Stop recording into the buffer NAME, or the buffer that is written."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         freeze_buffer(recorder, name)
 
 
@@ -95,7 +95,7 @@ def buffer_freeze(name: str | None) -> None:
 @click.argument("name", required=False)
 def buffer_thaw(name: str | None) -> None:
     """Resume recording into a frozen buffer."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         thaw_buffer(recorder, name)
 
 
@@ -103,7 +103,7 @@ def buffer_thaw(name: str | None) -> None:
 @click.argument("name")
 def buffer_delete(name: str) -> None:
     """Delete a buffer and its records."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         delete_buffer(recorder, name)
 
 
@@ -123,7 +123,7 @@ def buffer_save(name: str, output: Path) -> None:
     from lkst.trace.filters import Filters, apply
 
     with Recorder() as recorder:
-        find_buffer(recorder.look(), name)
+        find_buffer(recorder.read_control(), name)
     chosen = apply(open_live()[0], Filters(buffers=(name,)))
     if not len(chosen):
         raise NotFound(f"the buffer {name!r} has no recordss")

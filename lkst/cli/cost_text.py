@@ -37,8 +37,8 @@ def _text(cost: Cost) -> str:
             f"{entry.ring_bytes:.0f}",
             f"{entry.run.suppressed:.0f}",
         )
-        if not entry.told_at
-        else (entry.name, "-", "-", f"see {entry.told_at}", f"{entry.ring_bytes:.0f}", "-")
+        if not entry.counted_at
+        else (entry.name, "-", "-", f"see {entry.counted_at}", f"{entry.ring_bytes:.0f}", "-")
         for entry in cost.events
     ]
     table = plain_table(
@@ -93,6 +93,6 @@ def _event(entry: EventCost) -> dict[str, Any]:
         "records": entry.records,
         "ring_bytes": entry.ring_bytes,
         "suppressed": entry.run.suppressed,
-        "told_at": entry.told_at or None,
+        "told_at": entry.counted_at or None,
         "by": entry.by or None,
     }

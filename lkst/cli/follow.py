@@ -34,11 +34,13 @@ def watch_command(as_json: bool, command: str | None, count: int | None) -> None
 
     commands = Commands(command) if command else None
     try:
-        for number, said in enumerate(watch(report), 1):
-            click.echo(said.json + "\n" if as_json else said.text, nl=False)
+        for number, notice in enumerate(watch(report), 1):
+            click.echo(notice.json + "\n" if as_json else notice.text, nl=False)
             sys.stdout.flush()
-            if commands and not commands.run(said):
-                report(f"too many commands are still running: none was started for {said.trigger}")
+            if commands and not commands.run(notice):
+                report(
+                    f"too many commands are still running: none was started for {notice.trigger}"
+                )
             if number == count:
                 break
     except KeyboardInterrupt:
@@ -61,7 +63,7 @@ def log_command(output: Path, rotate: str, keep: int) -> None:
     """Write all records to files, continuously. The folder replays as one trace."""
     from lkst.follow.logs import keep_log
 
-    stop = _until_told()
+    stop = _stop_event()
     size = parse_size(rotate)
     log = keep_log(
         output, size, keep, lambda: not stop.is_set(), lambda text: click.echo(text, err=True)
@@ -69,7 +71,7 @@ def log_command(output: Path, rotate: str, keep: int) -> None:
     click.echo(f"{log.records} records logged, {log.lost} slots lost", err=True)
 
 
-def _until_told() -> threading.Event:
+def _stop_event() -> threading.Event:
     """Give what is set when this process is told to end."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,7 +104,7 @@ def heartbeat_command(
 
     A timer in the kernel carries out the actions, whatever happens to this process.
     """
-    from lkst.follow.heartbeat import Beating
+    from lkst.follow.heartbeat import HeartbeatSender
 
     wanted = load_config(config).heartbeat if config else Heartbeat()
     if wanted is None:
@@ -113,8 +115,8 @@ def heartbeat_command(
         parse_duration(miss) if miss else wanted.miss,
         parse_actions(actions) if actions else wanted.do,
     )
-    stop = _until_told()
-    with Beating(wanted) as heart:
+    stop = _stop_event()
+    with HeartbeatSender(wanted) as heart:
         while not stop.is_set():
             heart.beat()
             stop.wait(wanted.every / 1e9)

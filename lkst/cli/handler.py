@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from lkst.cli.mask import tell
+from lkst.cli.mask import report_missing
 from lkst.errors import Usage
 from lkst.live.recorder import Recorder
-from lkst.record.lifecycle.steering import change_maskset, steer, use_maskset
+from lkst.record.lifecycle.changes import change_maskset, change_recorder, use_maskset
 from lkst.record.maskset.store import open_store
 from lkst.record.maskset.text import parse_assignments
 from lkst.record.maskset.user_handlers import (
@@ -34,7 +34,7 @@ def handler_list() -> None:
     with Recorder() as recorder:
         rows = [
             (name, ", ".join(events_of(recorder, number)) or "-")
-            for name, number in loaded_handlers(recorder.look()).items()
+            for name, number in loaded_handlers(recorder.read_control()).items()
         ]
     click.echo(plain_table(rows, ["handler", "events"]))
 
@@ -44,7 +44,7 @@ def handler_list() -> None:
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 def handler_load(name: str, file: Path) -> None:
     """Load FILE, in C against handler.h or compiled, as handler NAME, and keep it over reboots."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         load_handler(recorder, name, file)
 
 
@@ -59,7 +59,7 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
     Built-in masksets do not change: the change goes into a copy, "my-NAME". The copy is activated
     if the built-in maskset was active.
     """
-    with steer() as recorder:
+    with change_recorder() as recorder:
         store = open_store(recorder.catalogue)
         control = recorder.live
         name = maskset or control.maskset_name[control.active_maskset].text.decode()
@@ -67,7 +67,7 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
         changed = parse_assignments([f"{event}={handler}"], store.catalogue, store.user_handlers)
         new = dataclasses.replace(old, handlers={**old.handlers, **changed})
         if name not in store.built_in:
-            tell(change_maskset(recorder, new))
+            report_missing(change_maskset(recorder, new))
             store.save(new)
             return
         new = dataclasses.replace(new, name=f"my-{name}")
@@ -80,7 +80,7 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
             maskset is None or maskset == control.maskset_name[control.active_maskset].text.decode()
         )
         if active:
-            tell(use_maskset(recorder, new))
+            report_missing(use_maskset(recorder, new))
         store.save(new)
         what = "is now active" if active else "was created"
         click.echo(f"the maskset {name!r} is built in; its copy {new.name!r} {what}")
@@ -90,5 +90,5 @@ def handler_set(event: str, handler: str, maskset: str | None) -> None:
 @click.argument("name")
 def handler_unload(name: str) -> None:
     """Unload a handler, and do not load it at the next start."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         unload_handler(recorder, name)

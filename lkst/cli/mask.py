@@ -15,39 +15,39 @@ from lkst.abi.control import Control
 from lkst.cli.completion import complete_event
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live.recorder import PINS, Recorder
-from lkst.record.lifecycle.steering import (
+from lkst.record.lifecycle.changes import (
     change_maskset,
+    change_recorder,
     keep_maskset,
     locked,
-    open_to_steer,
-    rewire,
-    steer,
+    open_to_change,
+    update_attachments,
     use_maskset,
 )
 from lkst.record.maskset.filters import Filter, merge_filters, parse_filter
 from lkst.record.maskset.loaded import find_loaded, keep_loaded, loaded_masksets
 from lkst.record.maskset.store import MasksetStore, open_store
 from lkst.record.maskset.text import Maskset, format_maskset, parse_assignments, parse_maskset
-from lkst.record.programs.attach import Wired
+from lkst.record.programs.attach import Attachments
 from lkst.util.files import replacing
 from lkst.util.pager import paged
 from lkst.util.tables import plain_table
 
-__all__ = ("mask_command", "tell")
+__all__ = ("mask_command", "report_missing")
 
 
 def _control() -> Control | None:
     """Look at the recorder, if there is one and this user may."""
     try:
         with Recorder() as recorder:
-            return recorder.look()
+            return recorder.read_control()
     except LkstError:
         return None
 
 
-def tell(wired: Wired | None) -> None:
+def report_missing(attachments: Attachments | None) -> None:
     """Say which hooks this kernel cannot give."""
-    for program, reason in (wired.missing if wired else {}).items():
+    for program, reason in (attachments.missing if attachments else {}).items():
         click.echo(f"not on this kernel: {program}: {reason}", err=True)
 
 
@@ -154,8 +154,8 @@ def keep_maskset_text(store: MasksetStore, maskset: Maskset) -> None:
     """Let a maskset take effect where it is loaded, and save it; the lock is held."""
     # First what can be refused; if saving fails, the old one comes back at the next start.
     if maskset.name not in store.built_in and PINS.is_dir():
-        with open_to_steer() as recorder:
-            tell(change_maskset(recorder, maskset))
+        with open_to_change() as recorder:
+            report_missing(change_maskset(recorder, maskset))
     store.save(maskset)
 
 
@@ -197,28 +197,28 @@ def edit_command(name: str) -> None:
 @click.argument("name")
 def use_command(name: str) -> None:
     """Activate a maskset."""
-    with steer() as recorder:
-        tell(use_maskset(recorder, open_store(recorder.catalogue).load(name)))
+    with change_recorder() as recorder:
+        report_missing(use_maskset(recorder, open_store(recorder.catalogue).load(name)))
 
 
 @mask_command.command("load")
 @click.argument("name")
 def load_command(name: str) -> None:
     """Load a maskset into the kernel without activating it, for handlers that switch to it."""
-    with steer() as recorder:
-        tell(keep_maskset(recorder, open_store(recorder.catalogue).load(name)))
+    with change_recorder() as recorder:
+        report_missing(keep_maskset(recorder, open_store(recorder.catalogue).load(name)))
 
 
 @mask_command.command("unload")
 @click.argument("name")
 def unload_command(name: str) -> None:
     """Unload a maskset that 'load' has loaded."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         index = find_loaded(recorder.live, name)
         if index is None:
             raise NotFound(f"the maskset {name!r} is not loaded")
         keep_loaded(recorder.live, index, False)
-        rewire(recorder)
+        update_attachments(recorder)
 
 
 @mask_command.command("delete")
@@ -261,6 +261,6 @@ def import_command(file: Path) -> None:
         store = open_store()
         for maskset in store.import_text(text, str(file)):
             if PINS.is_dir():
-                with open_to_steer() as recorder:
-                    tell(change_maskset(recorder, maskset))
+                with open_to_change() as recorder:
+                    report_missing(change_maskset(recorder, maskset))
             click.echo(f"imported {maskset.name}")

@@ -10,11 +10,17 @@ from lkst.bpf.programs import run_time_statistics
 from lkst.cli.completion import complete_field, complete_probe, complete_target
 from lkst.errors import NotFound
 from lkst.live.recorder import Recorder
-from lkst.record.lifecycle.steering import steer
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.record.maskset.store import open_store
 from lkst.record.probe.definition import DEFAULT_LIMIT, Probe, check_event_name, kept_probes
 from lkst.record.probe.describe import show_target
-from lkst.record.probe.registry import ProbeStatus, add_probe, list_probes, remove_probe, said_by
+from lkst.record.probe.registry import (
+    ProbeStatus,
+    add_probe,
+    handler_lookup,
+    list_probes,
+    remove_probe,
+)
 from lkst.record.probe.target import is_target, parse_target
 from lkst.replay.formats import format_option, objects_text
 from lkst.util.pager import paged
@@ -118,8 +124,8 @@ def probe_add(
 def _add(probe: Probe) -> None:
     """Add a probe to the recorder that runs, and say how."""
     begun = time.monotonic()
-    with steer() as recorder:
-        attached = add_probe(recorder, probe, said_by(open_store(recorder.catalogue)))
+    with change_recorder() as recorder:
+        attached = add_probe(recorder, probe, handler_lookup(open_store(recorder.catalogue)))
     took = time.monotonic() - begun
     click.echo(f"{probe.name}: {attached.mechanism} {probe.target}, added in {1000 * took:.0f} ms")
 
@@ -198,7 +204,7 @@ def _object(one: ProbeStatus) -> dict[str, Any]:
 @click.argument("names", nargs=-1, required=True, metavar="NAME...", shell_complete=complete_probe)
 def probe_remove(names: tuple[str, ...]) -> None:
     """Remove probes. Their records stay."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         for name in names:
             remove_probe(recorder, name)
 

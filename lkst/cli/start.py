@@ -8,7 +8,7 @@ import click
 from lkst.cli.status_text import show_status
 from lkst.errors import Damaged, NotFound
 from lkst.live.recorder import Recorder
-from lkst.record.buffers import USUAL_RING
+from lkst.record.buffers import DEFAULT_RING_BYTES
 from lkst.record.lifecycle.config import CONFIG, Config, load_config
 from lkst.record.lifecycle.configured import apply_config, outdated, start_recorder
 from lkst.record.lifecycle.health import find_faults
@@ -61,9 +61,9 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
         f"recording {started.events} events in {started.nr_cpus} rings of"
         f" {started.ring_size >> 10} KiB: {total >> 10} KiB in all"
     )
-    if size is None and wanted.size is None and started.ring_size < USUAL_RING:
+    if size is None and wanted.size is None and started.ring_size < DEFAULT_RING_BYTES:
         report(
-            f"rings of {started.ring_size >> 10} KiB instead of {USUAL_RING >> 10} KiB:"
+            f"rings of {started.ring_size >> 10} KiB instead of {DEFAULT_RING_BYTES >> 10} KiB:"
             f" {started.nr_cpus} CPUs are possible, and rings of all of them must fit into"
             " memory"
         )

@@ -50,7 +50,7 @@ def _ago(status: Status, moment: int) -> str:
 
 def _summary(status: Status) -> str:
     header = status.header
-    wired = [entry for entry in status.events if entry.state == "attached"]
+    attached = [entry for entry in status.events if entry.state == "attached"]
     rows = [
         (
             "recorder",
@@ -58,7 +58,7 @@ def _summary(status: Status) -> str:
         ),
         (
             "running",
-            f"for {_ago(status, header.start)}, maskset {status.maskset}, {len(wired)} events",
+            f"for {_ago(status, header.start)}, maskset {status.maskset}, {len(attached)} events",
         ),
     ]
     if status.until:

@@ -6,8 +6,8 @@ import time
 import click
 
 from lkst.live.recorder import Recorder
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.record.lifecycle.configured import add_from_text
-from lkst.record.lifecycle.steering import steer
 from lkst.record.lifecycle.triggers import remove_trigger
 from lkst.record.trigger.actions import parse_actions
 from lkst.record.trigger.table import TriggerStatus, list_triggers
@@ -51,7 +51,7 @@ def trigger_add(name: str, when: str, actions: str, at_most: str) -> None:
       freeze [after 2000]  stop recording, at once or after 2000 more slots
     """  # noqa: D301
     rate, todo = parse_rate(at_most), parse_actions(actions)
-    with steer() as recorder:
+    with change_recorder() as recorder:
         for line in add_from_text(recorder, name, when, todo, rate):
             click.echo(line, err=True)
 
@@ -76,12 +76,12 @@ def trigger_status() -> None:
 
 def _triggers() -> list[TriggerStatus]:
     with Recorder() as recorder:
-        return list_triggers(recorder.look())
+        return list_triggers(recorder.read_control())
 
 
 @trigger_command.command("remove")
 @click.argument("name")
 def trigger_remove(name: str) -> None:
     """Remove a trigger."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         remove_trigger(recorder, name)

@@ -9,21 +9,21 @@ the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
 
 from lkst.errors import LkstError, Usage
 from lkst.live.recorder import Recorder
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.record.lifecycle.config import Heartbeat
 from lkst.record.lifecycle.configured import add_from_text
-from lkst.record.lifecycle.steering import steer
 from lkst.record.lifecycle.triggers import remove_trigger
 from lkst.record.trigger.table import list_triggers
-from lkst.record.trigger.timers import beat, check_timers, keep_time
+from lkst.record.trigger.timers import check_timers, set_heartbeat, update_timers
 from lkst.util.units import format_duration
 
-__all__ = ("NAME", "Beating")
+__all__ = ("NAME", "HeartbeatSender")
 
 #: Of its trigger.
 NAME = "heartbeat"
 
 
-class Beating:
+class HeartbeatSender:
     """A heart that is expected to beat as long as this is open."""
 
     def __init__(self, wanted: Heartbeat) -> None:
@@ -41,21 +41,21 @@ class Beating:
         self._actions = wanted.do
         self._recorder: Recorder | None = None
 
-    def __enter__(self) -> "Beating":
+    def __enter__(self) -> "HeartbeatSender":
         """
         Begin.
 
         :raises NotFound: if no recorder runs
         """
-        with steer() as recorder:
+        with change_recorder() as recorder:
             check_timers(recorder)
             control = recorder.live
             # Left by one that has died: this one goes on for it.
             if any(trigger.name == NAME for trigger in list_triggers(control)):
                 remove_trigger(recorder, NAME)
-            beat(control)
+            set_heartbeat(control)
             add_from_text(recorder, NAME, self._when, self._actions, None)
-            keep_time(recorder)
+            update_timers(recorder)
         self._recorder = Recorder(writable=True)
         return self
 
@@ -68,14 +68,14 @@ class Beating:
         assert self._recorder
         if not self._recorder.runs():
             raise LkstError("the recorder was stopped")
-        beat(self._recorder.live)
+        set_heartbeat(self._recorder.live)
 
     def __exit__(self, *_: object) -> None:
         """Stop expecting it."""
         assert self._recorder
         if not self._recorder.runs():
             return
-        with steer() as recorder:
-            beat(recorder.live, beating=False)
+        with change_recorder() as recorder:
+            set_heartbeat(recorder.live, expected=False)
             if any(trigger.name == NAME for trigger in list_triggers(recorder.live)):
                 remove_trigger(recorder, NAME)

@@ -58,12 +58,12 @@ class Notices:
         raw = self._raw[:]
         self._raw.clear()
         size = layout.NOTICE.size + layout.SLOT_SIZE
-        control = self._recorder.look()
+        control = self._recorder.read_control()
         return [_notice(data, control) for data in raw if len(data) >= size]
 
     def missed(self) -> int:
         """Count the notices that found no room, since the recorder was started."""
-        return int(self._recorder.look().lost_notices)
+        return int(self._recorder.read_control().lost_notices)
 
 
 def _notice(data: bytes, control: Control) -> Notice:

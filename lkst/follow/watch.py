@@ -20,7 +20,7 @@ from lkst.replay.text import text_lines
 from lkst.source.live import live_facts
 from lkst.trace.trace import Trace
 
-__all__ = ("Commands", "Said", "watch")
+__all__ = ("Commands", "PrintedNotice", "watch")
 
 #: How often it is looked whether the recorder is still there, in seconds.
 _PATIENCE = 1.0
@@ -29,7 +29,7 @@ _PATIENCE = 1.0
 _MAX_RUNNING = 16
 
 
-class Said(NamedTuple):
+class PrintedNotice(NamedTuple):
     """A notice as it is printed."""
 
     trigger: str
@@ -40,7 +40,7 @@ class Said(NamedTuple):
     json: str
 
 
-def watch(report: Callable[[str], None]) -> Iterator[Said]:
+def watch(report: Callable[[str], None]) -> Iterator[PrintedNotice]:
     """
     Wait for notices, for ever.
 
@@ -59,15 +59,17 @@ def watch(report: Callable[[str], None]) -> Iterator[Said]:
                 missed = notices.missed()
             for notice in came:
                 catalogue = recorder.catalogue_now()
-                yield _say(notice, notice_trace(notice, catalogue, recorder.header, facts))
+                yield _format_notice(
+                    notice, notice_trace(notice, catalogue, recorder.header, facts)
+                )
             if not came and not recorder.runs():
                 raise LkstError("the recorder was stopped")
 
 
-def _say(notice: Notice, trace: Trace) -> Said:
+def _format_notice(notice: Notice, trace: Trace) -> PrintedNotice:
     text = f"{notice.trigger}: {''.join(text_lines(trace, time='wall'))}"
     record = json.loads("".join(replay_jsonl(trace)))
-    return Said(
+    return PrintedNotice(
         notice.trigger, record["event"], text, json.dumps({"trigger": notice.trigger, **record})
     )
 
@@ -80,7 +82,7 @@ class Commands:
         self._command = command
         self._running: list[subprocess.Popen[bytes]] = []
 
-    def run(self, said: Said) -> bool:
+    def run(self, said: PrintedNotice) -> bool:
         """
         Run it.
 

@@ -92,8 +92,8 @@ def _reload() -> None:
 def _list_pages() -> Iterator[str]:
     """Write the list of pages if the recorder runs."""
     from lkst.live.recorder import Recorder
+    from lkst.record.lifecycle.changes import locked
     from lkst.record.lifecycle.page_list import refresh_list
-    from lkst.record.lifecycle.steering import locked
 
     try:
         with locked(), Recorder() as recorder:

@@ -191,7 +191,7 @@ class Recorder:
     def buffers(self) -> list[BufferMap]:
         """Map all buffers."""
         found = []
-        for number, buffer in enumerate(self.look().buffer):
+        for number, buffer in enumerate(self.read_control().buffer):
             if layout.BUFFER_STATES[buffer.state] == "free":
                 continue
             name = buffer.name.decode()
@@ -221,7 +221,7 @@ class Recorder:
             )
         return Control.from_buffer(memory)
 
-    def look(self) -> Control:
+    def read_control(self) -> Control:
         """
         Copy what the programs read.
 
@@ -299,7 +299,7 @@ class Recorder:
 
     def misses(self) -> dict[int, int]:
         """Count, by event, how often its program was skipped because it was running."""
-        programs = prog_ids(self.look())
+        programs = prog_ids(self.read_control())
         return {event: recursion_misses(prog) for event, prog in programs.items()}
 
 

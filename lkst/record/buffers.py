@@ -3,8 +3,8 @@
 Buffers
 -------
 
-A buffer is a set of rings, one for each CPU, in one map. One of them is written;
-the others keep what they have, or are spare, so that a trigger can switch to them.
+A buffer is a set of rings, one for each CPU, in one map. One buffer is written. The
+others keep their records, or are spare: a trigger can switch to a spare buffer.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from lkst.record.names import check_name
 from lkst.util.nearest import nearest
 
 __all__ = (
+    "DEFAULT_RING_BYTES",
     "MAIN",
-    "USUAL_RING",
     "BufferStatus",
+    "clean_up_buffers",
     "delete_buffer",
     "find_buffer",
     "first_buffer",
     "fitting_ring",
-    "forget_leftovers",
     "freeze_buffer",
     "list_buffers",
     "make_spare",
@@ -40,30 +40,30 @@ __all__ = (
     "use_buffer",
 )
 
-#: The first one.
+#: Name of the first buffer.
 MAIN = "main"
 
-#: The rings may take this much of the machine's memory.
-_SHARE = 8
-_MIN_RING = 4096
+#: The rings may take 1 / _MEMORY_DIVISOR of the machine's memory.
+_MEMORY_DIVISOR = 8
+_MIN_RING_BYTES = 4096
 
-#: Size of a ring in bytes unless a size is given or the memory is too small.
-USUAL_RING = 1 << 20
+#: Default size of a ring in bytes; smaller if memory is short.
+DEFAULT_RING_BYTES = 1 << 20
 #: The map of a buffer has one entry for each slot.
 _MAX_SLOTS = (1 << 32) - 1
 
 
 @dataclass(frozen=True)
 class BufferStatus:
-    """One buffer."""
+    """State of a buffer."""
 
     number: int
     name: str
-    #: ``written to``, ``kept``, ``spare``; a frozen one says so as well.
+    #: ``written to``, ``kept`` or ``spare``, with ``, frozen`` or ``, freezing`` appended.
     state: str
-    #: In one ring.
+    #: Slots in one ring.
     nr_slots: int
-    #: Slots that each CPU has claimed.
+    #: Slots ever claimed, by CPU.
     heads: list[int]
 
 
@@ -73,37 +73,41 @@ def fitting_ring(nr_cpus: int, memory: int, used: int = 0) -> int:
 
     :param nr_cpus: how many rings there are; the kernel allocates all of them at once
     :param memory: of the machine, in bytes
-    :param used: what other buffers take, in bytes
+    :param used: size of all other buffers, in bytes
     :return: 0: not even the smallest rings fit
     """
-    room = min((memory // _SHARE - used) // nr_cpus, _MAX_SLOTS // nr_cpus * layout.SLOT_SIZE)
-    return 1 << room.bit_length() - 1 if room >= _MIN_RING else 0
+    room = min(
+        (memory // _MEMORY_DIVISOR - used) // nr_cpus, _MAX_SLOTS // nr_cpus * layout.SLOT_SIZE
+    )
+    return 1 << room.bit_length() - 1 if room >= _MIN_RING_BYTES else 0
 
 
 def nr_slots_of(size: int | None, nr_cpus: int, used: int = 0) -> int:
     """
-    Tell how many slots a ring gets.
+    Return the number of slots of a ring.
 
-    :param size: of the ring in bytes; rounded up to a power of two; None: the usual size, or
+    :param size: of the ring in bytes; rounded up to a power of two; None: the default size, or
         what fits into the memory if that is less
     :param nr_cpus: possible CPUs, each of which gets a ring
-    :param used: what other buffers take, in bytes
+    :param used: size of all other buffers, in bytes
     :raises Usage: if it is too small, or all rings take too much of the memory
     """
     memory = machine.memory()
     fitting = fitting_ring(nr_cpus, memory, used)
     if size is None:
-        size = min(USUAL_RING, fitting) or _MIN_RING
+        size = min(DEFAULT_RING_BYTES, fitting) or _MIN_RING_BYTES
     slots = 1 << max(size // layout.SLOT_SIZE - 1, 0).bit_length()
-    if slots * layout.SLOT_SIZE < _MIN_RING:
-        raise Usage(f"a ring of {size} bytes is too small: use at least {_MIN_RING >> 10} KiB")
+    if slots * layout.SLOT_SIZE < _MIN_RING_BYTES:
+        raise Usage(
+            f"a ring of {size} bytes is too small: use at least {_MIN_RING_BYTES >> 10} KiB"
+        )
     ring = slots * layout.SLOT_SIZE
     if ring > fitting:
         beside = f", beside {used >> 20} MiB of other buffers" if used else ""
         advice = f"give --size {fitting >> 10}K or less" if fitting else "no size fits"
         raise Usage(
             f"{nr_cpus} rings of {ring >> 10} KiB, one for each possible CPU, take"
-            f" {ring * nr_cpus >> 20} MiB{beside}: more than 1/{_SHARE} of this machine's"
+            f" {ring * nr_cpus >> 20} MiB{beside}: more than 1/{_MEMORY_DIVISOR} of this machine's"
             f" {memory >> 20} MiB: {advice}"
         )
     return slots
@@ -111,26 +115,26 @@ def nr_slots_of(size: int | None, nr_cpus: int, used: int = 0) -> int:
 
 def new_buffer(recorder: Recorder, name: str, size: int) -> int:
     """
-    Make a buffer; it is spare until something is written to it.
+    Create a buffer; it is spare until it is written.
 
     :param size: of each ring, in bytes
     :return: its number
-    :raises LkstError: if it cannot be made; then nothing is left of it
+    :raises LkstError: if it cannot be created; then nothing is left of it
     """
     check_name("buffer", name)
     control = recorder.live
     if name in _numbers(control):
         raise Usage(f"buffer {name!r} already exists")
-    return _make(recorder, name, size)
+    return _create(recorder, name, size)
 
 
 def first_buffer(recorder: Recorder) -> None:
-    """Write to the buffer whose rings are the map ``lkst_ring``."""
+    """Create and use the buffer whose rings are the map ``lkst_ring``."""
     control = recorder.live
     number = control.first_buffer = _free_number(control)
     with pinned(recorder.pins / "ring") as fd:
         pin_fd(fd, _pin(recorder, number))
-        _enter(recorder, number, MAIN, recorder.header.nr_slots, map_id(fd))
+        _add_entry(recorder, number, MAIN, recorder.header.nr_slots, map_id(fd))
     _use(recorder, number)
 
 
@@ -141,7 +145,7 @@ def _free_number(control: Control) -> int:
     return number
 
 
-def _make(recorder: Recorder, name: str, size: int) -> int:
+def _create(recorder: Recorder, name: str, size: int) -> int:
     control, nr_cpus = recorder.live, recorder.header.nr_cpus
     number = _free_number(control)
     used = sum(b.nr_slots for b in control.buffer if _state(b) != "free")
@@ -155,17 +159,17 @@ def _make(recorder: Recorder, name: str, size: int) -> int:
         ring_map = map_id(fd)
     finally:
         os.close(fd)
-    _enter(recorder, number, name, nr_slots, ring_map)
+    _add_entry(recorder, number, name, nr_slots, ring_map)
     return number
 
 
-def _enter(recorder: Recorder, number: int, name: str, nr_slots: int, ring_map: int) -> None:
+def _add_entry(recorder: Recorder, number: int, name: str, nr_slots: int, ring_map: int) -> None:
     for cpu in range(recorder.header.nr_cpus):
         recorder.set_place(number, cpu, head=0, limit=layout.NO_LIMIT)
     buffer = recorder.live.buffer[number]
     buffer.name, buffer.nr_slots, buffer.map_id = name.encode(), nr_slots, ring_map
     buffer.tag = recorder.header.tag | number
-    # Last: from now on it is one.
+    # Last: this makes the entry valid.
     buffer.state = layout.BUFFER_STATES.index("spare")
 
 
@@ -189,7 +193,7 @@ def find_buffer(control: Control, name: str | None) -> int:
     """
     Find a buffer by its name.
 
-    :param name: None: the one that is written
+    :param name: None: the buffer that is written
     :raises NotFound: if there is none
     """
     if name is None:
@@ -201,8 +205,8 @@ def find_buffer(control: Control, name: str | None) -> int:
 
 
 def list_buffers(recorder: Recorder) -> list[BufferStatus]:
-    """Tell what each buffer is."""
-    control = recorder.look()
+    """Return the state of all buffers."""
+    control = recorder.read_control()
     listed = []
     for name, number in _numbers(control).items():
         places = recorder.places(number)
@@ -222,8 +226,8 @@ def list_buffers(recorder: Recorder) -> list[BufferStatus]:
     return listed
 
 
-def forget_leftovers(recorder: Recorder) -> None:
-    """Finish what a command has left that died before it was done."""
+def clean_up_buffers(recorder: Recorder) -> None:
+    """Clean up after a command that was killed."""
     control = recorder.live
     for name in _numbers(control):
         twins = [
@@ -232,11 +236,11 @@ def forget_leftovers(recorder: Recorder) -> None:
             if _state(buffer) != "free" and buffer.name.decode() == name
         ]
         if len(twins) == 2:
-            # A resize: what is written to has the name, or what is still empty.
+            # An interrupted resize: the buffer that is written or empty keeps the name.
             new = control.current_buffer
             if new not in twins:
-                new = min(twins, key=lambda twin: _holds(recorder, twin))
-            _part(recorder, sum(twins) - new, new)
+                new = min(twins, key=lambda twin: _has_records(recorder, twin))
+            _rename_old(recorder, sum(twins) - new, new)
     used = _numbers(control).values()
     for number in set(range(layout.MAX_BUFFERS)).difference(used):
         pin = _pin(recorder, number)
@@ -247,7 +251,7 @@ def forget_leftovers(recorder: Recorder) -> None:
 
 def use_buffer(recorder: Recorder, name: str) -> None:
     """
-    Write to another buffer from now on.
+    Switch to another buffer.
 
     :raises NotFound: if there is none
     :raises LkstError: if it is frozen
@@ -264,14 +268,14 @@ def _use(recorder: Recorder, number: int) -> None:
 
 
 def freeze_buffer(recorder: Recorder, name: str | None) -> None:
-    """Let a buffer take no more records."""
+    """Stop recording into a buffer."""
     number = find_buffer(recorder.live, name)
     for cpu, place in enumerate(recorder.places(number)):
         recorder.set_place(number, cpu, limit=place.head)
 
 
 def thaw_buffer(recorder: Recorder, name: str | None) -> None:
-    """Let a buffer take records again."""
+    """Resume recording into a buffer."""
     number = find_buffer(recorder.live, name)
     for cpu in range(recorder.header.nr_cpus):
         recorder.set_place(number, cpu, limit=layout.NO_LIMIT)
@@ -279,11 +283,11 @@ def thaw_buffer(recorder: Recorder, name: str | None) -> None:
 
 def delete_buffer(recorder: Recorder, name: str) -> None:
     """
-    Forget a buffer and what it has.
+    Delete a buffer and its records.
 
-    The memory of the first one is free when the recorder is: its programs know it.
+    The programs hold the map of the first buffer: its memory is freed with the recorder.
 
-    :raises LkstError: if it is the one that is written
+    :raises LkstError: if the buffer is written
     """
     control = recorder.live
     number = find_buffer(control, name)
@@ -295,12 +299,12 @@ def delete_buffer(recorder: Recorder, name: str) -> None:
 def _delete(recorder: Recorder, number: int) -> None:
     control = recorder.live
     buffer = control.buffer[number]
-    # A trigger must not switch to it from here on.
+    # From here on a trigger must not switch to it.
     buffer.state = layout.BUFFER_STATES.index("written")
     if number == control.current_buffer:
         raise LkstError(f"a trigger just switched to the buffer {buffer.name.decode()!r}")
     if number == control.first_buffer:
-        # The programs have its map, whatever its number is used for next.
+        # The programs still hold its map when the number is reused.
         control.first_buffer = layout.MAX_BUFFERS
     buffer.state = layout.BUFFER_STATES.index("free")
     update_map(recorder.pins / "buffers", number, None)
@@ -309,9 +313,9 @@ def _delete(recorder: Recorder, number: int) -> None:
 
 def make_spare(recorder: Recorder) -> str | None:
     """
-    See to it that a trigger can switch.
+    Create a spare buffer, so that a trigger can switch, if there is none.
 
-    :return: the name of the buffer that was made; None: there was a spare one
+    :return: name of the new buffer; None: there was a spare one
     """
     control = recorder.live
     if any(_state(buffer) == "spare" for buffer in control.buffer):
@@ -324,31 +328,31 @@ def make_spare(recorder: Recorder) -> str | None:
 
 def resize_buffer(recorder: Recorder, name: str | None, size: int) -> str | None:
     """
-    Give a buffer rings of another size.
+    Change the size of a buffer's rings.
 
-    What it holds is not lost: the old rings stay as a buffer of their own.
+    The records are not lost: the old rings remain as another buffer.
 
     :param size: of each ring, in bytes
-    :return: name of the buffer that holds what was recorded so far; None: there was nothing
+    :return: name of the buffer with the old records; None: there were none
     """
     control = recorder.live
     old = find_buffer(control, name)
     own = control.buffer[old].name.decode()
-    # Both have one name until the old one gets another: forget_leftovers() knows.
-    new = _make(recorder, own, size)
+    # Both have one name until the old one gets another: clean_up_buffers() knows.
+    new = _create(recorder, own, size)
     if old == control.current_buffer:
         _use(recorder, new)
-    return _part(recorder, old, new)
+    return _rename_old(recorder, old, new)
 
 
-def _holds(recorder: Recorder, number: int) -> bool:
+def _has_records(recorder: Recorder, number: int) -> bool:
     return any(place.head for place in recorder.places(number))
 
 
-def _part(recorder: Recorder, old: int, new: int) -> str | None:
-    """Let the new one of two buffers have their name alone; give that of the old one."""
+def _rename_old(recorder: Recorder, old: int, new: int) -> str | None:
+    """Rename the old one of two buffers with the same name; return its new name."""
     control = recorder.live
-    if not _holds(recorder, old):
+    if not _has_records(recorder, old):
         _delete(recorder, old)
         return None
     names = _numbers(control)

@@ -3,9 +3,9 @@
 Cost
 ----
 
-What recording costs on this machine, now: how often each event's programs run and
-how long they take, by the kernel's own statistics (BPF_STATS_RUN_TIME). These
-include a part of the two clock reads that they take themselves.
+Measures the current cost of recording on this machine: how often each event's programs
+run and how long they take, by the kernel's statistics (BPF_STATS_RUN_TIME). These
+include part of the two clock reads of the measurement itself.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,12 +36,12 @@ __all__ = ("Cost", "EventCost", "Run", "measure_cost", "temporary_recorder")
 
 @dataclass(frozen=True)
 class Run:
-    """How a program ran, or several of them together; all per second."""
+    """Run statistics of one or several programs, per second."""
 
-    #: In ns.
+    #: Run time, in ns.
     time: float = 0.0
     calls: float = 0.0
-    #: Calls that were skipped because the program was running already.
+    #: Calls that were skipped because the program was already running.
     suppressed: float = 0.0
 
     def __add__(self, other: "Run") -> "Run":
@@ -52,31 +52,31 @@ class Run:
 
 @dataclass(frozen=True)
 class EventCost:
-    """One event, or a program that feeds none."""
+    """Cost of an event, or of a program without an event."""
 
     name: str
-    #: Of its programs; nothing if another event has them.
+    #: Of its programs; zero if they are counted at another event.
     run: Run
-    #: Records, per second.
+    #: Records per second.
     records: float
-    #: The event at which the cost of the same programs is told; "": this one.
-    told_at: str = ""
-    #: Of a probe, how it is reached: ``fentry``, ``kprobe``, ...
+    #: The event at which its programs are counted; "": this one.
+    counted_at: str = ""
+    #: Mechanism of a probe: ``fentry``, ``kprobe``, ...
     by: str = ""
 
     @property
     def ns(self) -> float:
-        """How long a call took, in ns; of several programs the mean."""
+        """Time per call, in ns; mean over its programs."""
         return self.run.time / self.run.calls if self.run.calls else 0.0
 
     @property
     def share(self) -> float:
-        """Of one CPU's time."""
+        """Share of one CPU's time."""
         return self.run.time / 1e9
 
     @property
     def ring_bytes(self) -> float:
-        """What it takes of the rings, in bytes per second; of a long record its first slot only."""
+        """Ring space, in bytes per second; only the first slot of a long record."""
         return self.records * layout.SLOT_SIZE
 
 
@@ -86,17 +86,17 @@ class Cost:
 
     maskset: str
     seconds: float
-    #: Those that happened, the dearest first.
+    #: Events that occurred, the most expensive first.
     events: list[EventCost]
-    #: Events that are attached and did not happen.
+    #: Number of attached events that did not occur.
     silent: int
-    #: Of all CPUs' time.
+    #: Share of all CPUs' time.
     share: float
-    #: What is written to the rings, in bytes per second, long records whole.
+    #: Bytes written to the rings per second, all slots of long records included.
     ring_bytes: float
-    #: Of each CPU's ring, in bytes.
+    #: Size of each CPU's ring, in bytes.
     ring_size: int
-    #: How long a ring lasts, in s: that of the busiest CPU, and that of a mean one.
+    #: Time until a ring is overwritten, in s: of the busiest CPU, and on average.
     shortest: float
     mean: float
 
@@ -104,11 +104,11 @@ class Cost:
 @contextlib.contextmanager
 def temporary_recorder(maskset: Maskset, size: int | None = None) -> Iterator[Path]:
     """
-    Load a second recorder; it is gone afterwards, whatever ends this but SIGKILL.
+    Load a second recorder and remove it afterwards, also after SIGTERM or SIGHUP.
 
-    What is left by that is removed by the next one that is started.
+    After SIGKILL, the next recorder that starts removes it.
 
-    :param size: of each ring, in bytes; None: the usual size, or what fits into the memory
+    :param size: of each ring, in bytes; None: the default size, or what fits into the memory
     :raises LkstError: if it cannot be done
     """
     pins = PINS.with_name(f"{PINS.name}-{os.getpid()}")
@@ -123,7 +123,7 @@ def temporary_recorder(maskset: Maskset, size: int | None = None) -> Iterator[Pa
 
 @contextlib.contextmanager
 def _leaving_on_signals() -> Iterator[None]:
-    """Have the signals that end a program end it as an exception does."""
+    """Turn SIGTERM and SIGHUP into SystemExit."""
 
     def leave(number: int, _: object) -> None:
         sys.exit(128 + number)
@@ -139,20 +139,20 @@ def _leaving_on_signals() -> Iterator[None]:
 
 def measure_cost(seconds: float, pins: Path = PINS) -> Cost:
     """
-    Watch a recorder for a while.
+    Measure the cost of a running recorder.
 
-    :raises NotFound: if it does not run
-    :raises LkstError: if this user may not, the kernel keeps no statistics, or the recorder goes
+    :raises NotFound: if it is not running
+    :raises LkstError: if permission or statistics are missing, or the recorder was stopped
     """
     with Recorder(pins) as recorder, run_time_statistics():
         programs = linked_programs(pins / "links")
         before, cpus_before, begun = _statistics(programs), recorder.cpus(), time.monotonic()
         time.sleep(seconds)
         after, cpus, elapsed = _statistics(programs), recorder.cpus(), time.monotonic() - begun
-        control = recorder.look()
+        control = recorder.read_control()
         if not recorder.runs():
             raise LkstError("the recorder was stopped or replaced during the measurement")
-    # A program that was detached meanwhile is not told of.
+    # Programs that were detached meanwhile are left out.
     runs = {
         name: Run(*((new - old) / elapsed for old, new in zip(before[name], now, strict=True)))
         for name, now in after.items()
@@ -188,13 +188,13 @@ def costs_of(
     records: Mapping[str, float],
 ) -> list[EventCost]:
     """
-    Tell programs' times by event, the dearest first.
+    Return programs' run times by event, the most expensive first.
 
-    A program that feeds several events is told of once: at the one that is called as it is, or
-    else at the first.
+    A program of several events is counted once: at the event of the same name, or else at the
+    first.
 
     :param known: names of all programs
-    :param runs: by program
+    :param runs: statistics by program
     :param records: per second, by event
     """
     known = list(known)
@@ -237,12 +237,12 @@ def _count(cpus: bytes, event: Event, cpu_size: int) -> int:
 
 
 def _slots(before: bytes, after: bytes, cpu_size: int) -> list[int]:
-    """Tell how many slots each CPU has claimed, in whichever buffer."""
+    """Return the number of slots that each CPU claimed, in all buffers."""
     slots = [0] * (len(after) // cpu_size)
     for buffer in range(layout.MAX_BUFFERS):
         old, new = (layout.places(cpus, cpu_size, buffer) for cpus in (before, after))
         for cpu, (was, now) in enumerate(zip(old, new, strict=True)):
-            # One that was made anew meanwhile began at 0.
+            # A ring that was created meanwhile started at 0.
             slots[cpu] += now.head - was.head if now.head >= was.head else now.head
     return slots
 

@@ -17,19 +17,19 @@ from lkst.live.recorder import PINS, no_recorder
 
 __all__ = ("write_mark",)
 
-#: The most that a text can be, in bytes (``recorder/record.h``).
+#: Maximum size of a text, in bytes (``recorder/record.h``).
 _MAX = 1024
 
-#: What the program returns if it has preempted itself (``recorder/control.bpf.c``).
+#: Return value of the program if it was already running (``recorder/control.bpf.c``).
 _BUSY = 2
 
 
 def write_mark(text: str, pins: Path = PINS) -> None:
     """
-    Write a mark into the ring of the CPU that this runs on.
+    Write a mark into the ring of the current CPU.
 
     :raises NotFound: if no recorder runs
-    :raises LkstError: if the recorder does not take it
+    :raises LkstError: if the recorder rejects it
     """
     raw = text.encode()
     if not raw or len(raw) > _MAX:

@@ -3,7 +3,7 @@
 Names
 -----
 
-What users call things: events that they name, and names that they give.
+Event names that users type, and names that they give.
 """
 
 import re
@@ -15,7 +15,7 @@ from lkst.util.lists import split_list
 
 __all__ = ("HANDLERS", "check_name", "find_events")
 
-#: Handlers that need no program of the user's.
+#: Built-in handlers.
 HANDLERS = ("off", "record", "stack", "count", "hist")
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")
@@ -23,20 +23,20 @@ _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,29}")
 
 def find_events(catalogue: Catalogue, pattern: str) -> list[Event]:
     """
-    Find events to steer: ``sched_switch``, ``irq``, ``PROCESS_WAKEUP``, ``sched_*,block``.
+    Find events by name: ``sched_switch``, ``irq``, ``PROCESS_WAKEUP``, ``sched_*,block``.
 
-    :raises Usage: if a part of the list matches nothing
+    :raises Usage: if a part of the list does not match any event
     """
     return match_events(catalogue, split_list(pattern, "name"), any_case=False)
 
 
 def check_name(kind: str, name: str) -> str:
     """
-    Check the name that a user gives to something.
+    Check a name that a user chose.
 
     :param kind: ``maskset``, ``handler``, ``trigger``, ``buffer``
     :return: the name
-    :raises Usage: if it cannot be called so
+    :raises Usage: if the name is not valid
     """
     if not _NAME.fullmatch(name):
         raise Usage(

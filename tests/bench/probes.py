@@ -21,7 +21,7 @@ import time
 from bench.ways import Way, mounted, recorder
 
 from lkst.errors import LkstError
-from lkst.record.lifecycle.steering import steer
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.record.probe.definition import Probe
 from lkst.record.probe.registry import add_probe, remove_probe
 
@@ -64,7 +64,7 @@ class Taken:
 @contextlib.contextmanager
 def _probe(mechanism: str, folder: Path) -> Iterator[None]:
     with recorder([]):
-        with steer() as running:
+        with change_recorder() as running:
             attached = add_probe(running, PROBES[mechanism], lambda *_: None, folder=folder)
         if attached.mechanism != mechanism:
             raise LkstError(f"it is reached by {attached.mechanism}")
@@ -121,10 +121,10 @@ def _adding(probe: Probe, folder: Path, rounds: int) -> Iterator[float]:
     with recorder([]):
         for _ in range(rounds):
             begun = time.monotonic()
-            with steer() as running:
+            with change_recorder() as running:
                 add_probe(running, probe, lambda *_: None, folder=folder)
             yield 1000 * (time.monotonic() - begun)
-            with steer() as running:
+            with change_recorder() as running:
                 remove_probe(running, probe.name, folder=folder)
 
 

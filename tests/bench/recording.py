@@ -13,7 +13,7 @@ import subprocess
 from bench.result import Result
 from bench.ways import Way, bpf_program, cpu_seconds, ftrace, mounted, needs, recorder, tools
 
-from lkst.record.lifecycle.steering import keep_maskset, steer, use_maskset
+from lkst.record.lifecycle.changes import change_recorder, keep_maskset, use_maskset
 from lkst.record.lifecycle.triggers import add_trigger
 from lkst.record.maskset.text import Handler, Maskset
 from lkst.record.trigger.actions import Actions
@@ -31,7 +31,7 @@ SCHED = ("sched_switch", "sched_wakeup", "sched_waking")
 def _gated() -> Iterator[None]:
     """Attach for a maskset that is loaded, but not active."""
     with recorder(["sys_enter"]):
-        with steer() as running:
+        with change_recorder() as running:
             keep_maskset(running, Maskset("bench", {"sys_enter": Handler("record")}))
             use_maskset(running, Maskset("nothing", {}))
         yield
@@ -41,7 +41,7 @@ def _gated() -> Iterator[None]:
 def _detached() -> Iterator[None]:
     """Attach, and detach."""
     with recorder(["sys_enter"]):
-        with steer() as running:
+        with change_recorder() as running:
             use_maskset(running, Maskset("nothing", {}))
         yield
 
@@ -50,7 +50,7 @@ def _detached() -> Iterator[None]:
 def _trigger() -> Iterator[None]:
     """Record, with a trigger that looks at each event and never fires."""
     with recorder(["sys_enter"]):
-        with steer() as running:
+        with change_recorder() as running:
             clauses = compile_expression("sys_enter.nr == 99999", running.catalogue, LiveNames())
             add_trigger(running, "never", "", clauses, Actions(notify=True), None, 1)
         yield

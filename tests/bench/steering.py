@@ -12,8 +12,8 @@ from bench.result import Result
 import numpy as np
 
 from lkst.live.recorder import Recorder
+from lkst.record.lifecycle.changes import change_recorder, keep_maskset, use_maskset
 from lkst.record.lifecycle.start import start, stop
-from lkst.record.lifecycle.steering import keep_maskset, steer, use_maskset
 from lkst.record.maskset.text import Handler, Maskset, built_in
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.source.live import open_live
@@ -80,7 +80,7 @@ def _keep_calls() -> _Kept:
             process.start()
         switches = 0
         while any(process.is_alive() for process in load):
-            with steer() as recorder:
+            with change_recorder() as recorder:
                 use_maskset(recorder, masksets[(switches + 1) % 2])
             switches += 1
         trace = open_live()[0]
@@ -110,7 +110,7 @@ def measure() -> Iterator[Result]:
             process.start()
         late, took = [], []
         for _ in range(ROUNDS):
-            with steer() as recorder:
+            with change_recorder() as recorder:
                 use_maskset(recorder, RECORDED)
                 keep_maskset(recorder, RECORDED)
                 time.sleep(0.05)

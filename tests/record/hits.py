@@ -114,19 +114,19 @@ def settled(before: list[int]) -> list[int]:
 
 
 def churn(count: int, target: Path) -> None:
-    from lkst.record.lifecycle.steering import steer
+    from lkst.record.lifecycle.changes import change_recorder
     from lkst.record.maskset.store import open_store
     from lkst.record.probe.definition import Probe
-    from lkst.record.probe.registry import add_probe, remove_probe, said_by
+    from lkst.record.probe.registry import add_probe, handler_lookup, remove_probe
 
     probes = [
         Probe("churn_a", "vfs_read", ("count", "file->f_inode->i_ino")),
         Probe("churn_b", "vfs_read", ("count", "ret"), returns=True),
         Probe("churn_c", "vfs_read+0", ("%dx",)),
     ]
-    with steer() as recorder:
+    with change_recorder() as recorder:
         before = objects()
-        said = said_by(open_store(recorder.catalogue))
+        said = handler_lookup(open_store(recorder.catalogue))
         took = []
         load = [sys.executable, __file__, "calls", str(CALLS * count)]
         children = [subprocess.Popen([*load, str(cpu)]) for cpu in os.sched_getaffinity(0)]

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Kill commands that steer the recorder in the middle, again and again, and look what is left.
+Kill commands that change the recorder in the middle, again and again, and look what is left.
 
 Runs in a guest, as root, while a recorder runs. The log, /out/kills.json, has for each
 operation ``lines`` (of code that it takes) and ``left``, for each kill: "before", if all is
@@ -28,8 +28,8 @@ from lkst.record.buffers import (
     resize_buffer,
     use_buffer,
 )
+from lkst.record.lifecycle.changes import change_recorder, use_maskset
 from lkst.record.lifecycle.configured import add_from_text
-from lkst.record.lifecycle.steering import steer, use_maskset
 from lkst.record.lifecycle.triggers import remove_trigger
 from lkst.record.mark import write_mark
 from lkst.record.maskset.loaded import loaded_masksets
@@ -40,7 +40,7 @@ from lkst.util.units import parse_rate
 
 KILLS = 8
 #: Where the lines are counted at which a command dies.
-MODULES = ("buffers.py", "steering.py", "triggers.py", "programs.py")
+MODULES = ("buffers.py", "changes.py", "triggers.py", "programs.py")
 
 ONE = Maskset("one", {"mark": Handler("record"), "task_rename": Handler("record")})
 TWO = Maskset("two", {"mark": Handler("record"), "sched_process_exec": Handler("record")})
@@ -71,7 +71,7 @@ def dying(operation: Operation, at: int) -> int:
             return trace
 
         sys.settrace(trace)
-        with steer() as recorder:
+        with change_recorder() as recorder:
             operation(recorder)
         sys.settrace(None)
         os.write(write, str(lines).encode())
@@ -86,7 +86,7 @@ def dying(operation: Operation, at: int) -> int:
 
 def check(marks: list[str]) -> None:
     """See to it that the recorder is whole, and that nothing is lost."""
-    with steer() as recorder:
+    with change_recorder() as recorder:
         control = recorder.live
         maps = {buffer.number: buffer for buffer in recorder.buffers()}
         names = [buffer.name for buffer in maps.values()]
@@ -118,7 +118,7 @@ def in_use(recorder: Recorder, name: str) -> bool:
 
 def state(recorder: Recorder) -> object:
     """Tell what a command can change."""
-    control = recorder.look()
+    control = recorder.read_control()
     buffers = sorted((b.name, b.state, b.nr_slots) for b in list_buffers(recorder))
     triggers = sorted(trigger.name for trigger in list_triggers(control))
     return (
@@ -139,7 +139,7 @@ def try_all(prepare: Operation, operation: Operation) -> dict[str, Any]:
     marks: list[str] = []
 
     def begin() -> object:
-        with steer() as recorder:
+        with change_recorder() as recorder:
             prepare(recorder)
         marks.append(f"kill {len(marks)}")
         write_mark(marks[-1])

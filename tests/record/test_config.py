@@ -10,7 +10,7 @@ import pytest
 
 from lkst.decode.catalogue import Catalogue
 from lkst.errors import LkstError, Usage
-from lkst.record.buffers import USUAL_RING
+from lkst.record.buffers import DEFAULT_RING_BYTES
 from lkst.record.lifecycle.config import (
     DEFAULT_CONFIG_TEXT,
     BufferConfig,
@@ -85,7 +85,7 @@ def test_the_default_file_says_the_defaults() -> None:
     config = parse_config(uncommented, "lkst.toml")
     assert (config.maskset, config.size, config.save_old) == (
         Config().maskset,
-        USUAL_RING,
+        DEFAULT_RING_BYTES,
         Config().save_old,
     )
     assert config.heartbeat == Heartbeat()

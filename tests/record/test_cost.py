@@ -97,7 +97,7 @@ def test_all_programs_of_a_delay_are_its_cost(catalogue: Catalogue) -> None:
 def test_a_program_of_several_events_is_told_of_once(catalogue: Catalogue) -> None:
     costs = by_name(costs_of(catalogue, KNOWN, {"console": ONE}, {"console": 9.0, "warn": 1.0}))
     assert costs["console"].run == ONE
-    assert (costs["warn"].run, costs["warn"].told_at) == (Run(), "console")
+    assert (costs["warn"].run, costs["warn"].counted_at) == (Run(), "console")
     assert sum(cost.run.calls for cost in costs.values()) == ONE.calls
 
 

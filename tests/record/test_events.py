@@ -21,7 +21,7 @@ from lkst.record.programs.catalogue import built_catalogue
 
 Record = dict[str, Any]
 
-DEEDS = Path(__file__).with_name("deeds.py")
+WORKLOAD = Path(__file__).with_name("workload.py")
 ABI = Path(__file__).with_name("abi.c")
 FREESTANDING = (
     "-O2 -Wall -Wextra -Werror -static -nostdlib -ffreestanding -fno-pic -no-pie"
@@ -29,7 +29,7 @@ FREESTANDING = (
 ).split()
 SCRIPT = """
 lkst start --maskset all --size 32M >/out/start.out 2>/out/start.err
-exec python3 /lab/files/deeds.py
+exec python3 /lab/files/workload.py
 """
 
 
@@ -58,7 +58,7 @@ UNMADE = set(
 )
 
 
-class Deed(NamedTuple):
+class Step(NamedTuple):
     """What was done, and what was recorded meanwhile."""
 
     facts: dict[str, Any]
@@ -76,7 +76,7 @@ class Deed(NamedTuple):
         """Give only those of the task that did it."""
         pid = self.facts["pid"]
         own = [record for record in self.records if record["pid"] == pid]
-        return Deed(self.facts, own).of(event, **fields)
+        return Step(self.facts, own).of(event, **fields)
 
     def order(self, *events: str) -> list[str]:
         """Give the own task's events in order, of these kinds."""
@@ -90,12 +90,12 @@ class Done:
     def __init__(self, dump: Dump, records: list[Record]) -> None:
         self.dump = dump
         self.records = records
-        self.facts = json.loads((dump.out / "deeds.json").read_text())
+        self.facts = json.loads((dump.out / "workload.json").read_text())
 
-    def __getitem__(self, name: str) -> Deed:
-        (facts,) = [deed for deed in self.facts if deed["deed"] == name]
+    def __getitem__(self, name: str) -> Step:
+        (facts,) = [step for step in self.facts if step["step"] == name]
         inside = [r for r in self.records if facts["start"] <= r["ts"] <= facts["end"]]
-        return Deed(facts, inside)
+        return Step(facts, inside)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,15 @@ def done(
     request: pytest.FixtureRequest, lab: Lab, lkst: Run, programs: list[str]
 ) -> Iterator[Done]:
     # Locks are only waited for where CPUs run at the same time.
-    words = ("--no-record", "--thread-per-cpu", "--memory", "1024", "--file", str(DEEDS), *programs)
+    words = (
+        "--no-record",
+        "--thread-per-cpu",
+        "--memory",
+        "1024",
+        "--file",
+        str(WORKLOAD),
+        *programs,
+    )
     dump = lab(request.param, *words, script=SCRIPT)
     result = lkst("replay", dump.vmcore, "--format", "jsonl")
     assert (result.status, result.stderr) == (0, "")
@@ -345,7 +353,7 @@ def test_objects(done: Done) -> None:
     (opened,) = done["disk"].own("kmem_cache_alloc", cache="filp")
     assert opened["size"] >= 128
     # It is freed when nobody can look at it any more, so later.
-    assert Deed({}, done.records).of("kmem_cache_free", cache="filp", ptr=opened["ptr"])
+    assert Step({}, done.records).of("kmem_cache_free", cache="filp", ptr=opened["ptr"])
 
 
 def test_compaction(done: Done) -> None:
@@ -361,7 +369,7 @@ def test_compaction(done: Done) -> None:
 def test_interrupts(done: Done) -> None:
     ticks = done["ping"].of("local_timer_entry") + done["read"].of("local_timer_entry")
     assert {fields["vector"] for fields in ticks} == {0xEC}
-    every = Deed({}, done.records)
+    every = Step({}, done.records)
     assert {fields["vector"] for fields in every.of("reschedule_entry")} == {0xFD}
     assert {fields["vector"] for fields in every.of("call_function_single_entry")} == {0xFB}
     if "ipi_send_cpu" not in ABSENT.get(done.dump.kernel, ()):
@@ -386,8 +394,8 @@ def test_the_log_that_went_round(done: Done) -> None:
 
 def calls_of(done: Done, program: str) -> list[tuple[Any, ...]]:
     """Give what a program called: name, how, and the arguments."""
-    deed = done[program]
-    own = [r for r in deed.records if r["pid"] == deed.facts["child"]]
+    step = done[program]
+    own = [r for r in step.records if r["pid"] == step.facts["child"]]
     entered = [r["fields"] for r in own if r["event"] == "sys_enter"]
     left = [r["fields"] for r in own if r["event"] == "sys_exit"]
     timed = [r["fields"] for r in own if r["event"] == "syscall_time"]
@@ -493,10 +501,10 @@ def test_timers_expire_when_they_were_asked_to(done: Done) -> None:
 
 def test_hotplug(done: Done) -> None:
     for name, last in (("offline", "OFFLINE"), ("online", "ONLINE")):
-        deed = done[name]
-        steps = deed.of("cpuhp_exit", cpu_id=1)
+        step = done[name]
+        steps = step.of("cpuhp_exit", cpu_id=1)
         assert steps and {fields["ret"] for fields in steps} == {0}
-        entered = deed.of("cpuhp_enter", cpu_id=1)
+        entered = step.of("cpuhp_enter", cpu_id=1)
         assert {fields["target"] for fields in entered} >= {last}
         # Most steps have names.
         assert "AP_ACTIVE" in {fields["step"] for fields in entered}

@@ -22,6 +22,6 @@ def opened(control_size: int) -> Recorder:
 
 def test_a_recorder_with_less_control_data_is_not_steered() -> None:
     # As ABI 2.1 has it.
-    with pytest.raises(LkstError, match=r"with ABI 2\.1 and cannot be steered"):
+    with pytest.raises(LkstError, match=r"with ABI 2\.1 and cannot be controlled"):
         _ = opened(Control.clock.offset).live
     assert isinstance(opened(ctypes.sizeof(Control)).live, Control)

@@ -13,7 +13,7 @@ from lkst.record.maskset.handlers import OFF_PROBE, Handler
 from lkst.record.maskset.store import MasksetStore
 from lkst.record.maskset.text import built_in, format_maskset, parse_assignments, parse_maskset
 from lkst.record.probe.definition import Probe, check_probe, delete_probe, kept_probes, save_probe
-from lkst.record.probe.registry import said_by
+from lkst.record.probe.registry import handler_lookup
 from lkst.record.probe.target import parse_target
 
 PROBE = Probe(
@@ -136,10 +136,10 @@ def test_a_maskset_can_turn_one_off(with_probe: Catalogue, tmp_path: Path) -> No
     assert "\nprobe reads  off\n" in text
     assert parse_maskset(text, with_probe, ()) == mine
     store.save(mine)
-    assert said_by(store)("mine", "reads") == OFF_PROBE
-    assert said_by(store)("mine", "other") is None
-    assert said_by(store)("sched", "reads") is None
-    assert said_by(store)("none", "reads") == OFF_PROBE
+    assert handler_lookup(store)("mine", "reads") == OFF_PROBE
+    assert handler_lookup(store)("mine", "other") is None
+    assert handler_lookup(store)("sched", "reads") is None
+    assert handler_lookup(store)("none", "reads") == OFF_PROBE
 
 
 def test_what_is_said_of_a_probe_that_is_gone_is_kept(

@@ -6,7 +6,7 @@ import pytest
 from lkst.abi import layout
 from lkst.errors import Usage
 from lkst.live import machine
-from lkst.record.buffers import USUAL_RING, fitting_ring, nr_slots_of
+from lkst.record.buffers import DEFAULT_RING_BYTES, fitting_ring, nr_slots_of
 
 MIB = 1 << 20
 
@@ -32,7 +32,7 @@ def test_the_largest_rings_that_fit(nr_cpus: int, memory: int, used: int, ring: 
 
 def test_unless_a_size_is_given_rings_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "memory", lambda: 960 * MIB)
-    assert nr_slots_of(None, 2) * layout.SLOT_SIZE == USUAL_RING
+    assert nr_slots_of(None, 2) * layout.SLOT_SIZE == DEFAULT_RING_BYTES
     assert nr_slots_of(None, 128) * layout.SLOT_SIZE == MIB // 2
     assert nr_slots_of(MIB // 2, 128) * layout.SLOT_SIZE == MIB // 2
 

@@ -27,7 +27,7 @@ from lkst.record.maskset.text import Handler, Maskset, built_in
 from lkst.live.recorder import Recorder
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.record.lifecycle.start import start
-from lkst.record.lifecycle.steering import steer
+from lkst.record.lifecycle.changes import change_recorder
 from lkst.source.live import live_facts, read_image
 from lkst.source.saved import name_symbols, name_tasks, save_image
 from lkst.trace.trace import build_trace
@@ -66,7 +66,7 @@ say("lab: first")
 save("1.lkst")
 say("lab: second")
 save("2.lkst")
-with steer() as recorder:
+with change_recorder() as recorder:
     buffers.new_buffer(recorder, "late", 1 << 22)
     buffers.new_buffer(recorder, "idle", 1 << 16)
     buffers.freeze_buffer(recorder, "main")

@@ -42,7 +42,7 @@ class BufferConfig:
     """A further set of rings, to switch to."""
 
     name: str
-    #: Of each CPU's ring, in bytes.
+    #: Size of each CPU's ring, in bytes.
     size: int
 
 
@@ -149,7 +149,7 @@ def load_config(path: Path = CONFIG) -> Config:
     """
     Read the configuration; where there is no file, the defaults.
 
-    :raises Usage: one line for each key that is wrong
+    :raises Usage: one line for each invalid key
     :raises LkstError: if the file cannot be read
     """
     try:
@@ -167,8 +167,8 @@ def parse_config(text: str, where: str) -> Config:
     """
     Read a configuration.
 
-    :param where: what the text is called in messages: a file
-    :raises Usage: one line for each key that is wrong
+    :param where: name of the text in messages, such as a file
+    :raises Usage: one line for each invalid key
     """
     return parse_table(text, where, _read_config)
 

@@ -15,16 +15,16 @@ import time
 from lkst.errors import LkstError
 from lkst.live.recorder import PINS, Recorder
 from lkst.record.buffers import new_buffer
+from lkst.record.lifecycle.changes import change_recorder, locked
 from lkst.record.lifecycle.config import Config
 from lkst.record.lifecycle.page_list import refresh_list
 from lkst.record.lifecycle.start import Started, start
-from lkst.record.lifecycle.steering import locked, steer
 from lkst.record.lifecycle.triggers import add_trigger
 from lkst.record.maskset.store import open_store
 from lkst.record.maskset.text import Maskset
 from lkst.record.maskset.user_handlers import load_handler, loaded_handlers, register_handlers
 from lkst.record.probe.definition import Probe
-from lkst.record.probe.registry import add_probe, register_probes, said_by
+from lkst.record.probe.registry import add_probe, handler_lookup, register_probes
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.record.trigger.actions import Actions
 from lkst.record.trigger.compile import compile_expression
@@ -123,7 +123,7 @@ def add_from_text(
 
 
 def _add_probe(recorder: Recorder, probe: Probe) -> None:
-    add_probe(recorder, probe, said_by(open_store(recorder.catalogue)))
+    add_probe(recorder, probe, handler_lookup(open_store(recorder.catalogue)))
 
 
 def apply_config(config: Config, report: Report) -> bool:
@@ -143,7 +143,7 @@ def apply_config(config: Config, report: Report) -> bool:
             report(f"{what}: {error}")
             good = False
 
-    with steer() as recorder:
+    with change_recorder() as recorder:
         for handler in config.handlers:
             if handler.name not in loaded_handlers(recorder.live):
                 attempt(

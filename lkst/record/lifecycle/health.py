@@ -17,9 +17,9 @@ from lkst.errors import LkstError
 from lkst.live.recorder import Recorder
 from lkst.record.lifecycle.config import CONFIG, load_config
 from lkst.record.programs.attach import (
-    MAP_OF_TICK,
     OPTIONAL,
     RUN,
+    TIMER_MAP,
     object_path,
     pin_name,
     programs_of,
@@ -43,14 +43,14 @@ def find_faults(recorder: Recorder) -> list[str]:
 
     An event that this kernel does not have is no fault.
     """
-    control = recorder.look()
+    control = recorder.read_control()
     return [
         *_pins(recorder, control),
         *_version(recorder),
         *_events(recorder, control),
         *_maskset(control),
         *_buffers(recorder, control),
-        *_heart(recorder, control),
+        *_heartbeat(recorder, control),
     ]
 
 
@@ -75,7 +75,7 @@ def _pins(recorder: Recorder, control: Control) -> list[str]:
 
 def _map_pins(timers: bool) -> list[str]:
     with Object(object_path()) as bpf:
-        maps = [map_ for map_ in bpf.maps() if timers or map_ != MAP_OF_TICK]
+        maps = [map_ for map_ in bpf.maps() if timers or map_ != TIMER_MAP]
     return [name for name in map(pin_name, maps) if name]
 
 
@@ -137,7 +137,7 @@ def _buffers(recorder: Recorder, control: Control) -> list[str]:
     return [f"the buffer {name!r} is frozen on {len(frozen)} of {len(places)} CPUs"]
 
 
-def _heart(recorder: Recorder, control: Control) -> list[str]:
+def _heartbeat(recorder: Recorder, control: Control) -> list[str]:
     age = time.monotonic_ns() - control.last_heartbeat
     if not control.last_heartbeat or age <= _limit(recorder, control):
         return []

@@ -22,12 +22,12 @@ from lkst.errors import LkstError
 from lkst.live import machine
 from lkst.live.recorder import PINS, Recorder, remove_pins
 from lkst.record.buffers import first_buffer, nr_slots_of
+from lkst.record.lifecycle.changes import locked
 from lkst.record.lifecycle.page_list import remove_list
-from lkst.record.lifecycle.steering import locked
 from lkst.record.maskset.loaded import follow, load_maskset
 from lkst.record.maskset.text import Maskset
-from lkst.record.maskset.user_handlers import wire_handlers
-from lkst.record.programs.attach import RUN, load, object_path, programs_for, wire
+from lkst.record.maskset.user_handlers import attach_handlers
+from lkst.record.programs.attach import RUN, attach_wanted, load, object_path, programs_for
 from lkst.record.programs.catalogue import built_catalogue, fill_header
 from lkst.record.programs.refused import TIMERS, note_reasons
 
@@ -185,24 +185,24 @@ def _load(
             pins / "run" / "lkst_start",
             struct.pack("<qQ", clock.real_offset, machine.symbol_address(*_TIMEKEEPERS)),
         )
-        wired = wire(
+        attachments = attach_wanted(
             pins,
             control,
             recorder.catalogue,
-            lambda: wire_handlers(recorder),
+            lambda: attach_handlers(recorder),
             bpf=bpf,
             refused=refused,
         )
-        if "lkst_tick" in wired.missing:
-            wired.missing[TIMERS] = wired.missing.pop("lkst_tick")
-        note_reasons(recorder.header, wired.missing)
+        if "lkst_tick" in attachments.missing:
+            attachments.missing[TIMERS] = attachments.missing.pop("lkst_tick")
+        note_reasons(recorder.header, attachments.missing)
         follow(recorder, index, maskset.filter.pids)
         recorded = sum(
             control.event_state[event.id] == layout.STATES.index("attached")
             for event in recorder.catalogue.events.values()
             if event.name in maskset.handlers
         )
-        return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, recorded, wired.missing)
+        return Started(nr_slots * layout.SLOT_SIZE, nr_cpus, recorded, attachments.missing)
 
 
 def _name_memory(recorder: Recorder) -> None:

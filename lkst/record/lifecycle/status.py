@@ -92,7 +92,7 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
     before, start = recorder.cpus(), time.monotonic()
     time.sleep(seconds)
     after, elapsed = recorder.cpus(), time.monotonic() - start
-    header, control = recorder.header, recorder.look()
+    header, control = recorder.header, recorder.read_control()
     misses = recorder.misses()
     events = []
     for event in recorder.catalogue.events.values():

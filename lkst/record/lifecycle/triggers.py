@@ -14,7 +14,7 @@ from lkst.abi.control import Trigger
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live.recorder import Recorder
 from lkst.record.buffers import make_spare
-from lkst.record.lifecycle.steering import rewire
+from lkst.record.lifecycle.changes import update_attachments
 from lkst.record.maskset.loaded import find_loaded, load_maskset, unload
 from lkst.record.maskset.text import Maskset
 from lkst.record.names import check_name
@@ -29,7 +29,7 @@ from lkst.record.trigger.table import (
     set_table,
     used_clauses,
 )
-from lkst.record.trigger.timers import keep_time
+from lkst.record.trigger.timers import update_timers
 from lkst.util.nearest import nearest
 
 __all__ = ("add_trigger", "remove_trigger")
@@ -70,9 +70,9 @@ def add_trigger(
     table = make_table(
         [*used_clauses(control), *(raw_clause(clause, number) for clause in clauses)]
     )
-    told = []
+    lines = []
     if actions.switch and (made := make_spare(recorder)):
-        told.append(f"created buffer {made!r} to switch to")
+        lines.append(f"created buffer {made!r} to switch to")
 
     trigger = Trigger(name=name.encode(), interval=interval, freeze=actions.freeze or 0)
     trigger.when, trigger.action = _fit(when, 192), _fit(format_actions(actions), 96)
@@ -87,17 +87,17 @@ def add_trigger(
     try:
         control.trigger[number].used = layout.TRIGGER_COMING
         set_table(control, table)
-        wired = rewire(recorder)
+        missing = update_attachments(recorder).missing
         # From this store on it fires.
         control.trigger[number].used = layout.TRIGGER_ON
-        keep_time(recorder)
+        update_timers(recorder)
     except BaseException:
         drop_trigger(control, number)
         if loaded is not None:
             unload(recorder, loaded)
         raise
-    told += [f"not on this kernel: {program}: {why}" for program, why in wired.missing.items()]
-    return told
+    lines += [f"not on this kernel: {program}: {why}" for program, why in missing.items()]
+    return lines
 
 
 def _fit(text: str, size: int) -> bytes:
@@ -129,5 +129,5 @@ def remove_trigger(recorder: Recorder, name: str) -> None:
         names = [trigger.name for trigger in list_triggers(control)]
         raise NotFound(f"there is no trigger {name!r}{nearest(name, names)}")
     drop_trigger(control, number)
-    rewire(recorder)
-    keep_time(recorder)
+    update_attachments(recorder)
+    update_timers(recorder)

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is recorded: masksets, the handlers and filters in them."""
+"""Masksets, with their handlers and filters."""

@@ -3,8 +3,8 @@
 Filters of masksets
 -------------------
 
-Whose events are recorded, as the lines ``filter KIND ...`` of a maskset say it.
-The recorder's programs check this at each event, so there is little of it.
+Filters select whose events are recorded: the lines ``filter KIND ...`` of a maskset.
+The recorder's programs check them at each event, so they are few and simple.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -31,10 +31,10 @@ __all__ = (
 MAX_PIDS = 8
 MAX_COMMS = 4
 MAX_CGROUPS = 4
-#: CPU numbers are below.
+#: Limit of CPU numbers, exclusive.
 MAX_CPUS = 1024
 
-#: Bytes of a task's name, without the zero at its end: TASK_COMM_LEN.
+#: Bytes of a task's name, without the terminating zero: TASK_COMM_LEN - 1.
 _COMM_SIZE = 15
 
 _ITEM = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"(\*?)|([^\s",\\]+))\s*(,|$)', re.DOTALL)
@@ -44,19 +44,19 @@ _LITERAL = re.compile(r"[?\[]")
 
 @dataclass(frozen=True)
 class Filter:
-    """Whose events are recorded; what is empty lets everything pass."""
+    """Whose events are recorded. An empty part matches everything."""
 
-    #: Thread ids, and whether what they start from now on counts as well.
+    #: Thread ids, and whether tasks that they create from now on match as well.
     pids: tuple[int, ...] = ()
     children: bool = False
-    #: Tasks' names, or the beginning of names and ``*``, as patterns of :mod:`lkst.util.quoting`.
+    #: Tasks' names, or prefixes followed by ``*``, as patterns of :mod:`lkst.util.quoting`.
     comms: tuple[str, ...] = ()
-    #: Paths below the root of the cgroups.
+    #: Paths below the root cgroup.
     cgroups: tuple[str, ...] = ()
     cpus: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        # These are sets: however they were written, the same ones are equal.
+        # These are sets: compare equal in any order.
         for name in ("pids", "comms", "cgroups", "cpus"):
             object.__setattr__(self, name, tuple(sorted(set(getattr(self, name)))))
         object.__setattr__(self, "children", self.children and bool(self.pids))
@@ -64,11 +64,11 @@ class Filter:
 
 def parse_filter(kind: str, text: str) -> Filter:
     """
-    Read what follows ``filter KIND``.
+    Parse the part after ``filter KIND``.
 
     :param kind: ``pid``, ``comm``, ``cgroup`` or ``cpu``
-    :return: a filter of this kind alone
-    :raises Usage: if it is none, or more than the recorder can check
+    :return: a filter of this kind only
+    :raises Usage: if it is invalid, or exceeds what the recorder can check
     """
     if kind not in _KINDS:
         raise Usage(
@@ -80,7 +80,7 @@ def parse_filter(kind: str, text: str) -> Filter:
 
 
 def merge_filters(filters: Iterable[Filter]) -> Filter:
-    """Put filters of several kinds together; of two of one kind the later one counts."""
+    """Merge filters of several kinds; a later one replaces an earlier one of its kind."""
     merged = Filter()
     for one in filters:
         merged = Filter(
@@ -94,7 +94,7 @@ def merge_filters(filters: Iterable[Filter]) -> Filter:
 
 
 def format_filter(filter_: Filter) -> list[str]:
-    """Write a filter as lines of a maskset, without ``filter``."""
+    """Format a filter as lines of a maskset, without ``filter``."""
     lines = []
     if filter_.pids:
         pids = ",".join(map(str, filter_.pids))
@@ -122,7 +122,7 @@ def _pids(text: str) -> Filter:
 
 
 def _comms(text: str) -> Filter:
-    # Each counts once.
+    # Drop duplicates.
     comms = list(
         dict.fromkeys(
             bare if quoted is None else escape_pattern(quoted) + star
@@ -138,11 +138,11 @@ def _comms(text: str) -> Filter:
 
 def comm_bytes(comm: str) -> bytes:
     """
-    Give what the recorder compares a task's name with: all of it, or its beginning.
+    Return the bytes that the recorder compares a task's name with: a whole name or a prefix.
 
-    :param comm: one of a filter's names; with ``*`` at its end the beginning is meant
-    :return: with a zero byte at the end of a whole name
-    :raises Usage: if it is another pattern, or longer than names are
+    :param comm: one of a filter's names; a trailing ``*`` makes it a prefix
+    :return: a whole name ends with a zero byte
+    :raises Usage: if it is any other pattern, or too long
     """
     if comm == "*":
         raise Usage(f"{comm!r} matches every name: remove the filter")
@@ -186,9 +186,9 @@ _KINDS: dict[str, Callable[[str], Filter]] = {
 
 def _split(text: str, what: str) -> Iterator[tuple[str | None, str, str]]:
     """
-    Take a list apart whose parts may stand in double quotes.
+    Split a list whose parts may be in double quotes.
 
-    :return: what stood in quotes, the ``*`` behind, and what stood without
+    :return: for each part: the quoted text, the ``*`` after it, the unquoted text
     """
     position, more = 0, ","
     while more:

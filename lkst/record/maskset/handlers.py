@@ -3,8 +3,8 @@
 Handler words
 -------------
 
-What shall happen when an event fires, as a user says it: ``record``, ``off``,
-``stack``, ``count``, ``hist(bytes)``, or the name of a handler of his own.
+The words for what happens when an event fires: ``record``, ``off``, ``stack``,
+``count``, ``hist(bytes)``, or the name of a user's handler.
 """
 
 from collections.abc import Collection, Iterable
@@ -27,29 +27,29 @@ class Handler:
 
     #: ``off``, ``record``, ``stack``, ``count``, ``hist``, or a user's handler.
     kind: str
-    #: Of ``hist`` the field whose values are counted, otherwise "".
+    #: For ``hist``: the field whose values are counted; otherwise "".
     argument: str = ""
-    #: Of "off", whether a maskset says so of a probe, which is on where nobody says anything.
-    said: bool = False
+    #: For "off": whether a maskset turns a probe off, which is on by default.
+    explicit: bool = False
 
 
 OFF = Handler("off")
-OFF_PROBE = Handler("off", said=True)
+OFF_PROBE = Handler("off", explicit=True)
 RECORD = Handler("record")
 
 
 def format_handler(handler: Handler) -> str:
-    """Write a handler as :func:`parse_handler` reads it."""
+    """Format a handler as :func:`parse_handler` reads it."""
     return f"{handler.kind}({handler.argument})" if handler.argument else handler.kind
 
 
 def parse_handler(word: str, event: Event, user_handlers: Collection[str]) -> Handler:
     """
-    Read a handler's word.
+    Parse a handler's word.
 
-    :param event: for which it is meant
-    :param user_handlers: names of the handlers that the user has
-    :raises Usage: if there is no such handler, or not for this event
+    :param event: the event it is for
+    :param user_handlers: names of the user's handlers
+    :raises Usage: if there is no such handler, or it does not suit the event
     """
     match = _WORD.fullmatch(word)
     kind, argument = (match[1], match[2]) if match else (word, None)
@@ -90,11 +90,11 @@ def parse_assignments(
     words: Iterable[str], catalogue: Catalogue, user_handlers: Collection[str]
 ) -> dict[str, Handler]:
     """
-    Read ``EVENT=HANDLER`` words; of two for the same event the later one counts.
+    Parse ``EVENT=HANDLER`` words; the last one for an event counts.
 
     :param words: EVENT may be a name, a category, LKST's old name, or a shell pattern
-    :return: handlers by name of event, those that are off as well
-    :raises Usage: one line for each word that is wrong
+    :return: handlers by event name, including those that are off
+    :raises Usage: one line for each invalid word
     """
     handlers: dict[str, Handler] = {}
     errors = []

@@ -3,9 +3,9 @@
 Masksets in the kernel
 ----------------------
 
-Up to ``layout.MAX_MASKSETS`` of them are loaded: the active one, those that
-triggers switch to, and those that a user keeps loaded. One that is loaded is
-never changed: a new one is written beside it and takes its place at once.
+At most ``layout.MAX_MASKSETS`` masksets are loaded: the active one, those that
+triggers switch to, and those that a user keeps loaded. A loaded maskset is never
+changed: a new one is written to a free entry and then replaces it with one store.
 """
 
 from collections.abc import Iterable
@@ -29,36 +29,36 @@ __all__ = (
     "keep_loaded",
     "load_maskset",
     "loaded_masksets",
-    "mark_closer",
     "replace_maskset",
+    "set_evaluate_flags",
     "set_handler",
     "unload",
 )
 
 _CGROUPS = Path("/sys/fs/cgroup")
 
-#: Event 0 does not exist: its byte says that a user wants the maskset loaded.
+#: Event 0 does not exist: its byte is set if a user wants the maskset to stay loaded.
 _KEPT = 0
 
 
 def loaded_masksets(control: Control) -> dict[str, int]:
-    """Give the masksets that are loaded: name -> number."""
+    """Return the loaded masksets: name -> number."""
     return {
         name.text.decode(): index for index, name in enumerate(control.maskset_name) if name.text
     }
 
 
 def find_loaded(control: Control, name: str) -> int | None:
-    """Give the number of a loaded maskset."""
+    """Return the number of a loaded maskset; None: it is not loaded."""
     return loaded_masksets(control).get(name)
 
 
 def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
     """
-    Write a maskset beside those that are loaded.
+    Write a maskset to a free entry.
 
-    :return: its number; it has no effect until it is made the active one
-    :raises LkstError: if there is no room
+    :return: its number; it has no effect until it is activated
+    :raises LkstError: if no entry is free
     """
     control = recorder.live
     index = next((i for i, name in enumerate(control.maskset_name) if not name.text), None)
@@ -76,19 +76,19 @@ def load_maskset(recorder: Recorder, maskset: Maskset) -> int:
         control.handler_argument[index][event_id] = arguments[event_id]
     _set_filter(recorder, index, maskset.filter)
     control.maskset_name[index].text = maskset.name.encode()
-    mark_closer(control, where)
+    set_evaluate_flags(control, where)
     return index
 
 
 def _handler(event: Event, said: Handler | None) -> Handler:
-    """Give an event's handler: a probe is recorded where a maskset says nothing of it."""
+    """Return an event's handler; the default of a probe is record, of other events off."""
     if said is None and event.is_probe:
         return Handler("stack" if event.with_stack else "record")
     return said or Handler("off")
 
 
 def set_handler(recorder: Recorder, index: int, event: Event, said: Handler | None) -> None:
-    """Set the handler of an event that is new in a maskset that is loaded."""
+    """Set the handler of a new event in a loaded maskset."""
     control = recorder.live
     handler = _handler(event, said)
     if handler.kind == "hist":
@@ -106,7 +106,7 @@ def _handler_id(control: Control, handler: Handler) -> int:
 
 
 def _hist(recorder: Recorder, event: Event, field_name: str) -> int:
-    """Find the histogram of a field, or make one."""
+    """Find the histogram of a field, or create one."""
     control = recorder.live
     field = event.field(field_name)
     assert field is not None
@@ -162,7 +162,7 @@ def _set_filter(recorder: Recorder, index: int, wanted: FilterText) -> None:
 
 
 def _find_cgroup(path: str) -> tuple[int, int]:
-    """Give a cgroup's id, which is its inode, and how deep it lies (cgroup_id(), kernfs)."""
+    """Return a cgroup's id, which is its inode number, and its depth (cgroup_id(), kernfs)."""
     folder = _CGROUPS / path.strip("/")
     if not (_CGROUPS / "cgroup.procs").exists():
         raise LkstError(f"no cgroup2 file system is mounted at {_CGROUPS}")
@@ -174,12 +174,12 @@ def _find_cgroup(path: str) -> tuple[int, int]:
 
 def follow(recorder: Recorder, index: int, pids: Iterable[int]) -> None:
     """
-    Begin to follow processes, with all their threads.
+    Start to follow processes, with all their threads.
 
-    To be called when the programs that follow what they start are attached.
+    Call this when the programs that follow child processes are attached.
 
     :param index: of the maskset whose filter wants them
-    :raises LkstError: if one does not exist
+    :raises LkstError: if a process does not exist
     """
     pin = recorder.pins / "followed"
     for pid in pids:
@@ -203,8 +203,8 @@ def _unfollow(recorder: Recorder, index: int) -> None:
         update_map(pin, thread, masksets or None)
 
 
-def mark_closer(control: Control, catalogue: Catalogue) -> None:
-    """Have just those events looked at closer that a filter or a trigger is about."""
+def set_evaluate_flags(control: Control, catalogue: Catalogue) -> None:
+    """Set LKST_EVALUATE for exactly those events that a filter or a trigger needs."""
     table = control.rules[control.active_rules % 2]
     judged = {event for event in range(layout.MAX_EVENTS) if table.nr[event]}
     for index, name in enumerate(control.maskset_name):
@@ -221,7 +221,7 @@ def mark_closer(control: Control, catalogue: Catalogue) -> None:
 
 
 def replace_maskset(control: Control, old: int, new: int) -> None:
-    """Let a loaded maskset take the place of another wherever that is switched to."""
+    """Make triggers and the fallback refer to another loaded maskset."""
     for trigger in control.trigger:
         if trigger.used and trigger.maskset == old:
             trigger.maskset = new
@@ -234,7 +234,7 @@ def replace_maskset(control: Control, old: int, new: int) -> None:
 
 
 def keep_loaded(control: Control, index: int, keep: bool = True) -> None:
-    """Say that a maskset is to stay loaded, for handlers that switch to it."""
+    """Keep a maskset loaded, for handlers that switch to it."""
     control.handler[index][_KEPT] = keep
 
 
@@ -249,7 +249,7 @@ def unload(recorder: Recorder, index: int) -> None:
 
 
 def clean_up(recorder: Recorder) -> None:
-    """Unload masksets that nothing refers to, and forget histograms of none."""
+    """Unload masksets that nothing refers to, and delete unused histograms."""
     control = recorder.live
     wanted = {
         control.active_maskset % layout.MAX_MASKSETS,

@@ -3,7 +3,7 @@
 The store of masksets
 ---------------------
 
-A user's masksets are files, one for each, which may be edited as well.
+Each maskset of a user is a file, which may also be edited by hand.
 """
 
 from collections.abc import Collection
@@ -32,7 +32,7 @@ _SUFFIX = ".mask"
 
 
 class MasksetStore:
-    """The masksets that are built in, and those of a folder."""
+    """The built-in masksets, and those of a folder."""
 
     def __init__(
         self,
@@ -41,9 +41,9 @@ class MasksetStore:
         user_handlers: Collection[str] = (),
     ) -> None:
         """
-        Look into a folder; it need not be there.
+        Open a folder, which need not exist.
 
-        :param user_handlers: names of the handlers that the user has
+        :param user_handlers: names of the user's handlers
         """
         self.folder = folder
         self.catalogue = catalogue
@@ -51,15 +51,15 @@ class MasksetStore:
         self.built_in = built_in(catalogue)
 
     def names(self) -> list[str]:
-        """Name all masksets, those that are built in first."""
+        """Return the names of all masksets, built-in ones first."""
         return [*self.built_in, *self._saved()]
 
     def load(self, name: str) -> Maskset:
         """
-        Give a maskset.
+        Return a maskset.
 
         :raises NotFound: if there is none of this name
-        :raises Usage: if its file is wrong, one line for each line of it
+        :raises Usage: if its file is invalid: one line for each of its invalid lines
         """
         if name in self.built_in:
             return self.built_in[name]
@@ -74,11 +74,11 @@ class MasksetStore:
 
     def save(self, maskset: Maskset) -> Path:
         """
-        Write a maskset, over an old one of its name if there is one.
+        Save a maskset; replace an old one of the same name.
 
         :return: its file
-        :raises Usage: if it cannot be called so
-        :raises LkstError: if it cannot be written; then the old one stays
+        :raises Usage: if the name is not valid
+        :raises LkstError: if it cannot be written; the old one is kept
         """
         self._check_own(check_name("maskset", maskset.name))
         text = format_maskset(maskset, self.catalogue)
@@ -106,15 +106,15 @@ class MasksetStore:
             raise LkstError(f"{path}: {error.strerror}") from None
 
     def export_all(self) -> str:
-        """Write the user's masksets one after the other."""
+        """Return the text of all masksets of the user."""
         return "\n".join(format_maskset(self.load(name), self.catalogue) for name in self._saved())
 
     def import_text(self, text: str, where: str) -> list[Maskset]:
         """
-        Save what :meth:`export_all` has written.
+        Save the masksets of a text from :meth:`export_all`.
 
-        :param where: what the text is called in messages: a file
-        :raises Usage: one line for each line that is wrong; then none is saved
+        :param where: name of the text in messages, such as a file
+        :raises Usage: one line for each invalid line; then none is saved
         """
         masksets = parse_masksets(text, self.catalogue, self.user_handlers, where)
         for maskset in masksets:
@@ -127,7 +127,7 @@ class MasksetStore:
         names = []
         for path in sorted(self.folder.glob(f"*{_SUFFIX}")):
             name = path.name.removesuffix(_SUFFIX)
-            # What has another name cannot be loaded, and one that is built in goes first.
+            # Files with invalid names cannot be loaded; built-in masksets take precedence.
             if name not in self.built_in and _is_name(name):
                 names.append(name)
         return names

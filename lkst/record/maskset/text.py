@@ -3,9 +3,9 @@
 Masksets as text
 ----------------
 
-A maskset is written so that a person can read it and two can be compared: its
-name, its filters, and one line for each event with the handler behind. The text
-of LKST of 2001-2005 is read as well.
+The text of a maskset is readable and can be compared with diff: its name, its
+filters, and a line for each event with its handler. The format of LKST of
+2001-2005 is read as well.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -54,10 +54,10 @@ class Maskset:
     """Which handler each event has."""
 
     name: str
-    #: By name of event; events that are not in it are off.
+    #: By event name; events that are missing are off.
     handlers: Mapping[str, Handler]
     filter: Filter = field(default_factory=Filter)
-    #: What it says of probes that there are not: name, handler's word.
+    #: Handlers of probes that do not exist: name, handler's word.
     absent: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -66,9 +66,9 @@ class Maskset:
 
 
 def built_in(catalogue: Catalogue) -> dict[str, Maskset]:
-    """Give the masksets that are always there: none, default, all, one for each category."""
+    """Return the built-in masksets: none, default, all, and one for each category."""
     events = [event for event in catalogue.events.values() if not event.is_probe]
-    # Where nothing is said of probes, they are on.
+    # Probes are on by default.
     probes = {event.name: OFF_PROBE for event in catalogue.events.values() if event.is_probe}
     chosen = {
         "none": [],
@@ -93,9 +93,9 @@ def _by_category(events: Iterable[Event]) -> dict[str, list[Event]]:
 
 def format_maskset(maskset: Maskset, catalogue: Catalogue) -> str:
     """
-    Write a maskset, every event of the catalogue in it.
+    Format a maskset with every event of the catalogue.
 
-    :raises Usage: if it has an event that the catalogue does not have
+    :raises Usage: if it has an event that is not in the catalogue
     """
     names = {event.name for event in catalogue.events.values()}
     strange = [name for name in maskset.handlers if name not in names]
@@ -129,12 +129,12 @@ def parse_maskset(
     where: str = "maskset",
 ) -> Maskset:
     """
-    Read a maskset.
+    Parse a maskset.
 
-    :param user_handlers: names of the handlers that the user has
-    :param name: what it shall be called, whatever the text says
-    :param where: what the text is called in messages: a file
-    :raises Usage: one line for each line of the text that is wrong
+    :param user_handlers: names of the user's handlers
+    :param name: its name; overrides the name in the text
+    :param where: name of the text in messages, such as a file
+    :raises Usage: one line for each invalid line of the text
     """
     if name is not None:
         check_name("maskset", name)
@@ -148,9 +148,9 @@ def parse_masksets(
     text: str, catalogue: Catalogue, user_handlers: Collection[str], where: str = "masksets"
 ) -> list[Maskset]:
     """
-    Read masksets that stand one after the other, each beginning with ``maskset NAME``.
+    Parse several masksets, each of which begins with ``maskset NAME``.
 
-    :raises Usage: one line for each line of the text that is wrong
+    :raises Usage: one line for each invalid line of the text
     """
     readers: list[_Reader] = []
     strays: list[str] = []
@@ -181,24 +181,24 @@ def parse_masksets(
 
 
 def _words(line: str) -> list[str]:
-    """Split a line, of which the third word is all that is left."""
+    """Split a line into at most three words; the third is the rest."""
     match = _CODE.match(line)
     return match[0].split(None, 2) if match else []
 
 
 @dataclass
 class _Reader:
-    """What was read of one maskset so far, and what was wrong with it."""
+    """State of parsing one maskset: what was read, and the errors."""
 
     catalogue: Catalogue
     user_handlers: Collection[str]
     where: str
-    #: What it is called; where the text said so, in which line.
+    #: Its name, and the line of the text that sets it.
     name: str | None = None
     named: int = 0
     old_name: str | None = None
     handlers: dict[str, Handler] = field(default_factory=dict)
-    #: Events and kinds of filters, and in which line they were.
+    #: Line of each event and filter kind that was set.
     lines: dict[str, int] = field(default_factory=dict)
     filters: list[Filter] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -212,14 +212,14 @@ class _Reader:
                 self.events.setdefault(name, []).append(event)
 
     def read(self, number: int, line: str) -> None:
-        """Take one line."""
+        """Parse one line."""
         try:
             self._read(number, line)
         except Usage as error:
             self.errors.append(f"{self.where}:{number}: {error}")
 
     def finish(self) -> Maskset:
-        """Give what the lines said."""
+        """Return the maskset."""
         name = self.name or self.old_name
         if name is None and not self.named:
             self.errors.append(f"{self.where}: has no name: add a line 'maskset NAME'")
@@ -278,7 +278,7 @@ class _Reader:
         if any(event.is_probe for event in self.events.get(name, [])):
             self._read_event(number, name, word)
         else:
-            # It may come back.
+            # The probe may be added again later.
             self._once(name, number)
             self.absent.append((name, word))
 

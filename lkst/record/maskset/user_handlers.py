@@ -3,10 +3,9 @@
 Handlers that users write
 -------------------------
 
-A handler is a BPF program that takes the place of a function of the programs that
-feed events (BPF_PROG_TYPE_EXT). It is compiled once, against
-``recorder/handler.h``, and kept under /etc/lkst/handlers; the kernel loads it anew
-for each hook that it is set for.
+A handler is a BPF program that replaces a function of the recorder's programs
+(BPF_PROG_TYPE_EXT). It is compiled once, against ``recorder/handler.h``, and kept
+under /etc/lkst/handlers; it is loaded again for each hook that it is set for.
 """
 
 from importlib import resources
@@ -32,13 +31,13 @@ from lkst.util.nearest import nearest
 
 __all__ = (
     "FOLDER",
+    "attach_handlers",
     "events_of",
     "kept_handlers",
     "load_handler",
     "loaded_handlers",
     "register_handlers",
     "unload_handler",
-    "wire_handlers",
 )
 
 FOLDER = Path("/etc/lkst/handlers")
@@ -51,18 +50,18 @@ _PROGRAM = "lkst_handler"
 
 
 def loaded_handlers(control: Control) -> dict[str, int]:
-    """Give the handlers that are loaded: name -> number."""
+    """Return the loaded handlers: name -> number."""
     return {name.text.decode(): n for n, name in enumerate(control.user_handler) if name.text}
 
 
 def kept_handlers(folder: Path = FOLDER) -> list[str]:
-    """Name the handlers that a user has."""
+    """Return the names of the user's handlers."""
     return sorted(path.name.removesuffix(_SUFFIX) for path in folder.glob(f"*{_SUFFIX}"))
 
 
 def events_of(recorder: Recorder, number: int) -> list[str]:
-    """Name the events that a handler is set for in some loaded maskset."""
-    control = recorder.look()
+    """Return the events for which a loaded maskset sets a handler."""
+    control = recorder.read_control()
     rows = [control.handler[index] for index in loaded_masksets(control).values()]
     return [
         event.name
@@ -75,7 +74,7 @@ def compile_handler(source: Path, target: Path) -> None:
     """
     Compile a handler.
 
-    :raises LkstError: with what the compiler says
+    :raises LkstError: with the compiler's output
     """
     clang = shutil.which("clang")
     if not clang:
@@ -93,10 +92,10 @@ def compile_handler(source: Path, target: Path) -> None:
 
 def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDER) -> None:
     """
-    Make a handler known to the recorder, or a new version of one.
+    Load a handler, or a new version of it.
 
     :param file: ``.bpf.c``, or ``.o``
-    :param folder: where it is kept, compiled
+    :param folder: where the compiled handler is kept
     :raises LkstError: if the compiler or the kernel refuses it; then nothing has changed
     """
     check_name("handler", name)
@@ -116,7 +115,7 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
         if file.suffix == ".c":
             object_ = Path(scratch, "handler.bpf.o")
             compile_handler(file, object_)
-        # Whether the kernel would have it is seen with a program that is always loaded.
+        # Verify it against a program that is always loaded.
         with pinned(recorder.pins / "run" / "lkst_start") as target:
             _open(recorder.pins, object_, target, number).close()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -125,12 +124,12 @@ def load_handler(recorder: Recorder, name: str, file: Path, folder: Path = FOLDE
     control.user_handler[number].text = name.encode()
     for link in (recorder.pins / "links").glob(f"*-user{number}"):
         link.unlink()
-    wire_handlers(recorder, folder)
+    attach_handlers(recorder, folder)
 
 
 def unload_handler(recorder: Recorder, name: str, folder: Path = FOLDER) -> None:
     """
-    Forget a handler.
+    Unload a handler and delete its file.
 
     :raises LkstError: if a loaded maskset uses it
     """
@@ -145,14 +144,14 @@ def unload_handler(recorder: Recorder, name: str, folder: Path = FOLDER) -> None
 
 
 def register_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
-    """Make known to a recorder that starts what is kept in the folder."""
+    """Register the handlers of the folder with a recorder that starts."""
     control = recorder.live
     for user, name in zip(control.user_handler, kept_handlers(folder), strict=False):
         user.text = name.encode()
 
 
 def _open(pins: Path, object_: Path, target: int, number: int) -> Object:
-    """Load a handler in the place of a function of a program, without attaching it."""
+    """Load a handler as a replacement of a program's function, without attaching it."""
     bpf = Object(object_)
     try:
         if list(bpf.programs()) != [_PROGRAM]:
@@ -171,9 +170,9 @@ def _open(pins: Path, object_: Path, target: int, number: int) -> Object:
     return bpf
 
 
-def wire_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
+def attach_handlers(recorder: Recorder, folder: Path = FOLDER) -> None:
     """
-    Attach users' handlers to the programs of all events that have one.
+    Attach users' handlers to the programs of their events.
 
     :raises LkstError: if the kernel refuses one
     """

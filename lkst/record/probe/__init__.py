@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Probes: events that users add. From the text of a definition to programs in the kernel."""
+"""Probes: events that users add. Compiles a definition to programs in the kernel."""

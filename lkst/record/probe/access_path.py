@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What fields of probes are made of
+Access paths
 ---------------------------------
 
-The way to a value, from a register on, and how it lies in a record.
+The steps from a register to a value, and the value's layout in a record.
 """
 
 from dataclasses import dataclass
@@ -32,15 +32,15 @@ REGISTERS = "r15 r14 r13 r12 bp bx r11 r10 r9 r8 ax cx dx si di orig_ax ip cs fl
 
 @dataclass(frozen=True)
 class Signature:
-    """What there is to see where a probe is."""
+    """Values that are available at a probe."""
 
-    #: Name, type, and number of the first word of each parameter.
+    #: Name, type and index of the first word of each parameter.
     parameters: tuple[tuple[str, int, int], ...]
-    #: Type of what it returns; None: there is no return, or it is not known.
+    #: Type of the return value; None: there is none, or it is not known.
     result: int | None
-    #: Whether arguments can be told: at the beginning of a function, and at tracepoints.
+    #: Whether arguments are available: at function entry and at tracepoints.
     has_arguments: bool = True
-    #: Whether there are registers: not at those functions that are called directly.
+    #: Whether registers are available: not for fentry and fexit.
     has_registers: bool = False
     #: Whether the probe also sees the return.
     returns: bool = False
@@ -48,24 +48,24 @@ class Signature:
 
 @dataclass(frozen=True)
 class Argument:
-    """The value begins as an argument: a word of those of the call."""
+    """The value starts at an argument: the index of its word."""
 
     word: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """... as what the function returns."""
+    """The value starts at the return value."""
 
 
 @dataclass(frozen=True)
 class Current:
-    """... as the current task's struct task_struct."""
+    """The value starts at the current task's struct task_struct."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """... as a register."""
+    """The value starts at a register."""
 
     offset: int
 
@@ -75,58 +75,58 @@ Start = Argument | Result | Current | Source
 
 @dataclass(frozen=True)
 class Load:
-    """Read what lies there."""
+    """Read memory at the current address."""
 
     offset: int
     size: int
-    #: Whether the verifier knows by its BTF what lies there, so that it can be read directly.
+    #: Whether the verifier knows the type from BTF, so that a direct load is allowed.
     known: bool
 
 
 @dataclass(frozen=True)
 class Offset:
-    """Go further in memory."""
+    """Add an offset to the address."""
 
     offset: int
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How a value lies in a record."""
+    """Layout of a value in a record."""
 
-    #: Of the catalogue.
+    #: Type in the catalogue.
     type: str
     size: int
-    #: Whether its bytes are in the order of networks, and turned round.
+    #: Whether it is big-endian and has to be swapped.
     swapped: bool = False
-    #: Name of the enum that it is of, or "".
+    #: Name of its enum, or "".
     enum: str = ""
-    #: Of a string: whether it is in user space.
+    #: For a string: whether it is in user space.
     user: bool = False
 
 
 @dataclass(frozen=True)
 class Typed:
-    """A field whose value can be fetched."""
+    """A typed field."""
 
     name: str
     text: str
     start: Start
-    #: The last one reads the value; of a string, what they lead to is where it is.
+    #: The last step reads the value; for a string, the steps lead to its address.
     steps: tuple[Load | Offset, ...]
-    #: Bits of what is read: first, and how many; None: all.
+    #: For a bitfield: first bit and number of bits; None: all bits.
     bits: tuple[int, int] | None
-    #: Of what is read, in bytes.
+    #: Bytes to read.
     size: int
     signed: bool
     shape: Shape
 
     @property
     def at_return(self) -> bool:
-        """Whether it is known only when the function returns."""
+        """Return whether the value is known only when the function returns."""
         return isinstance(self.start, Result)
 
 
 def register_offset(name: str) -> int | None:
-    """Tell where in struct pt_regs a register is."""
+    """Return the offset of a register in struct pt_regs."""
     return 8 * REGISTERS.index(name) if name in REGISTERS else None

@@ -3,13 +3,13 @@
 Code that fetches fields
 ------------------------
 
-Writes the instructions that stand at PLACE in ``recorder/probe.bpf.c``: they read the
-values of a probe's fields into the payload of its record, and check its condition.
+Generates the instructions for PLACE in ``recorder/probe.bpf.c``: they read the values of
+a probe's fields into the payload of its record, and check its condition.
 
-The registers: r6 points to struct fetch_context, r7 has the value on its way, r8 is for
-addresses of what r6 points to. Kernel memory is read by bpf_probe_read_kernel(), which
-does not fault, or, where the verifier knows the pointer's type, by an instruction for
-which the kernel has a fixup if it faults.
+Registers: r6 points to struct fetch_context, r7 holds the current value, r8 holds
+addresses inside struct fetch_context. Kernel memory is read with
+bpf_probe_read_kernel(), which does not fault, or, if the verifier knows the pointer's
+type, with a load instruction for which the kernel has a fault handler.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,7 +48,7 @@ INSN = struct.Struct("<BBhi")
 _CTX, _PAYLOAD, _TEXT, _ELAPSED, _SCRATCH = 0, 8, 16, 24, 32
 _TEXT_SIZE = 256  # PROBE_TEXT
 
-#: In the first instruction at PLACE.
+#: Immediate of the first instruction at PLACE.
 _MAGIC = 0x4C4B5354
 
 # Helpers, include/uapi/linux/bpf.h
@@ -60,7 +60,7 @@ _LSH_IMM, _RSH_IMM, _ARSH_IMM = 0x67, 0x77, 0xC7
 _TO_BE, _CALL, _JUMP, _LDDW, _ST_DW = 0xDC, 0x85, 0x05, 0x18, 0x7A
 _LDX = {1: 0x71, 2: 0x69, 4: 0x61, 8: 0x79}
 _STX = {1: 0x73, 2: 0x6B, 4: 0x63, 8: 0x7B}
-#: Jump if the first register and the second are like this.
+#: Jump if the comparison of two registers holds.
 _JUMPS = {
     ("==", False): 0x1D,
     ("!=", False): 0x5D,
@@ -80,7 +80,7 @@ _NOP = INSN.pack(_JUMP, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Elapsed:
-    """How long the call has taken: a field that every probe of a return has."""
+    """Duration of the call: a field of every probe of a return."""
 
     name: str = "duration"
 
@@ -89,21 +89,21 @@ ELAPSED = Elapsed()
 
 
 class Placed(NamedTuple):
-    """A field, and where in the payload it is."""
+    """A field and its offset in the payload."""
 
     field: Typed | Elapsed
     offset: int
-    #: In bytes; of a text, of its length.
+    #: In bytes; for a text, the offset of its length.
     size: int
 
 
 class Words(NamedTuple):
-    """Where a program finds what a call has brought."""
+    """Location of a call's arguments in a program's context."""
 
-    #: Offsets of the words of arguments in the context.
+    #: Offsets of the argument words in the context.
     arguments: Sequence[int]
-    #: Of arguments that are on the stack: offset of the first from the stack pointer, and where
-    #: in the context that is.
+    #: For arguments on the stack: offset of the first one from the stack pointer, and offset of
+    #: the stack pointer in the context.
     stacked: tuple[int, int] | None
     result: int | None
     #: Whether the verifier knows the types of the words.
@@ -111,7 +111,7 @@ class Words(NamedTuple):
 
 
 class _Code:
-    """Instructions in the making."""
+    """A code buffer."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -132,14 +132,14 @@ class _Code:
         self.add(_CALL, imm=helper)
 
     def land(self, jumps: Iterable[int]) -> None:
-        """Let jumps go to what comes next."""
+        """Patch jumps to target the next instruction."""
         for jump in jumps:
             struct.pack_into("<h", self.data, jump * INSN.size + 2, len(self) - jump - 1)
 
 
 def place_fields(fields: Sequence[Typed | Elapsed]) -> list[Placed]:
     """
-    Lay fields out in a payload: larger ones first, so that there are no holes; a text last.
+    Place fields in a payload: large ones first, so that there are no holes; a text last.
 
     :raises Usage: if they do not fit
     """
@@ -150,7 +150,7 @@ def place_fields(fields: Sequence[Typed | Elapsed]) -> list[Placed]:
     sized.sort(key=lambda one: -1 if _is_text(one[0]) else one[1], reverse=True)
     odd = [index for index, (_, size) in enumerate(sized) if size == 1]
     if texts and len(odd) % 2:
-        # The text's length must lie at an even offset.
+        # The text's length must be at an even offset.
         sized[odd[0]] = sized[odd[0]][0], 2
     placed, offset = [], 0
     for field, size in sized:
@@ -172,9 +172,9 @@ def _is_text(field: Typed | Elapsed) -> bool:
 
 def fetch_code(placed: Iterable[Placed], words: Words, *, direct: bool) -> bytes:
     """
-    Write what fetches fields.
+    Generate the code that fetches fields.
 
-    :param direct: whether to read without a helper where the verifier may know the type
+    :param direct: whether to use load instructions if the verifier may know the type
     """
     code = _Code()
     for one in placed:
@@ -203,7 +203,7 @@ def _fetch(code: _Code, field: Typed, one: Placed, words: Words, direct: bool) -
     )
     last = steps[-1] if steps else None
     if not string and isinstance(last, Load) and plain and not (direct and last.known):
-        # Right to where it belongs.
+        # Read directly into the payload.
         _follow(code, steps[:-1], direct)
         code.add(_LDX[8], 8, 6, _PAYLOAD)
         code.add(_MOV, 1, 8)
@@ -221,7 +221,7 @@ def _fetch(code: _Code, field: Typed, one: Placed, words: Words, direct: bool) -
 
 
 def _begin(code: _Code, field: Typed, words: Words, direct: bool) -> None:
-    """Bring into r7 what the field's value begins with."""
+    """Load the start of the access path into r7."""
     match field.start:
         case Current():
             code.call(_CURRENT_TASK)
@@ -244,7 +244,7 @@ def _begin(code: _Code, field: Typed, words: Words, direct: bool) -> None:
             place = words.result
     code.add(_LDX[8], 8, 6, _CTX)
     if words.typed and not direct:
-        # As any memory, of which nothing is known.
+        # Treat it as untyped memory.
         code.add(_MOV, 7, 8)
         _read_scratch(code, place, 8)
     else:
@@ -263,7 +263,7 @@ def _follow(code: _Code, steps: Iterable[Load | Offset], direct: bool) -> None:
 
 
 def _read(code: _Code, offset: int, size: int) -> None:
-    """Read from what r7 points to, to where r1 does."""
+    """Read memory at r7 to the address in r1."""
     code.add(_MOV, 3, 7)
     if offset:
         code.add(_ADD_IMM, 3, imm=offset)
@@ -279,14 +279,14 @@ def _read_scratch(code: _Code, offset: int, size: int) -> None:
 
 
 def _convert(code: _Code, field: Typed, one: Placed) -> None:
-    """Make of what was read, in r7, what is recorded."""
+    """Convert the value in r7 to its recorded form."""
     if field.bits:
         first, count = field.bits
         if first + count < 64:
             code.add(_LSH_IMM, 7, imm=64 - first - count)
         code.add(_ARSH_IMM if field.signed else _RSH_IMM, 7, imm=64 - count)
     elif field.size < one.size or field.shape.type == "bool":
-        # The upper bits of an argument may be anything.
+        # The upper bits of an argument are undefined.
         unused = 64 - 8 * field.size
         if unused:
             code.add(_LSH_IMM, 7, imm=unused)
@@ -301,12 +301,12 @@ def _convert(code: _Code, field: Typed, one: Placed) -> None:
 
 
 def _fetch_text(code: _Code, field: Typed, one: Placed) -> None:
-    """Read a string aside, then its length and its beginning into the payload."""
+    """Read a string into a scratch buffer, then put its length and beginning into the payload."""
     code.add(_MOV, 3, 7)
     code.add(_LDX[8], 1, 6, _TEXT)
     code.add(_MOV_IMM, 2, imm=_TEXT_SIZE)
     code.call(_READ_USER_STR if field.shape.user else _READ_KERNEL_STR)
-    # What it gives counts the zero at the end, or is an error.
+    # The result includes the terminating zero, or is an error.
     code.constant(1, 1)
     jump = code.add(_JUMPS[">=", True], 0, 1)
     code.add(_MOV_IMM, 0, imm=1)
@@ -323,7 +323,7 @@ def _fetch_text(code: _Code, field: Typed, one: Placed) -> None:
 
 
 def _fetch_name(code: _Code, one: Placed) -> None:
-    """Read a string to where it belongs, with zeros behind it."""
+    """Read a string into the payload, padded with zeros."""
     code.add(_LDX[8], 8, 6, _PAYLOAD)
     for offset in range(one.offset, one.offset + one.size, 8):
         code.add(_ST_DW, 8, off=offset)
@@ -335,12 +335,12 @@ def _fetch_name(code: _Code, one: Placed) -> None:
 
 
 def keep_code() -> bytes:
-    """Write what goes on in any case."""
+    """Generate code that always continues."""
     return INSN.pack(_MOV_IMM, 0, 0, 1)
 
 
 def condition_code(clauses: Iterable[Clause]) -> bytes:
-    """Write what leaves in r0 whether one of the clauses holds; they go by the payload."""
+    """Generate code that sets r0 to whether one of the clauses holds for the payload."""
     code = _Code()
     code.add(_LDX[8], 8, 6, _PAYLOAD)
     done = []
@@ -357,7 +357,7 @@ def condition_code(clauses: Iterable[Clause]) -> bytes:
 
 
 def _test(code: _Code, term: Term) -> list[int]:
-    """Compare; give the jumps that are taken if the term does not hold."""
+    """Generate a comparison; return the jumps that are taken if the term does not hold."""
     field = term.field
     if isinstance(term.value, bytes):
         return _test_name(code, term, term.value.ljust(field.size, b"\0"))
@@ -395,7 +395,7 @@ def fill_place(program: bytes, code: bytes) -> bytes:
     Put code into a template.
 
     :param program: its instructions
-    :param code: what is to be done at PLACE; r0 says afterwards whether to go on
+    :param code: code for PLACE; it sets r0 to whether to continue
     :raises Usage: if there is not enough room
     """
     start = next(

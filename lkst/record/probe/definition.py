@@ -3,8 +3,8 @@
 Definitions of probes
 ---------------------
 
-What a user says of a probe, and the files in which it is kept: one for each, under
-/etc/lkst/probes, with the keys that ``[[probe]]`` has in lkst.toml.
+The definition of a probe, and its file under /etc/lkst/probes, with the keys of
+``[[probe]]`` in lkst.toml.
 """
 
 from collections.abc import Iterable
@@ -47,23 +47,23 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,28}")
 
 @dataclass(frozen=True)
 class Probe:
-    """What a user says of a probe."""
+    """The definition of a probe."""
 
-    #: Of the event.
+    #: Name of the event.
     name: str
     #: ``[MODULE:]FUNCTION[+OFFSET]`` or a tracepoint.
     target: str
     fields: tuple[str, ...] = ()
     returns: bool = False
     stack: bool = False
-    #: "": there is none.
+    #: "": no condition.
     condition: str = ""
-    #: Records per ms on each CPU; 0: as many as come.
+    #: Limit of records per ms on each CPU; 0: no limit.
     limit: int = DEFAULT_LIMIT
 
     @property
     def words(self) -> str:
-        """Write it as the command takes it, without its name."""
+        """Return it as arguments of the command, without the name."""
         words = [self.target, *self.fields]
         words += ["--return"] * self.returns + ["--stack"] * self.stack
         words += ["--if", self.condition] if self.condition else []
@@ -73,9 +73,9 @@ class Probe:
 
 def check_event_name(name: str) -> str:
     """
-    Check what the event of a probe shall be called.
+    Check the name of a probe's event.
 
-    :raises Usage: if it cannot be called so
+    :raises Usage: if the name is not valid
     """
     if not _NAME.fullmatch(name) or "__" in name.strip("_"):
         raise Usage(
@@ -87,10 +87,10 @@ def check_event_name(name: str) -> str:
 
 def check_probe(probe: Probe) -> Probe:
     """
-    Check what can be told without a kernel.
+    Check what can be checked without a kernel.
 
-    :return: the probe, its texts as they are kept
-    :raises Usage: if something is wrong
+    :return: the probe with normalised texts
+    :raises Usage: if anything is wrong
     """
     check_event_name(probe.name)
     for field in probe.fields:
@@ -116,8 +116,8 @@ def check_probe(probe: Probe) -> Probe:
 
 
 def format_probe(probe: Probe) -> str:
-    """Write a probe as its file has it, without its name."""
-    # JSON's strings and lists are TOML's, too.
+    """Format a probe for its file, without the name."""
+    # JSON strings and lists are valid TOML.
     lines = [f"target = {json.dumps(probe.target)}", f"fields = {json.dumps(list(probe.fields))}"]
     lines += ["return = true"] * probe.returns + ["stack = true"] * probe.stack
     lines += [f"if = {json.dumps(probe.condition)}"] if probe.condition else []
@@ -127,7 +127,7 @@ def format_probe(probe: Probe) -> str:
 
 def save_probe(probe: Probe, folder: Path = FOLDER) -> None:
     """
-    Keep a probe.
+    Save a probe.
 
     :raises LkstError: if its file cannot be written
     """
@@ -141,9 +141,9 @@ def save_probe(probe: Probe, folder: Path = FOLDER) -> None:
 
 def delete_probe(name: str, folder: Path = FOLDER) -> None:
     """
-    Forget a probe that is kept.
+    Delete a saved probe.
 
-    :raises NotFound: if none is kept under this name
+    :raises NotFound: if no probe of this name is saved
     """
     try:
         (folder / f"{name}{_SUFFIX}").unlink()
@@ -159,7 +159,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def kept_probes(folder: Path = FOLDER) -> Iterable[tuple[str, Probe | LkstError]]:
-    """Give the probes that are kept, by name, or what is wrong with their files."""
+    """Return the saved probes by name, or the error of a probe's file."""
     for name in _names(folder):
         path = folder / f"{name}{_SUFFIX}"
         try:
@@ -174,9 +174,9 @@ def kept_probes(folder: Path = FOLDER) -> Iterable[tuple[str, Probe | LkstError]
 
 def read_probe(name: str, table: Table) -> Probe | None:
     """
-    Read a probe from a table of a file, and check it.
+    Read a probe from a TOML table, and check it.
 
-    :return: None: something is wrong, which the table has been told
+    :return: None: something is wrong; the table has the error
     """
     before = len(table.errors)
     values: dict[str, Any] = {
@@ -209,8 +209,8 @@ def read_probe(name: str, table: Table) -> Probe | None:
 
 def _parse_probe(text: str, name: str, where: str) -> Probe:
     """
-    Read a probe as it is kept.
+    Parse a saved probe.
 
-    :raises Usage: one line for each key that is wrong
+    :raises Usage: one line for each invalid key
     """
     return parse_table(text, where, lambda table: read_probe(name, table))

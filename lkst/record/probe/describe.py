@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What there is to record at a target: parameters, result, members of what they point to."""
+"""Lists what can be recorded at a target: parameters, return value, members."""
 
 from lkst.bpf import btf as kinds
 from lkst.bpf.btf import Btf
@@ -13,10 +13,10 @@ __all__ = ("fields_of", "show_target")
 
 def show_target(text: str, expression: str | None) -> str:
     """
-    Show what a target takes and returns, and the fields to choose from.
+    Show a target's signature, and the fields to choose from.
 
-    :param expression: show what is behind this one only
-    :raises LkstError: if the target cannot be probed, or the expression makes no sense
+    :param expression: show only the members behind this one
+    :raises LkstError: if the target cannot be probed, or the expression is invalid
     """
     with open_target(parse_target(text)) as target:
         signature = target.signature(returns=not target.tracepoint)
@@ -60,7 +60,7 @@ def _members(btf: Btf, signature: Signature, expression: str) -> list[str]:
 
 def fields_of(target: str, incomplete: str) -> list[str]:
     """
-    Give the fields that a word that was begun may become.
+    Return the completions of a field that is being typed.
 
     :raises LkstError: if there is no such target
     """

@@ -3,9 +3,8 @@
 Fields of probes as text
 ------------------------
 
-What a user writes for a field: ``[NAME=]EXPR[:TYPE]``, where EXPR is what C has for
-reaching things by pointers. Only the form is looked at here; see
-:mod:`lkst.record.probe.field_types` for what it means.
+Parses the text of a field: ``[NAME=]EXPR[:TYPE]``. EXPR is a C expression of members,
+pointers and casts. :mod:`lkst.record.probe.field_types` resolves its meaning.
 """
 
 from dataclasses import dataclass
@@ -105,14 +104,14 @@ Expression = Name | Register | Select | Index | Dereference | AddressOf | Cast |
 
 @dataclass(frozen=True)
 class FieldText:
-    """A field as it was written."""
+    """The parsed text of a field."""
 
     text: str
     name: str
     expression: Expression
-    #: "": what fits.
+    #: "": chosen by the value.
     type: str
-    #: Name of an enum in parentheses behind the type, or "".
+    #: Name of an enum in parentheses after the type, or "".
     enum: str
 
 
@@ -149,7 +148,7 @@ def _name_of(expression: Expression) -> str:
 
 
 class _Parser:
-    """Each method takes one rule's part of the words."""
+    """A recursive descent parser: each method parses one rule."""
 
     def __init__(self, text: str, whole: str) -> None:
         self._whole = whole
@@ -214,7 +213,7 @@ class _Parser:
 
     def _is_cast(self) -> bool:
         return self._words[1:2] in (["struct"], ["union"], ["enum"]) or (
-            # "(u64)x", "(foo *)x": what follows a name in parentheses is no operator.
+            # "(u64)x", "(foo *)x": a name in parentheses is a cast if no operator follows.
             self._words[1:2] != []
             and self._words[1].isidentifier()
             and (

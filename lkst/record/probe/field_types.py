@@ -3,8 +3,8 @@
 Fields of probes, typed
 -----------------------
 
-Finds out which type of the catalogue (``recorder/types.h``) shows the value of a
-field's expression.
+Selects the type of the catalogue (``recorder/types.h``) for the value of a field's
+expression.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from lkst.util.nearest import nearest
 
 __all__ = ("members_behind", "shapes_of", "type_field")
 
-#: Typedefs that say more than the number that they are.
+#: Typedefs with a type of their own in the catalogue.
 _TYPEDEFS = {
     "gfp_t": "gfp",
     "dev_t": "dev",
@@ -31,13 +31,13 @@ _TYPEDEFS = {
     "__be32": "be32",
     "__be64": "be64",
 }
-#: Types of events that mean nothing elsewhere.
+#: Types that only built-in events have.
 _NOT_SAID = (TEXT, "event", "syscall", "sig_code")
 _MAX_TEXT = 32
 
 
 def shapes_of(catalogue: Catalogue) -> dict[str, Shape]:
-    """Give what can be said behind the colon, by name."""
+    """Return the types that a user can give after the colon, by name."""
     shapes = {
         field.type: Shape(field.type, field.size)
         for event in catalogue.events.values()
@@ -62,10 +62,10 @@ def type_field(
     field: FieldText, btf: Btf, signature: Signature, shapes: Mapping[str, Shape]
 ) -> Typed:
     """
-    Find out where a field's value is and how it is shown.
+    Determine the access path and the type of a field.
 
-    :param shapes: what can be said behind the colon
-    :raises Usage: if it has none, or cannot be shown so
+    :param shapes: types that a user can give after the colon
+    :raises Usage: if it has no value, or the type does not suit
     """
     try:
         typer = Typer(btf, signature)
@@ -77,9 +77,9 @@ def type_field(
 
 def members_behind(expression: Expression, btf: Btf, signature: Signature) -> list[tuple[str, str]]:
     """
-    Give what can follow an expression: ``->name`` or ``.name``, and its type.
+    Return the members that can follow an expression, as ``->name`` or ``.name``, and their types.
 
-    :raises Usage: if it makes no sense
+    :raises Usage: if the expression is invalid
     """
     typer = Typer(btf, signature)
     value = typer.value(expression)
@@ -93,7 +93,7 @@ def members_behind(expression: Expression, btf: Btf, signature: Signature) -> li
 
 def _finish(field: FieldText, typer: Typer, value: Value, shapes: Mapping[str, Shape]) -> Typed:
     btf = typer.btf
-    # A counter, a kuid_t: what is in it is what is meant.
+    # A counter or a kuid_t: use its only member.
     while value.offset is not None and typer.kind(value.type) == kinds.STRUCT:
         members = btf.members(btf.strip(id_of(value.type)))
         if len(members) != 1 or not members[0].name or members[0].bit_size:
@@ -179,6 +179,6 @@ def _default_shape(typer: Typer, value: Value, shapes: Mapping[str, Shape]) -> S
         return shapes["bool"]
     signed = btf.is_signed(type_)
     if signed and isinstance(value.start, Result) and not value.steps and value.offset is None:
-        # Negative: an errno, as functions of the kernel have it.
+        # Negative: an errno, the kernel's convention.
         return {4: Shape("errno", 4), 8: Shape("ret", 8)}.get(size, Shape(f"s{8 * size}", size))
     return shapes.get(f"{'s' if signed else 'u'}{8 * size}", Shape("hex", 8))

@@ -3,9 +3,9 @@
 Programs of probes
 ------------------
 
-Turns what a user says of a probe into its event and into copies of the templates in
-``recorder/probe.bpf.c``, and attaches these: as fentry and fexit, which the kernel
-calls directly, where it allows that, or else as kprobe and kretprobe.
+Compiles the definition of a probe to its event and to copies of the templates in
+``recorder/probe.bpf.c``, and attaches them: as fentry and fexit if possible, which the
+kernel calls directly, or else as kprobe and kretprobe.
 """
 
 from collections.abc import Sequence
@@ -46,25 +46,25 @@ __all__ = ("Attached", "Compiled", "attach_probe", "compile_probe", "links_of", 
 _CONSTANTS = struct.Struct("<5I")
 _CALL_SIZE = 48  # struct probe_call without its text
 
-#: Of types with one byte: those with two.
+#: Types of one byte -> the same types of two bytes.
 _WIDER = {"u8": "u16", "s8": "s16"}
 
 
 class _Way(NamedTuple):
-    """How a probe can be reached."""
+    """A mechanism to attach a probe."""
 
     mechanism: str
-    #: Template, and what is behind the probe's name in that of the link.
+    #: Template, and suffix of the link's name after the probe's name.
     programs: tuple[tuple[str, str], ...]
     words: Words
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """A probe that fits the kernel, as far as can be told without loading it."""
+    """A probe that is compiled for this kernel and not loaded yet."""
 
     probe: Probe
-    #: Its id is 0, and its hook does not say by which mechanism it is reached.
+    #: Its id is 0, and its hook has no mechanism yet.
     event: Event
     placed: Sequence[Placed]
     clauses: Sequence[Clause]
@@ -72,7 +72,7 @@ class Compiled:
 
     @property
     def text(self) -> int:
-        """Where in the payload a text begins, behind its length; 0: there is none."""
+        """Offset of the text in the payload, after its length; 0: there is none."""
         last = self.placed[-1] if self.placed else None
         if last is None or not isinstance(last.field, Typed) or last.field.shape.type != TEXT:
             return 0
@@ -80,23 +80,23 @@ class Compiled:
 
 
 class Attached(NamedTuple):
-    """What became of a probe."""
+    """Result of attaching a probe."""
 
     mechanism: str
     prog_id: int
 
 
 def links_of(name: str) -> tuple[str, str]:
-    """Name the links of a probe; the second one writes the records."""
+    """Return the names of a probe's links; the second one writes the records."""
     return f"{name}{PROBE_ENTER}", name
 
 
 def compile_probe(probe: Probe, target: Target, catalogue: Catalogue) -> Compiled:
     """
-    Find out what a probe's fields are.
+    Compile the fields of a probe.
 
-    :param catalogue: of the recorder
-    :raises Usage: if it cannot be recorded so
+    :param catalogue: the recorder's catalogue
+    :raises Usage: if the definition does not fit the target
     """
     if target.tracepoint and probe.returns:
         raise Usage(f"{target.text.name} is a tracepoint, which has no return: remove --return")
@@ -132,7 +132,7 @@ def compile_probe(probe: Probe, target: Target, catalogue: Catalogue) -> Compile
 
 
 def _named_apart(fields: list[FieldText], returns: bool) -> list[FieldText]:
-    """See to it that no two fields have the same name."""
+    """Make the names of fields unique."""
     seen = {ELAPSED.name: ""} if returns else {}
     for field in fields:
         if field.name in seen:
@@ -155,9 +155,9 @@ def _field(one: Placed) -> Field:
 
 def pack_entry(event: Event, tag: int) -> bytes:
     """
-    Write an entry of the catalogue: struct lkst_event.
+    Pack an entry of the catalogue: struct lkst_event.
 
-    :raises Usage: if names of enums take too much room
+    :raises Usage: if the names of enums are too long
     """
     fields = b""
     enums = []
@@ -189,7 +189,7 @@ _ENUMS_SIZE = layout.EVENT_REST.size - 16
 
 
 def _ways(compiled: Compiled) -> list[_Way]:
-    """Give the ways to reach a target, the cheapest first."""
+    """Return the mechanisms for a target, the cheapest first."""
     target, returns = compiled.target, compiled.probe.returns
     count = len(target.signature(returns).parameters)
     if target.btf and target.id:
@@ -220,8 +220,8 @@ def attach_probe(pins: Path, compiled: Compiled, event_id: int, place: int) -> A
     """
     Load a probe's programs and attach them.
 
-    :param place: of the event among those of probes
-    :raises LkstError: if the kernel does not let it be probed
+    :param place: index of the event among probes
+    :raises LkstError: if the kernel refuses it
     """
     said = ""
     for way in _ways(compiled):
@@ -259,7 +259,7 @@ def _try(
                 bpf.set_target(program, target.text.name)
         constants = (event_id, place, compiled.probe.limit, compiled.text, bool(compiled.clauses))
         bpf.initial_value(".rodata.probe")[: _CONSTANTS.size] = _CONSTANTS.pack(*constants)
-        _take_maps(bpf, pins, compiled)
+        _reuse_maps(bpf, pins, compiled)
         try:
             bpf.load("the kernel refused the probe")
         except BPFError as refusal:
@@ -277,7 +277,7 @@ def _try(
 
 
 def _code(compiled: Compiled, words: Words, program: str, direct: bool) -> bytes:
-    """Write what a program fetches: of a call, its arguments when it begins."""
+    """Generate a program's code; at function entry it fetches the arguments."""
     enters, leaves = program.startswith("enter"), program.startswith("leave")
     fields = [
         one
@@ -290,8 +290,8 @@ def _code(compiled: Compiled, words: Words, program: str, direct: bool) -> bytes
     )
 
 
-def _take_maps(bpf: Object, pins: Path, compiled: Compiled) -> None:
-    """Use those of the recorder, and make only those of its own that the probe needs."""
+def _reuse_maps(bpf: Object, pins: Path, compiled: Compiled) -> None:
+    """Reuse the recorder's maps, and create only the maps that the probe needs."""
     own = {
         "probe_calls": compiled.probe.returns,
         "probe_aside": compiled.probe.returns or compiled.text,

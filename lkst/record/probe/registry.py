@@ -3,10 +3,10 @@
 Probes
 ------
 
-Events that a user adds to the recorder that runs. A probe has a place in the
-catalogue, so that a dump explains it, and is recorded in each maskset that does not
-say otherwise. One that is removed keeps its place, so that its records can still be
-read, until another one needs it.
+Events that a user adds to the running recorder. A probe has an entry in the catalogue,
+so that a dump explains it, and is recorded in each maskset that does not turn it off.
+A removed probe keeps its entry, so that its records can be read, until the entry is
+needed for another probe.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from lkst.decode.catalogue import Event
 from lkst.errors import LkstError, NotFound, Usage
 from lkst.live.recorder import Recorder
 from lkst.record.maskset.handlers import OFF_PROBE, Handler
-from lkst.record.maskset.loaded import clean_up, loaded_masksets, mark_closer, set_handler
+from lkst.record.maskset.loaded import clean_up, loaded_masksets, set_evaluate_flags, set_handler
 from lkst.record.maskset.store import MasksetStore
 from lkst.record.probe.definition import (
     FOLDER,
@@ -40,11 +40,11 @@ __all__ = (
     "ProbeStatus",
     "add_probe",
     "attach_probes",
-    "forget_unkept",
+    "clean_up_probes",
+    "handler_lookup",
     "list_probes",
     "register_probes",
     "remove_probe",
-    "said_by",
 )
 
 _NO_SUBJECT = 0xFF
@@ -52,39 +52,38 @@ _NO_SUBJECT = 0xFF
 
 @dataclass(frozen=True)
 class ProbeStatus:
-    """A probe of the recorder that runs."""
+    """A probe of the running recorder."""
 
     event: Event
     #: ``fentry``, ``fexit``, ``kprobe``, ``kretprobe``, ``tracepoint``
     mechanism: str
     #: One of ``lkst.abi.layout.STATES``.
     state: str
-    #: What the user has said of it; None: its file is gone.
+    #: Its definition; None: its file is missing.
     probe: Probe | None
     records: int
-    #: Records that the limit held back.
+    #: Records that the limit suppressed.
     held: int
-    #: Calls whose beginning or end is not known.
+    #: Calls whose entry or return was not seen.
     unpaired: int
-    #: Times that it was skipped because it was running already.
+    #: How often it was skipped because it was already running.
     suppressed: int
-    #: How long one hit takes in its programs, in ns, as far as statistics were kept; None: they
-    #: were not.
+    #: Run time of its programs per hit, in ns; None: there are no statistics.
     cost: float | None
 
 
-#: What a maskset says of a probe, by their names; None: nothing.
-Said = Callable[[str, str], Handler | None]
+#: Maps the names of a maskset and a probe to the handler that is set; None: none is.
+HandlerLookup = Callable[[str, str], Handler | None]
 
 
 def add_probe(
-    recorder: Recorder, probe: Probe, said: Said, *, folder: Path | None = FOLDER
+    recorder: Recorder, probe: Probe, lookup: HandlerLookup, *, folder: Path | None = FOLDER
 ) -> Attached:
     """
-    Add a probe; it records from now on.
+    Add a probe and start to record it.
 
-    :param said: what the masksets that are loaded say of it
-    :param folder: where it is kept; None: it is kept already
+    param said: what the masksets that are loaded say of it
+    :param folder: where it is saved; None: it is already saved
     :raises LkstError: if it cannot be added; then nothing has changed
     """
     probe = check_probe(probe)
@@ -101,7 +100,7 @@ def add_probe(
         control = recorder.live
         control.subject_offset[event_id] = _NO_SUBJECT
         place = event_id - recorder.header.nr_events - 1
-        # Checked before anything is loaded.
+        # Check the entry before anything is loaded.
         pack_entry(event, recorder.header.tag)
         try:
             attached = attach_probe(recorder.pins, compiled, event_id, place)
@@ -114,13 +113,13 @@ def add_probe(
         recorder.write_entry(event_id, pack_entry(event, recorder.header.tag))
     _note(recorder, event_id, attached)
     for name, index in loaded_masksets(control).items():
-        set_handler(recorder, index, event, said(name, probe.name))
-    mark_closer(control, recorder.catalogue)
+        set_handler(recorder, index, event, lookup(name, probe.name))
+    set_evaluate_flags(control, recorder.catalogue)
     return attached
 
 
-def said_by(store: MasksetStore) -> Said:
-    """Give a function that tells what masksets say of a probe."""
+def handler_lookup(store: MasksetStore) -> HandlerLookup:
+    """Return a function that looks up a probe's handler in a maskset."""
 
     def said(maskset: str, probe: str) -> Handler | None:
         if maskset == "none":
@@ -132,7 +131,7 @@ def said_by(store: MasksetStore) -> Said:
         if probe in text.handlers:
             return text.handlers[probe]
         word = dict(text.absent).get(probe)
-        # What else it may be depends on the fields: it is checked when the maskset is used.
+        # Other handlers depend on the fields: they are checked when the maskset is used.
         return Handler(word) if word in ("off", "record", "stack", "count") else None
 
     return said
@@ -150,9 +149,9 @@ def _check_name(recorder: Recorder, name: str) -> None:
 
 def _find_place(recorder: Recorder, event: Event) -> tuple[int, Event | None]:
     """
-    Find a place in the catalogue.
+    Find an entry of the catalogue for a probe.
 
-    :return: its id, and the probe that was there
+    :return: its id, and the removed probe that has it
     """
     header, removed = recorder.header, recorder.removed
     for id_, other in removed.items():
@@ -163,14 +162,14 @@ def _find_place(recorder: Recorder, event: Event) -> tuple[int, Event | None]:
         if id_ not in used:
             return id_, None
     if removed:
-        # The one of which records are least likely to be left.
+        # Reuse the entry that was removed first: its records are likely overwritten.
         id_ = min(removed, key=lambda id_: removed[id_].until)
         return id_, removed[id_]
     raise LkstError(f"there are {header.nr_probes} probes, the maximum: remove one first")
 
 
 def _same(old: Event, new: Event) -> bool:
-    """Whether records of the one are records of the other."""
+    """Return whether records of both have the same layout and meaning."""
     return (old.name, old.fields, old.hook.partition("/")[2], old.description[:63]) == (
         new.name,
         new.fields,
@@ -180,7 +179,7 @@ def _same(old: Event, new: Event) -> bool:
 
 
 def _rename_removed(recorder: Recorder, name: str, but: int) -> None:
-    """Give probes that were removed other names than one that comes."""
+    """Rename removed probes that have the name of a new one."""
     for id_, event in list(recorder.removed.items()):
         if event.name == name and id_ != but:
             other = replace(event, name=f"{name[:25]}_{id_}")
@@ -201,10 +200,10 @@ def _unlink(recorder: Recorder, name: str) -> None:
 
 def remove_probe(recorder: Recorder, name: str, *, folder: Path = FOLDER) -> None:
     """
-    Remove a probe; its records stay in the rings.
+    Remove a probe. Its records stay in the rings.
 
     :raises NotFound: if there is none of this name
-    :raises LkstError: if a trigger waits for it
+    :raises LkstError: if a trigger uses it
     """
     control = recorder.live
     probes = {event.name: event for event in recorder.catalogue.events.values() if event.is_probe}
@@ -233,17 +232,17 @@ def _id(recorder: Recorder, name: str) -> int:
 
 
 def table_has(recorder: Recorder, event_id: int) -> bool:
-    """Whether a trigger's condition is about an event."""
+    """Return whether a trigger's condition uses an event."""
     control = recorder.live
     return bool(control.rules[control.active_rules % 2].nr[event_id])
 
 
-def forget_unkept(recorder: Recorder, folder: Path = FOLDER) -> None:
-    """Remove what is left of a probe whose adding was broken off."""
+def clean_up_probes(recorder: Recorder, folder: Path = FOLDER) -> None:
+    """Remove the remains of a probe that was not completely added."""
     events = {event.name for event in recorder.catalogue.events.values()}
     probes = {event.name for event in recorder.catalogue.events.values() if event.is_probe}
     kept = {name for name, _ in kept_probes(folder)}
-    # Attached, and not yet in the catalogue.
+    # Attached but not yet in the catalogue.
     for name in kept - events:
         _unlink(recorder, name)
     for name in probes - kept:
@@ -253,9 +252,9 @@ def forget_unkept(recorder: Recorder, folder: Path = FOLDER) -> None:
 
 def register_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, LkstError]:
     """
-    Add the probes that are kept to a recorder that starts.
+    Add the saved probes to a recorder that starts.
 
-    :return: those that do not fit this kernel, by name
+    :return: errors of those that cannot be added, by name
     """
     refused = {}
     for name, probe in kept_probes(folder):
@@ -270,9 +269,9 @@ def register_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, Lkst
 
 def attach_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, str]:
     """
-    Attach those probes that are wanted and are not attached.
+    Attach the wanted probes that are not attached.
 
-    :return: those that could not be, by name
+    :return: reasons of those that cannot be attached, by name
     """
     control, links = recorder.live, recorder.pins / "links"
     rows = [control.handler[index] for index in loaded_masksets(control).values()]
@@ -305,8 +304,8 @@ def attach_probes(recorder: Recorder, folder: Path = FOLDER) -> dict[str, str]:
 
 
 def list_probes(recorder: Recorder, folder: Path = FOLDER) -> list[ProbeStatus]:
-    """Tell what probes there are."""
-    control = recorder.look()
+    """Return the state of all probes."""
+    control = recorder.read_control()
     kept = dict(kept_probes(folder))
     misses = recorder.misses()
     counts = recorder.record_counts()
@@ -333,7 +332,7 @@ def list_probes(recorder: Recorder, folder: Path = FOLDER) -> list[ProbeStatus]:
 
 
 def _cost(recorder: Recorder, event: Event) -> float | None:
-    """Add up how long a hit takes in the programs that it runs."""
+    """Return the run time of all programs of a probe per hit, in ns."""
     programs = linked_programs(recorder.pins / "links", links_of(event.name))
     total, seen = 0.0, False
     for prog_id in programs.values():

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Expressions of probes, followed
+Resolver of probe expressions
 -------------------------------
 
-Finds out by the kernel's BTF where the value of an expression is, as steps from a
-register on.
+Resolves an expression with the kernel's BTF to the steps from a register to its
+value.
 """
 
 from collections.abc import Iterable
@@ -46,33 +46,33 @@ _MAX_DEPTH = 16
 
 @dataclass(frozen=True)
 class Pointer:
-    """A pointer that has no BTF of its own."""
+    """A pointer type that is not in BTF."""
 
     target: "AnyType"
 
 
-#: The id of a type in BTF, or a pointer that has none.
+#: The id of a type in BTF, or a pointer that is not in BTF.
 AnyType = int | Pointer
 
 
 @dataclass(frozen=True)
 class Value:
-    """A value: in a register, or in memory at an offset from what is in one."""
+    """A value: in a register, or in memory at an offset from a register."""
 
     start: Start
     steps: tuple[Load | Offset, ...]
     type: AnyType
-    #: None: it is in the register.
+    #: None: the value is in the register.
     offset: int | None = None
     bits: tuple[int, int] | None = None
-    #: Whether the verifier knows the type of the pointer that is in the register.
+    #: Whether the verifier knows the type of the pointer in the register.
     known: bool = False
-    #: Whether nothing is known of it.
+    #: Whether its type is not known.
     untyped: bool = False
 
 
 class Typer:
-    """Follows an expression."""
+    """Resolves expressions."""
 
     def __init__(self, btf: Btf, signature: Signature) -> None:
         """:param signature: what there is to see"""
@@ -80,7 +80,7 @@ class Typer:
         self._signature = signature
 
     def value(self, expression: Expression) -> Value:
-        """Find out what an expression stands for."""
+        """Resolve an expression."""
         match expression:
             case Name(name):
                 return self._name(name)
@@ -144,12 +144,12 @@ class Typer:
         return Value(Source(offset), (), self._u64(), untyped=True)
 
     def _u64(self) -> int:
-        # As gcc calls it, and as clang does.
+        # The names of gcc and clang.
         names = ("long unsigned int", "unsigned long")
         return next(filter(None, (self.btf.find(name, kinds.INT) for name in names)), 0)
 
     def kind(self, type_: AnyType) -> int:
-        """Give the kind of a type, typedefs and qualifiers aside."""
+        """Return the kind of a type without typedefs and qualifiers."""
         return kinds.PTR if isinstance(type_, Pointer) else self.btf.kind(self.btf.strip(type_))
 
     def _to_struct(self, type_: AnyType) -> bool:
@@ -157,7 +157,7 @@ class Typer:
         return target is not None and self.kind(target) in (kinds.STRUCT, kinds.UNION)
 
     def target(self, type_: AnyType) -> AnyType | None:
-        """Give what a pointer points to; None: it is none."""
+        """Return the target of a pointer; None: it is not a pointer."""
         if isinstance(type_, Pointer):
             return type_.target
         type_ = self.btf.strip(type_)
@@ -172,17 +172,17 @@ class Typer:
         return target
 
     def declare(self, type_: AnyType) -> str:
-        """Write a type as C does."""
+        """Return a type in C syntax."""
         if isinstance(type_, Pointer):
             return f"{self.declare(type_.target)} *"
         return self.btf.declare(type_)
 
     def size(self, type_: AnyType) -> int:
-        """Give the size of a type."""
+        """Return the size of a type, in bytes."""
         return 8 if isinstance(type_, Pointer) else self.btf.size(type_)
 
     def in_register(self, value: Value) -> Value:
-        """Read a value that is in memory."""
+        """Load a value from memory into a register."""
         if value.offset is None:
             return value
         if value.bits:
@@ -195,7 +195,7 @@ class Typer:
         return Value(value.start, (*value.steps, step), value.type, known=known)
 
     def address(self, value: Value) -> Value:
-        """Give the address of a value that is in memory."""
+        """Return the address of a value in memory."""
         if value.offset is None or value.bits:
             raise Usage("'&' needs a value in memory")
         steps = (*value.steps, Offset(value.offset)) if value.offset else value.steps
@@ -203,7 +203,7 @@ class Typer:
         return Value(value.start, steps, Pointer(value.type), known=known)
 
     def select(self, value: Value, name: str, arrow: bool) -> Value:
-        """Go to a member."""
+        """Select a member."""
         is_pointer = self.target(value.type) is not None
         if arrow:
             value = self.in_register(value)
@@ -219,7 +219,7 @@ class Typer:
             raise Usage(f"{self.declare(struct)} has no member {name!r}{choice}")
         type_, bit, bits = found
         if bits:
-            # What is read is as large as the type, as C has it.
+            # Read the storage unit of the declared type, as C does.
             size = max(self.size(type_), 1)
             start = bit // (8 * size) * size
             if bit + bits > 8 * (start + size):
@@ -229,7 +229,7 @@ class Typer:
         return replace(value, type=type_, offset=value.offset + bit // 8)
 
     def _member(self, struct: int, name: str, depth: int = 0) -> tuple[int, int, int] | None:
-        """Find a member, also in what has no name: type, first bit, bits of a bitfield."""
+        """Find a member, also in anonymous members: type, first bit, bits of a bitfield."""
         for member in self.btf.members(struct):
             if member.name == name:
                 return member.type, member.bit_offset, member.bit_size
@@ -245,7 +245,7 @@ class Typer:
         return None
 
     def choice(self, struct: int, depth: int = 0) -> Iterable[tuple[str, str]]:
-        """Give name and type of all members, also of those of what has no name."""
+        """Yield name and type of all members, also those of anonymous members."""
         for member in self.btf.members(struct):
             if member.name:
                 bits = f" : {member.bit_size}" if member.bit_size else ""
@@ -306,6 +306,6 @@ class Typer:
 
 
 def id_of(type_: AnyType) -> int:
-    """Give the id of a type that is not a pointer of its own."""
+    """Return the id of a type that is in BTF."""
     assert isinstance(type_, int)
     return type_

@@ -3,8 +3,8 @@
 Targets of probes
 -----------------
 
-Finds a function or tracepoint of the running kernel, and tells why it cannot be
-probed if it cannot.
+Finds a function or tracepoint of the running kernel, or the reason why it cannot be
+probed.
 """
 
 from collections import Counter
@@ -32,46 +32,46 @@ _TARGET = re.compile(
 _TRACEPOINT = "tracepoint"
 
 _KALLSYMS = Path("/proc/kallsyms")
-#: Beside the lock; as short-lived as the kernel.
+#: In /run, like the lock: valid until the next boot.
 _AMBIGUOUS = Path("/run/lkst-ambiguous")
 _TRACING = (Path("/sys/kernel/tracing"), Path("/sys/kernel/debug/tracing"))
 _KPROBES = Path("/sys/bus/event_source/devices/kprobe")
 _BLACKLIST = Path("/sys/kernel/debug/kprobes/blacklist")
-#: What compilers put behind the names of functions of which they have made another version.
+#: Suffixes of functions that compilers have cloned.
 _VERSION = r"\.(?:isra|constprop|part|cold)[.0-9]*"
 
 
 @dataclass(frozen=True)
 class TargetText:
-    """A target as it was written."""
+    """The parsed text of a target."""
 
     text: str
     #: ``tracepoint``, or "".
     module: str
     name: str
-    #: None: none was said.
+    #: None: not given.
     offset: int | None
 
     @property
     def is_tracepoint(self) -> bool:
-        """Whether it is said to be one."""
+        """Return whether the user asked for a tracepoint."""
         return self.module == _TRACEPOINT
 
 
 @dataclass(frozen=True)
 class Target:
-    """What was found."""
+    """A target that was found."""
 
     text: TargetText
     tracepoint: bool
-    #: Module that has it, or "".
+    #: Its module, or "".
     module: str
     btf: Btf
-    #: Its BTF; 0: there is none.
+    #: Its type id in BTF; 0: none.
     id: int
 
     def signature(self, returns: bool) -> Signature:
-        """Tell what there is to see."""
+        """Return the values that are available there."""
         parameters = []
         word = 0
         for name, type_ in self.btf.parameters(self.id) if self.id else []:
@@ -80,7 +80,7 @@ class Target:
             parameters.append((name, type_, word))
             word += max(-(-self.btf.size(type_) // 8), 1)
         if self.tracepoint:
-            # The first one is the tracepoint's own.
+            # The first parameter is the tracepoint's private data.
             parameters = [(name, type_, word - 1) for name, type_, word in parameters[1:]]
         return Signature(
             parameters=tuple(parameters),
@@ -110,7 +110,7 @@ def parse_target(text: str) -> TargetText:
 
 
 def is_target(text: str) -> bool:
-    """Whether there is such a function or tracepoint, as far as it can be told quickly."""
+    """Return whether there is such a function or tracepoint, by a quick check."""
     try:
         target = parse_target(text)
     except Usage:
@@ -122,7 +122,7 @@ def is_target(text: str) -> bool:
 
 
 def _tracepoint(btf: Btf, name: str) -> int:
-    """Find the function that has a tracepoint's parameters with their names."""
+    """Return the BTF id of the function with a tracepoint's named parameters."""
     if not btf.find(f"btf_trace_{name}", kinds.TYPEDEF):
         return 0
     return btf.find(f"__traceiter_{name}", kinds.FUNC) or btf.find(
@@ -135,8 +135,8 @@ def open_target(text: TargetText) -> Iterator[Target]:
     """
     Find a target.
 
-    :raises NotFound: if it is absent
-    :raises LkstError: if it is not the only one of its name, or must not be probed
+    :raises NotFound: if it does not exist
+    :raises LkstError: if it is ambiguous, or cannot be probed
     """
     with contextlib.ExitStack() as stack:
         btf = stack.enter_context(open_btf())
@@ -146,7 +146,7 @@ def open_target(text: TargetText) -> Iterator[Target]:
         if text.is_tracepoint:
             modules = []
         elif known and not own and not _is_ambiguous(text.name):
-            # A module may have its own function of this name; that of the kernel goes first.
+            # A module may have a function of the same name; the kernel's takes precedence.
             modules = [""]
         else:
             modules = _symbols(text.name)
@@ -211,7 +211,7 @@ def _read(path: Path) -> bytes:
 
 
 def _symbols(name: str) -> list[str]:
-    """Give the modules that have a function of this name, "" for the kernel itself."""
+    """Return the modules that have a function of this name, "" for vmlinux."""
     pattern = rb" [tTwW] " + re.escape(name.encode()) + rb"(?:\t\[([^\]]+)\])?$"
     found = re.findall(pattern, _read(_KALLSYMS), re.MULTILINE)
     return [module.decode() for module in found]
@@ -219,9 +219,9 @@ def _symbols(name: str) -> list[str]:
 
 def _is_ambiguous(name: str) -> bool:
     """
-    Tell whether the kernel itself has several functions of a name.
+    Return whether vmlinux has several functions of a name.
 
-    Its list of symbols takes long to read, and does not change: those are written down once.
+    Reading all symbols takes long, and they do not change: cache the ambiguous ones.
     """
     boot = machine.boot_id().hex().encode()
     several = _read(_AMBIGUOUS)
@@ -239,7 +239,7 @@ def _is_blacklisted(name: str) -> bool:
 
 
 def _absent(text: TargetText) -> LkstError:
-    """Say what is the matter with a function that has no symbol."""
+    """Return the error for a function without a symbol."""
     symbols = _read(_KALLSYMS)
     name = re.escape(text.name.encode())
     if versions := sorted(set(re.findall(rb" [tT] (" + name + _VERSION.encode() + rb")", symbols))):
@@ -248,7 +248,7 @@ def _absent(text: TargetText) -> LkstError:
             f" {', '.join(v.decode() for v in versions)}, whose arguments may be others"
         )
     with open_btf() as btf:
-        # Of what was inlined everywhere, declarations may be left.
+        # A function that is inlined everywhere may still be in BTF.
         known = btf.find(text.name, kinds.FUNC)
     if known:
         return NotFound(f"{text.name} was inlined, or belongs to a module that is not loaded")
@@ -263,9 +263,9 @@ def _absent(text: TargetText) -> LkstError:
 
 def why_refused(target: Target, said: str) -> str:
     """
-    Say why the kernel does not let a function be probed.
+    Return the reason why the kernel refuses to probe a function.
 
-    :param said: by the kernel, of the last way that was tried
+    :param said: the kernel's error for the last mechanism that was tried
     """
     name = target.text.name
     if not target.tracepoint and not _KPROBES.is_dir():

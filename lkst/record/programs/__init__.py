@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The BPF programs: which there are, which are attached, which the kernel refused."""
+"""The BPF programs: which exist, which are attached, which the kernel refused."""

@@ -3,8 +3,8 @@
 Programs
 --------
 
-Which BPF programs feed which events, and having just those attached that some
-maskset or trigger wants.
+Maps events to the BPF programs that record them, and attaches exactly those programs
+that a maskset or trigger needs.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,46 +22,46 @@ from lkst.bpf.tracepoints import is_unsafe
 from lkst.decode.catalogue import Catalogue, Event
 from lkst.errors import LkstError
 
-__all__ = ("Wired", "load", "object_path", "pin_name", "wanted_events", "wire")
+__all__ = ("Attachments", "attach_wanted", "load", "object_path", "pin_name", "wanted_events")
 
-#: Programs that the control side runs itself.
+#: Programs that user space runs with BPF_PROG_TEST_RUN.
 RUN = ("lkst_start", "lkst_mark", "lkst_use", "lkst_tick")
 
-#: Those of them that a recorder can do without: PREEMPT_RT kernels have no BPF timers.
+#: Those that are optional: PREEMPT_RT kernels have no BPF timers.
 OPTIONAL = {"lkst_tick"}
-#: The map that only that one uses.
-MAP_OF_TICK = "lkst_timers"
+#: The map that only lkst_tick uses.
+TIMER_MAP = "lkst_timers"
 
-#: Behind a probe's name in that of the program and link that see how a call begins.
+#: Suffix of the program and link of a probe that run at function entry.
 PROBE_ENTER = "__enter"
 
-#: What programs that follow tasks are called; no event has this name.
+#: Name prefix of the programs that follow tasks; no event has this name.
 _FOLLOW = "follow"
 
-#: In front of the name of a tracepoint's program, in that of the one that may stand in for it.
+#: Name prefix of a program that can replace a tracepoint's program.
 _INSTEAD = "instead__"
 
-#: What programs that see steps of the wall clock are called; they are always attached.
+#: Name prefix of the programs that see steps of the wall clock; they are always attached.
 _WATCH = "watch"
 
-#: Without one of these, steps can happen unseen.
+#: Without one of these, a step can be missed.
 _WATCHERS = ("watch__timerfd_clock_was_set", "watch__suspend_resume")
 
-_PINNED_ASIDE = {".data.catalogue": "catalogue", ".data.lkst": "control"}
+_PIN_NAMES = {".data.catalogue": "catalogue", ".data.lkst": "control"}
 
-#: Maps of the programs of delays. They are not pinned, so that programs that are attached again
-#: do not end what began when they were there before.
-_OF_DELAYS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
+#: Maps of the programs that measure delays. They are not pinned, so that a program that is
+#: attached again does not end a delay that began before.
+_DELAY_MAPS = {"lkst_tasks", "lkst_requests", "lkst_cpu_times"}
 
 
 @dataclass
-class Wired:
-    """What became of the programs that are wanted."""
+class Attachments:
+    """Result of attaching programs."""
 
-    #: Programs that are attached now and were not before.
+    #: Programs that were newly attached.
     attached: list[str] = field(default_factory=list)
     detached: list[str] = field(default_factory=list)
-    #: Hooks that this kernel cannot give: program -> reason.
+    #: Programs that could not be attached: program -> reason.
     missing: dict[str, str] = field(default_factory=dict)
 
 
@@ -69,7 +69,7 @@ def object_path() -> Path:
     """
     Find the compiled programs.
 
-    :raises LkstError: if this installation has none
+    :raises LkstError: if they are missing
     """
     path = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
     if not path.exists():
@@ -82,10 +82,10 @@ def object_path() -> Path:
 
 def _open_programs() -> Object:
     """
-    Open the compiled programs, with those that suit the running kernel under their names.
+    Open the compiled programs, in the variant for the running kernel.
 
-    A program called ``instead__NAME`` stands in for the program of the tracepoint NAME on
-    kernels where that tracepoint must not be enabled.
+    The program ``instead__NAME`` replaces the program of the tracepoint NAME on kernels where
+    that tracepoint must not be enabled.
     """
     bpf = Object(object_path())
     for other in [name for name in bpf.programs() if name.startswith(_INSTEAD)]:
@@ -96,16 +96,16 @@ def _open_programs() -> Object:
 
 
 def pin_name(map_: str) -> str | None:
-    """Name the pin of a map; None: it is not pinned."""
-    if map_ in _PINNED_ASIDE:
-        return _PINNED_ASIDE[map_]
-    if map_ in _OF_DELAYS:
+    """Return the name of a map's pin; None: the map is not pinned."""
+    if map_ in _PIN_NAMES:
+        return _PIN_NAMES[map_]
+    if map_ in _DELAY_MAPS:
         return None
     return map_.removeprefix("lkst_") if map_.startswith("lkst_") else None
 
 
 def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
-    """Name the programs that feed an event, the one that writes its records last."""
+    """Return the programs of an event; the one that writes its records comes last."""
     if event.is_probe:
         pair = event.hook.startswith(("fexit/", "kretprobe/"))
         return [f"{event.name}{PROBE_ENTER}", event.name] if pair else [event.name]
@@ -118,7 +118,7 @@ def programs_of(event: Event, programs: Iterable[str]) -> list[str]:
 
 
 def wanted_events(control: Control, catalogue: Catalogue) -> set[int]:
-    """Tell which events some loaded maskset or trigger wants."""
+    """Return the ids of the events that a loaded maskset or trigger needs."""
     rows = [control.handler[index] for index, name in enumerate(control.maskset_name) if name.text]
     return {id_ for id_ in catalogue.events if any(row[id_] for row in rows)}
 
@@ -126,22 +126,22 @@ def wanted_events(control: Control, catalogue: Catalogue) -> set[int]:
 def _wanted(
     control: Control, catalogue: Catalogue, programs: Iterable[str]
 ) -> dict[str, list[int]]:
-    """Give the programs that are wanted, each with the events for which it counts."""
+    """Return the wanted programs, each with its events."""
     programs = list(programs)
     wanted: dict[str, list[int]] = {}
     for id_ in sorted(wanted_events(control, catalogue)):
         for program in programs_of(catalogue.events[id_], programs):
             wanted.setdefault(program, []).append(id_)
     followed = any(filter_.flags & layout.BY_PID for filter_ in control.filter)
-    wanted |= {program: [] for program in _standing(programs, follow=followed)}
+    wanted |= {program: [] for program in _always_attached(programs, follow=followed)}
     return wanted
 
 
-def _standing(programs: Iterable[str], *, follow: bool) -> set[str]:
+def _always_attached(programs: Iterable[str], *, follow: bool) -> set[str]:
     """
-    Name the programs that are attached whatever events are wanted.
+    Return the programs that are attached regardless of events.
 
-    :param follow: whether those that follow tasks are wanted
+    :param follow: whether to include those that follow tasks
     """
     kinds = {_WATCH, _FOLLOW} if follow else {_WATCH}
     return {program for program in programs if program.partition("__")[0] in kinds}
@@ -149,14 +149,14 @@ def _standing(programs: Iterable[str], *, follow: bool) -> set[str]:
 
 def programs_for(events: Iterable[Event], *, follow: bool = False) -> set[str]:
     """
-    Name the programs that this kernel has a hook for, of those that feed some events.
+    Return those programs of some events for which this kernel has a hook.
 
-    :param follow: whether those that follow tasks are wanted as well
+    :param follow: whether to include those that follow tasks
     """
     with _open_programs() as bpf:
         hooks = sections(bpf)
     wanted = {program for event in events for program in programs_of(event, hooks)}
-    wanted |= _standing(hooks, follow=follow)
+    wanted |= _always_attached(hooks, follow=follow)
     return hooks_present({program: hooks[program] for program in wanted})
 
 
@@ -167,12 +167,12 @@ def load(
     prepare: Callable[[Object], None] = lambda _: None,
 ) -> Object:
     """
-    Load programs. A kernel that refuses one costs the program, not the others.
+    Load programs. If the kernel refuses one, load the others without it.
 
-    :param pins: maps that are pinned there are used, others are made and pinned
-    :param refused: gets those that the kernel refuses, with its reason
-    :param prepare: called before it is loaded
-    :raises BPFError: if it cannot be done
+    :param pins: folder of pins; maps pinned there are reused, others are created and pinned
+    :param refused: filled with the refused programs: program -> reason
+    :param prepare: called before the object is loaded
+    :raises BPFError: if loading fails for another reason
     """
     while True:
         bpf = _open_programs()
@@ -181,7 +181,7 @@ def load(
             loaded = programs - refused.keys()
             for program in list(bpf.programs()):
                 bpf.set_autoload(program, program in loaded)
-            new = _take_maps(bpf, pins, loaded)
+            new = _reuse_maps(bpf, pins, loaded)
             bpf.load("the kernel refused the recorder")
             for map_ in new:
                 bpf.pin_map(map_, pins / str(pin_name(map_)))
@@ -196,8 +196,8 @@ def load(
             if program not in programs - refused.keys() or program in set(RUN) - OPTIONAL:
                 raise
             same = {program}
-            if not reason and program in (functions := _of_functions(hooks)):
-                # It lets no function be hooked: to try each would take as many loads.
+            if not reason and program in (functions := _function_programs(hooks)):
+                # No program can attach to functions: trying each would take one load per program.
                 same = functions & programs
                 why = no_functions(read_policy())
             else:
@@ -209,23 +209,23 @@ def load(
             raise
 
 
-def _of_functions(hooks: Mapping[str, str]) -> set[str]:
-    """Name the programs that hook functions."""
+def _function_programs(hooks: Mapping[str, str]) -> set[str]:
+    """Return the programs that attach to functions."""
     return {name for name, hook in hooks.items() if hook.partition("/")[0] in ("fentry", "fexit")}
 
 
-def _take_maps(bpf: Object, pins: Path, programs: set[str]) -> list[str]:
-    """Use the maps that are pinned; give those that will have to be."""
+def _reuse_maps(bpf: Object, pins: Path, programs: set[str]) -> list[str]:
+    """Reuse pinned maps; return the maps that are to be pinned."""
     new = []
     for map_ in list(bpf.maps()):
         name = pin_name(map_)
-        if map_ in _OF_DELAYS and not any("__" in program for program in programs):
+        if map_ in _DELAY_MAPS and not any("__" in program for program in programs):
             bpf.leave_out_map(map_)
         if name is None:
             continue
         if (pins / name).exists():
             bpf.reuse_map(map_, pins / name)
-        elif map_ == MAP_OF_TICK and "lkst_tick" not in programs:
+        elif map_ == TIMER_MAP and "lkst_tick" not in programs:
             bpf.leave_out_map(map_)
         else:
             new.append(map_)
@@ -233,12 +233,12 @@ def _take_maps(bpf: Object, pins: Path, programs: set[str]) -> list[str]:
 
 
 def sections(bpf: Object) -> dict[str, str]:
-    """Give the ELF section of every program that hooks something."""
+    """Return the ELF section of every program that attaches to a hook."""
     found = {program: bpf.section(program) for program in bpf.programs()}
     return {program: section for program, section in found.items() if "/" in section}
 
 
-def wire(
+def attach_wanted(
     pins: Path,
     control: Control,
     catalogue: Catalogue,
@@ -246,17 +246,17 @@ def wire(
     *,
     bpf: Object | None = None,
     refused: Mapping[str, str] | None = None,
-) -> Wired:
+) -> Attachments:
     """
-    Attach all programs that are wanted, then detach all others.
+    Attach all wanted programs, then detach all others.
 
-    :param control: of the recorder, in the kernel's memory
-    :param commit: called in between: what is wanted no more is detached afterwards
-    :param bpf: programs that are loaded and not yet attached
-    :param refused: those that the kernel has refused
-    :raises LkstError: if it cannot be done, or commit raises it; nothing is detached then
+    :param control: the recorder's control map, in kernel memory
+    :param commit: called after attaching and before detaching
+    :param bpf: loaded programs that are not attached yet
+    :param refused: programs that the kernel refused: program -> reason
+    :raises LkstError: if it fails, or commit raises it; then nothing is detached
     """
-    wired = Wired(missing=dict(refused or {}))
+    attachments = Attachments(missing=dict(refused or {}))
     links = pins / "links"
     links.mkdir(mode=0o700, exist_ok=True)
     with contextlib.ExitStack() as stack:
@@ -268,33 +268,35 @@ def wire(
         new = {
             name
             for name, events in wanted.items()
-            if name in hooks and not (links / name).exists() and not _given_up(control, events)
+            if name in hooks
+            and not (links / name).exists()
+            and not _known_unavailable(control, events)
         }
         if new:
             present = hooks_present({name: hooks[name] for name in new})
             if loaded is None and present:
-                loaded = stack.enter_context(load(pins, present, wired.missing))
+                loaded = stack.enter_context(load(pins, present, attachments.missing))
             attached = {
-                program: _attach(loaded, program, hooks[program], present, links, wired)
+                program: _attach(loaded, program, hooks[program], present, links, attachments)
                 for program in _attach_order(new, wanted, catalogue)
             }
-            _note_states(control, wanted, attached)
+            _write_states(control, wanted, attached)
         commit()
         wanted = _wanted(control, catalogue, hooks)
     control.clock.watched = all((links / name).exists() for name in _WATCHERS)
-    _detach(links, wanted, wired)
+    _detach(links, wanted, attachments)
     fed = {event for events in wanted.values() for event in events}
     for event in catalogue.events.values():
         if event.id not in fed and event.hook:
             control.event_state[event.id] = layout.STATES.index("unused")
             control.prog_id[event.id] = 0
-    return wired
+    return attachments
 
 
 def _attach_order(
     programs: Iterable[str], wanted: Mapping[str, list[int]], catalogue: Catalogue
 ) -> list[str]:
-    """Put those first that record names, so that whoever is recorded afterwards is named."""
+    """Attach programs that record task names first, so that later records have names."""
 
     def names(program: str) -> bool:
         return any(catalogue.events[event].names for event in wanted[program])
@@ -302,8 +304,8 @@ def _attach_order(
     return sorted(programs, key=lambda program: (not names(program), program))
 
 
-def _given_up(control: Control, events: list[int]) -> bool:
-    """Whether it is known that this kernel does not have what feeds these events."""
+def _known_unavailable(control: Control, events: list[int]) -> bool:
+    """Return whether it is known that this kernel cannot record these events."""
     states = {layout.STATES[control.event_state[event]] for event in events}
     return bool(states) and states <= {"absent", "unattached"}
 
@@ -314,29 +316,29 @@ def _attach(
     section: str,
     present: set[str],
     links: Path,
-    wired: Wired,
+    attachments: Attachments,
 ) -> tuple[str, int]:
-    """Attach a program; give what became of it, and its id."""
+    """Attach a program; return its state and id."""
     if bpf is None or program not in present:
-        wired.missing[program] = f"this kernel has no {section.partition('/')[2]}"
+        attachments.missing[program] = f"this kernel has no {section.partition('/')[2]}"
         return "absent", 0
-    if program in wired.missing:
+    if program in attachments.missing:
         return "unattached", 0
     try:
         bpf.attach(program, links / program)
     except BPFError as error:
-        wired.missing[program] = str(error)
+        attachments.missing[program] = str(error)
         return "unattached", 0
-    wired.attached.append(program)
+    attachments.attached.append(program)
     return "attached", bpf.prog_id(program)
 
 
-def _note_states(
+def _write_states(
     control: Control, wanted: Mapping[str, list[int]], attached: Mapping[str, tuple[str, int]]
 ) -> None:
-    """Write what became of the events; one program that lacks is enough for one not to be."""
+    """Write the state of the events; an event is attached only if all its programs are."""
     states: dict[int, tuple[str, int]] = {}
-    # In the order of wanted: of an event's programs the last one writes its records.
+    # In the order of wanted: the last program of an event writes its records.
     for program in (program for program in wanted if program in attached):
         for event in wanted[program]:
             if states.get(event, ("attached", 0))[0] == "attached":
@@ -346,12 +348,12 @@ def _note_states(
         control.event_state[event] = layout.STATES.index(state)
 
 
-def _detach(links: Path, wanted: Iterable[str], wired: Wired) -> None:
+def _detach(links: Path, wanted: Iterable[str], attachments: Attachments) -> None:
     keep = set(wanted)
     for path in links.iterdir():
-        # "sys_enter-user0" replaces a function of sys_enter, and goes with it.
+        # "sys_enter-user0" replaces a function of sys_enter: detach both.
         program = path.name.partition("-")[0]
         if program not in keep:
             path.unlink()
             if path.name == program:
-                wired.detached.append(program)
+                attachments.detached.append(program)

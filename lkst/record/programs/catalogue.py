@@ -3,8 +3,8 @@
 The compiled catalogue
 ----------------------
 
-The catalogue as it lies in the compiled programs, and what is filled in when they
-are loaded.
+The catalogue in the compiled programs, and the parts that are filled in when they are
+loaded.
 """
 
 import dataclasses
@@ -26,9 +26,9 @@ __all__ = ("built_catalogue", "fill_header", "known_catalogue")
 
 def built_catalogue() -> Catalogue:
     """
-    Give the catalogue that a recorder of this installation would have.
+    Return the catalogue that a recorder of this installation would have.
 
-    Its header lacks what is only known once it is loaded.
+    Its header lacks the members that are set when it is loaded.
     """
     with Object(object_path()) as bpf:
         raw = bytearray(bpf.initial_value(".data.catalogue"))
@@ -37,7 +37,7 @@ def built_catalogue() -> Catalogue:
 
 
 def known_catalogue() -> Catalogue:
-    """Give the events of this installation, and the probes of the recorder that runs."""
+    """Return the events of this installation, and the probes of the running recorder."""
     own = built_catalogue()
     try:
         with Recorder() as recorder:
@@ -51,10 +51,10 @@ def known_catalogue() -> Catalogue:
 
 def _tag() -> int:
     """
-    Make up a tag, at whose lower end there is room for a buffer's number.
+    Return a random tag whose lowest bits are 0, for the number of a buffer.
 
-    Its upper byte is one that neither ASCII nor empty memory has: of many pages with texts
-    there would be some with what looks like a slot.
+    Its upper byte occurs neither in ASCII nor in zeroed memory: otherwise pages of text could
+    look like slots.
     """
     return (0x80 + secrets.randbelow(0x7F)) << 8 | secrets.randbelow(16) * layout.MAX_BUFFERS
 
@@ -63,10 +63,10 @@ def fill_header(
     catalogue: memoryview, *, nr_slots: int, nr_cpus: int, clock: machine.Clock
 ) -> None:
     """
-    Write into the catalogue of a recorder that is about to be loaded what only now is known.
+    Fill in the catalogue header of a recorder that is about to be loaded.
 
-    :param nr_slots: in a ring of the first buffer
-    :param nr_cpus: possible ones
+    :param nr_slots: slots in a ring of the first buffer
+    :param nr_cpus: number of possible CPUs
     """
     header = dict(zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(catalogue), strict=True))
     uname = os.uname()

@@ -3,8 +3,8 @@
 Reasons
 -------
 
-Why the kernel refused parts of the recorder that runs. The command that tried it is
-gone when somebody asks, so it leaves the reasons in a file.
+Why the kernel refused parts of the running recorder. The command that loaded it has
+exited by the time of a status, so it saves the reasons in a file.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from lkst.util.files import replacing
 
 __all__ = ("TIMERS", "note_reasons", "read_reasons")
 
-#: What works without a program of its own name is called in a reason.
+#: Key of the reason why there are no timers.
 TIMERS = "timers"
 
 _FILE = Path("/run/lkst-refused.json")
@@ -26,21 +26,21 @@ _FILE = Path("/run/lkst-refused.json")
 
 def note_reasons(header: Header, reasons: Mapping[str, str], file: Path = _FILE) -> None:
     """
-    Add reasons to those that are known.
+    Add reasons to the saved ones.
 
-    :param header: of the recorder; reasons of another one are dropped
+    :param header: header of the recorder; reasons of another recorder are dropped
     :param reasons: program -> reason
     """
     if not reasons:
         return
     known = read_reasons(header, file) | dict(reasons)
-    # A command does not fail for it: status then has no reasons.
+    # Not an error: then status shows no reasons.
     with contextlib.suppress(LkstError), replacing(file) as out:
         out.write(json.dumps({"recorder": _key(header), "reasons": known}).encode())
 
 
 def read_reasons(header: Header, file: Path = _FILE) -> dict[str, str]:
-    """Return what is known of a recorder: program -> reason."""
+    """Return the saved reasons of a recorder: program -> reason."""
     try:
         content = json.loads(file.read_bytes())
         if content["recorder"] != _key(header):

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Triggers: conditions on events, and what is done when they hold."""
+"""Triggers: conditions on events, and the actions to take when they hold."""

@@ -3,9 +3,8 @@
 Actions
 -------
 
-What a trigger does once its condition holds, between commas: ``notify``,
-``stack``, ``mask=NAME``, ``mask=NAME for 5s``, ``freeze``, ``freeze after 2000``,
-``switch``.
+The actions of a trigger, separated by commas: ``notify``, ``stack``, ``mask=NAME``,
+``mask=NAME for 5s``, ``freeze``, ``freeze after 2000``, ``switch``.
 """
 
 from collections.abc import Callable
@@ -20,13 +19,13 @@ from lkst.util.units import format_duration, parse_duration
 
 __all__ = ("MIN_DURATION", "Actions", "format_actions", "parse_actions")
 
-#: The shortest time for which a maskset can be active, in ns.
+#: Shortest time for which a maskset can be active, in ns.
 MIN_DURATION = 1_000_000
 
 _ACTION = re.compile(r"(\w+)\s*(.*)", re.DOTALL)
 _MASK = re.compile(r"=\s*(\S+)(?:\s+for\s+(.+))?")
 _AFTER = re.compile(r"after\s+([0-9]{1,10})")
-#: Slots are counted in 32 bits.
+#: The number of slots has 32 bits.
 _MAX_SLOTS = (1 << 32) - 1
 
 
@@ -34,25 +33,25 @@ _MAX_SLOTS = (1 << 32) - 1
 class Actions:
     """What to do."""
 
-    #: Tell whoever watches.
+    #: Send a notice to ``lkst watch``.
     notify: bool = False
     #: Record the stack as well.
     stack: bool = False
-    #: Go on in the next buffer, so that this one keeps what it holds.
+    #: Switch to a spare buffer, and keep the current one.
     switch: bool = False
-    #: Stop recording after so many more slots; None: do not.
+    #: Stop recording after this many more slots; None: do not stop.
     freeze: int | None = None
-    #: Maskset to make active, or "".
+    #: Maskset to activate, or "".
     maskset: str = ""
-    #: For how long, in ns; 0: for good.
+    #: Duration of that, in ns; 0: no limit.
     duration: int = 0
 
 
 def parse_actions(text: str) -> Actions:
     """
-    Read actions between commas.
+    Parse actions separated by commas.
 
-    :raises Usage: if one is none, is there twice, or contradicts another
+    :raises Usage: if an action is unknown, is given twice, or excludes another
     """
     if not text.strip():
         raise Usage(f"no action is given: use one or several of {', '.join(_PARSERS)}")
@@ -77,7 +76,7 @@ def parse_actions(text: str) -> Actions:
 
 
 def format_actions(actions: Actions) -> str:
-    """Write actions as :func:`parse_actions` reads them; "" if there is none."""
+    """Format actions as :func:`parse_actions` reads them; "" if there is none."""
     parts = [name for name in ("notify", "stack", "switch") if getattr(actions, name)]
     if actions.freeze is not None:
         parts.append(f"freeze after {actions.freeze}" if actions.freeze else "freeze")

@@ -3,9 +3,8 @@
 Conditions of triggers
 ----------------------
 
-Turns the text of a condition into what the recorder's programs check at an
-event: clauses, one of which must hold, each with a few terms about one event, all
-of which must hold.
+Compiles a condition to what the recorder's programs check at an event: clauses, one
+of which must hold, each with a few terms about one event, all of which must hold.
 """
 
 from collections.abc import Iterable
@@ -32,25 +31,25 @@ __all__ = (
     "normalised",
 )
 
-#: Of one clause; all clauses.
+#: Terms of one clause; clauses of one condition.
 MAX_TERMS = 4
 MAX_CLAUSES = 8
 
 _NAMES = ("comm", "name")
-#: Of a name, without the zero at its end: TASK_COMM_LEN, IFNAMSIZ.
+#: Bytes of a name, without the terminating zero: TASK_COMM_LEN - 1, IFNAMSIZ - 1.
 _NAME_SIZE = 15
 
 _OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">", "&": "!&"}
 _OPPOSITE["!&"] = "&"
 
-#: Types whose values are no amounts: more or less of them means nothing.
+#: Types whose values have no order.
 _ORDERLESS = {"task_state", "exit_code", "sig_code"}
-#: Types that count something, if there is no unit that says otherwise.
+#: Types that count something, unless they have a unit.
 _COUNTS = re.compile(r"[us](?:8|16|32|64)|ret")
 _NUMBER = re.compile(r"-?(?:0[xX][0-9a-fA-F]+|[0-9]+)")
 _TIME = re.compile(r"[0-9.]+(?:h|min|s|ms|us|ns)")
 _SIZE = re.compile(r"[0-9]+[KMG]")
-# Numbers that make sense have fewer digits.
+# Sensible numbers have fewer digits.
 _MAX_DIGITS = 30
 
 
@@ -59,19 +58,19 @@ class Term:
     """A comparison of a field of the event's record with a value."""
 
     field: Field
-    #: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``; ``&``: some bit of the value is set in the
+    #: ``==``, ``!=``, ``<``, ``<=``, ``>``, ``>=``; ``&``: any bit of the value is set in the
     #: field; ``!&``: none is.
     op: str
-    #: A number that the field can hold; with a mask, never negative. Of a name its bytes,
-    #: 15 at most, without padding.
+    #: A number that the field can hold; a mask is never negative. For a name: its bytes,
+    #: at most 15, without padding.
     value: int | bytes
-    #: Whether the field's number has a sign.
+    #: Whether the field is signed.
     signed: bool
 
 
 @dataclass(frozen=True)
 class Clause:
-    """All terms hold for a record of the event."""
+    """Terms that must all hold for a record of the event."""
 
     event: Event
     terms: tuple[Term, ...]
@@ -81,11 +80,11 @@ def compile_expression(
     text: str, catalogue: Catalogue, names: NamesLike, of: Event | None = None
 ) -> tuple[Clause, ...]:
     """
-    Compile a condition; it holds when one of the clauses does.
+    Compile a condition. It holds if one of the clauses does.
 
-    :param names: what words stand for
-    :param of: the event that it is about, of which only the fields are said: ``count > 100``
-    :raises Usage: with the column, if it is none, or more than the programs can check
+    :param names: values of words
+    :param of: the event, if the condition names only its fields: ``count > 100``
+    :raises Usage: with the column, if it is invalid
     """
     compiler = _Compiler(catalogue, names, of)
     clauses = compiler.clauses(parse(text), negated=False)
@@ -99,7 +98,7 @@ def compile_expression(
 
 
 class _Compiler:
-    """Finds out what the words mean."""
+    """Resolves the words of a condition."""
 
     def __init__(self, catalogue: Catalogue, names: NamesLike, of: Event | None) -> None:
         self._names = names
@@ -113,7 +112,7 @@ class _Compiler:
         self._events |= {event.name: [event] for event in catalogue.events.values()}
 
     def clauses(self, node: Node, negated: bool) -> tuple[Clause, ...]:
-        """Bring a part of the condition, or its opposite, into the form of clauses."""
+        """Convert a part of the condition, or its negation, to disjunctive normal form."""
         match node:
             case Comparison():
                 return self._compared(node, negated)
@@ -190,7 +189,7 @@ class _Compiler:
             raise wrong(node.value.column, f"{event.name}.{field.name}: {error}") from None
         if not negated:
             return _simplified(Clause(event, terms) for terms in alternatives)
-        # None of the alternatives holds: in each some term does not.
+        # De Morgan: in each alternative one term does not hold.
         return _all_hold(
             [tuple(Clause(event, (_opposite(term),)) for term in terms) for terms in alternatives]
         )
@@ -198,7 +197,7 @@ class _Compiler:
     def _terms(
         self, event: Event, field: Field, op: str, value: Token
     ) -> Iterable[tuple[Term, ...]]:
-        """Give alternatives of terms."""
+        """Return alternatives of terms."""
         if field.type == "text":
             raise Usage("a text cannot be compared: it is spread over several slots")
         if field.type in _NAMES:
@@ -260,7 +259,7 @@ class _Compiler:
         )
 
 
-#: Types whose names only the machine itself knows.
+#: Types whose names depend on the running machine.
 _NAMED = {
     "syscall": "system calls",
     "ksym": "symbols",
@@ -285,7 +284,7 @@ def _name_term(field: Field, op: str, value: Token) -> Term:
 
 
 def _number(field: Field, word: str) -> int | None:
-    """Read a number with the units that fit the field; None if it is none."""
+    """Parse a number with a unit of the field; None: it is not a number."""
     if len(word) <= _MAX_DIGITS:
         if _NUMBER.fullmatch(word):
             return int(word, 16 if "x" in word.lower() else 10)
@@ -298,7 +297,7 @@ def _number(field: Field, word: str) -> int | None:
 
 def _number_term(field: Field, op: str, value: int) -> Term:
     bits = 8 * field.size
-    # A system call's number is shown with a sign: a tracer takes it back by -1.
+    # System call numbers are signed: a tracer cancels a call with -1.
     signed = field.type in SIGNED or field.type == "syscall"
     masking = op in ("&", "!&")
     low, high = (-(1 << bits - 1), (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)
@@ -311,7 +310,7 @@ def _number_term(field: Field, op: str, value: int) -> Term:
 
 
 def _all_hold(parts: Iterable[Iterable[Clause]]) -> tuple[Clause, ...]:
-    """Give the clauses that hold when one of each part does; all are about one event."""
+    """Return the conjunction of several disjunctions; all are about one event."""
     whole: tuple[Clause, ...] | None = None
     for part in parts:
         if whole is None:
@@ -327,7 +326,7 @@ def _all_hold(parts: Iterable[Iterable[Clause]]) -> tuple[Clause, ...]:
 
 
 def _simplified(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    """Leave out clauses that hold only where another does."""
+    """Drop clauses that are implied by another one."""
     kept: list[Clause] = []
     for clause in clauses:
         if not any(_covers(other, clause) for other in kept):

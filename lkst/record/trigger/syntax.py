@@ -3,9 +3,9 @@
 Syntax of conditions
 --------------------
 
-Takes the text of a trigger's condition apart, such as
-``block_rq_issue.bytes >= 1M and not block_rq_issue.op == READ``. What its words
-mean is no matter here.
+Parses the text of a trigger's condition, such as
+``block_rq_issue.bytes >= 1M and not block_rq_issue.op == READ``. The meaning of its
+words is not checked here.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ _MAX_DEPTH = 20
 
 _COMPARING = ("==", "!=", "<", "<=", ">", ">=", "&")
 _KEYWORDS = ("and", "or", "not")
-#: What other languages say.
+#: Operators of other languages.
 _FOREIGN = {"&&": "and", "||": "or", "!": "not", "=": "=="}
 
 _TOKEN = re.compile(
@@ -38,18 +38,18 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t"}
 
 @dataclass(frozen=True)
 class Token:
-    """A word, a sign, or the end of the text."""
+    """A word, an operator, or the end of the text."""
 
-    #: As it stands there; "" at the end.
+    #: Its text; "" at the end.
     text: str
-    #: Where it begins, from 1.
+    #: Its column, from 1.
     column: int
     #: ``word``, ``quoted``, ``sign`` or ``end``
     kind: str
 
     @property
     def value(self) -> str:
-        """What it says: without quotes; bytes that are not UTF-8 as surrogates."""
+        """Its text without quotes; bytes that are not UTF-8 become surrogates."""
         if self.kind != "quoted":
             return self.text
         try:
@@ -59,7 +59,7 @@ class Token:
         return raw.decode("utf-8", "surrogateescape")
 
     def says(self, *texts: str) -> bool:
-        """Whether it is one of these signs or keywords."""
+        """Return whether it is one of these operators or keywords."""
         return self.kind != "quoted" and self.text in texts
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Token:
 
 
 def _unescape(match: re.Match[str]) -> str:
-    """Read an escape; bytes that are not ASCII become surrogates, to be put together later."""
+    """Decode an escape; bytes that are not ASCII become surrogates, which are joined later."""
     byte, short, long, other = match.groups()
     if byte:
         return bytes([int(byte, 16)]).decode("ascii", "surrogateescape")
@@ -80,7 +80,7 @@ def _unescape(match: re.Match[str]) -> str:
 
 @dataclass(frozen=True)
 class Comparison:
-    """``EVENT.FIELD OP VALUE``, or only what stands before OP."""
+    """``EVENT.FIELD OP VALUE``, or only the part before OP."""
 
     subject: Token
     op: str = ""
@@ -89,7 +89,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Not:
-    """Its part does not hold."""
+    """Its operand does not hold."""
 
     column: int
     part: "Node"
@@ -97,7 +97,7 @@ class Not:
 
 @dataclass(frozen=True)
 class And:
-    """All its parts hold."""
+    """All its operands hold."""
 
     column: int
     parts: tuple["Node", ...]
@@ -105,7 +105,7 @@ class And:
 
 @dataclass(frozen=True)
 class Or:
-    """One of its parts holds."""
+    """One of its operands holds."""
 
     column: int
     parts: tuple["Node", ...]
@@ -115,7 +115,7 @@ Node = Comparison | Not | And | Or
 
 
 def wrong(column: int, why: str) -> Usage:
-    """Make the error for a place in the text."""
+    """Return the error for a column of the text."""
     return Usage(f"column {column}: {why}")
 
 
@@ -123,7 +123,7 @@ def parse(text: str) -> Node:
     """
     Parse a condition.
 
-    :raises Usage: with the column, if it is none
+    :raises Usage: with the column, if it is invalid
     """
     parser = _Parser(text)
     node = parser.any_of()
@@ -134,12 +134,12 @@ def parse(text: str) -> Node:
 
 def normalised(text: str) -> str:
     """
-    Write a condition with one space between its words.
+    Format a condition with one space between its words.
 
-    :raises Usage: if it has no such words
+    :raises Usage: if it cannot be split into words
     """
     spaced = " ".join(token.text for token in _tokens(text) if token.text)
-    # In quotes there may be parentheses as well.
+    # Quotes may contain parentheses.
     parts = re.split(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')""", spaced, flags=re.DOTALL)
     parts[::2] = [part.replace("( ", "(").replace(" )", ")") for part in parts[::2]]
     return "".join(parts)
@@ -162,7 +162,7 @@ def _tokens(text: str) -> Iterator[Token]:
 
 
 class _Parser:
-    """Walks through the words; each method takes one rule's part of them."""
+    """A recursive descent parser: each method parses one rule."""
 
     def __init__(self, text: str) -> None:
         self._rest = _tokens(text)
@@ -170,14 +170,14 @@ class _Parser:
         self.token = next(self._rest)
 
     def take(self) -> Token:
-        """Give the next word, and go on to the one behind."""
+        """Return the current token, and advance."""
         token = self.token
         if token.kind != "end":
             self.token = next(self._rest)
         return token
 
     def unexpected(self, wanted: str) -> Usage:
-        """Make the error for the next word."""
+        """Return the error for the current token."""
         foreign = _FOREIGN.get(self.token.text) if self.token.kind == "sign" else None
         hint = f": use {foreign!r}" if foreign else ""
         return wrong(self.token.column, f"expected {wanted}, found {self.token}{hint}")

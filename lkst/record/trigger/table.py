@@ -3,9 +3,8 @@
 Triggers in the kernel
 ----------------------
 
-A trigger is an entry of a table, and the clauses of its condition in another one.
-Of that there are two: one counts, the other is written and takes its place by one
-store.
+A trigger is an entry of one table, and its condition is clauses in another. There are
+two tables of clauses: one is in use, the other is written and activated with one store.
 """
 
 from collections.abc import Sequence
@@ -31,14 +30,14 @@ __all__ = (
 
 @dataclass(frozen=True)
 class TriggerStatus:
-    """A trigger, and what it has done."""
+    """A trigger and its counters."""
 
     name: str
     when: str
     action: str
     #: The shortest time between two firings, in ns.
     interval: int
-    #: Firings, and times that the interval forbade one.
+    #: Firings, and hits that the interval suppressed.
     fired: int
     held: int
     #: CLOCK_MONOTONIC of the last firing, in ns; 0: none.
@@ -46,7 +45,7 @@ class TriggerStatus:
 
 
 def list_triggers(control: Control) -> list[TriggerStatus]:
-    """Tell what triggers there are."""
+    """Return all triggers."""
     return [
         TriggerStatus(
             trigger.name.decode(),
@@ -63,7 +62,7 @@ def list_triggers(control: Control) -> list[TriggerStatus]:
 
 
 def find_trigger(control: Control, name: str) -> int | None:
-    """Give the number of a trigger; None: there is none of this name."""
+    """Return the number of a trigger; None: there is none of this name."""
     for number, trigger in enumerate(control.trigger):
         if trigger.used and trigger.name == name.encode():
             return number
@@ -72,7 +71,7 @@ def find_trigger(control: Control, name: str) -> int | None:
 
 def raw_clause(clause: Clause, number: int) -> RawClause:
     """
-    Write a clause as the programs read it.
+    Convert a clause to the struct that the programs read.
 
     :param number: of its trigger
     """
@@ -95,7 +94,7 @@ def _fill_term(raw: RawClause, place: int, term: Term) -> None:
 
 
 def used_clauses(control: Control) -> list[RawClause]:
-    """Give the clauses of all triggers that are there."""
+    """Return the clauses of all existing triggers."""
     table = control.rules[control.active_rules % 2]
     clauses = [
         table.clause[table.first[event] + place]
@@ -107,7 +106,7 @@ def used_clauses(control: Control) -> list[RawClause]:
 
 def make_table(clauses: Sequence[RawClause]) -> Rules:
     """
-    Put clauses in the order of their events, as the programs look them up.
+    Sort clauses by event, as the programs look them up.
 
     :raises LkstError: if there are too many
     """
@@ -125,13 +124,13 @@ def make_table(clauses: Sequence[RawClause]) -> Rules:
 
 
 def set_table(control: Control, table: Rules) -> None:
-    """Let a table of clauses take the place of the one that counts."""
+    """Activate a new table of clauses."""
     other = (control.active_rules + 1) % 2
     control.rules[other] = table
     control.active_rules = other
 
 
 def drop_trigger(control: Control, number: int) -> None:
-    """Have a trigger fire no more."""
+    """Disable a trigger and free its entry."""
     control.trigger[number].used = 0
     set_table(control, make_table(used_clauses(control)))

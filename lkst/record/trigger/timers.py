@@ -3,8 +3,8 @@
 Timers in the kernel
 --------------------
 
-What happens at a time and not when an event fires: the end of a maskset that is active for a
-while, and a heartbeat that is missing.
+Actions at a time instead of an event: the end of a maskset that is active for a limited
+time, and a missing heartbeat.
 """
 
 import time
@@ -15,14 +15,14 @@ from lkst.errors import LkstError
 from lkst.live import machine
 from lkst.live.recorder import Recorder
 
-__all__ = ("beat", "check_timers", "has_timers", "keep_time")
+__all__ = ("check_timers", "has_timers", "set_heartbeat", "update_timers")
 
-#: How often the kernel side looks at the clock, in ns.
+#: Period of the BPF timers, in ns.
 _PERIOD = 50_000_000
 
 
-def keep_time(recorder: Recorder) -> None:
-    """Have timers run on all CPUs just as long as something waits for a time to come."""
+def update_timers(recorder: Recorder) -> None:
+    """Run timers on all CPUs if something needs them, and stop them otherwise."""
     control = recorder.live
     timed = any(trigger.used and trigger.duration for trigger in control.trigger)
     wanted = _PERIOD if timed or control.last_heartbeat or control.active_until else 0
@@ -36,15 +36,15 @@ def keep_time(recorder: Recorder) -> None:
 
 
 def has_timers(recorder: Recorder) -> bool:
-    """Whether the kernel can do something at a time, and not only when an event fires."""
+    """Return whether the kernel has BPF timers."""
     return (recorder.pins / "run" / "lkst_tick").exists()
 
 
 def check_timers(recorder: Recorder) -> None:
     """
-    Refuse what needs a timer where there is none.
+    Check that the kernel has BPF timers.
 
-    :raises LkstError: on such a kernel
+    :raises LkstError: if it has none
     """
     if not has_timers(recorder):
         raise LkstError(
@@ -53,6 +53,6 @@ def check_timers(recorder: Recorder) -> None:
         )
 
 
-def beat(control: Control, beating: bool = True) -> None:
-    """Tell the kernel side that the heart beats, or that none is to be expected."""
-    control.last_heartbeat = time.monotonic_ns() if beating else 0
+def set_heartbeat(control: Control, expected: bool = True) -> None:
+    """Record a heartbeat, or stop expecting one."""
+    control.last_heartbeat = time.monotonic_ns() if expected else 0

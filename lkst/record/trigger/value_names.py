@@ -3,8 +3,8 @@
 Names of this machine's numbers
 -------------------------------
 
-The numbers that a replay shows by name, the other way round: what the name
-stands for on the machine that runs.
+Maps the names that a replay shows for numbers back to numbers, as they are on the
+running machine.
 """
 
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ __all__ = ("LiveNames", "read_symbols", "read_syscalls")
 
 _KALLSYMS = Path("/proc/kallsyms")
 
-# Of the C library's header files, where they are installed.
+# Headers of the C library, if they are installed.
 _HEADERS = (
     Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     Path("/usr/include/asm/unistd_64.h"),
@@ -39,7 +39,7 @@ _HEADERS = (
 _SCMP_ARCH_X86_64 = 0xC000003E
 _MAX_SYSCALLS = 1024
 
-#: enum x86_pf_error_code, in words: a bit is named where it is set and where it is not.
+#: enum x86_pf_error_code: words for bits that are set and bits that are clear.
 _PF_WORDS = {
     "not-present": 0,
     "prot": 1,
@@ -56,9 +56,9 @@ _SYMBOL = re.compile(r"(.+?)(?:\+0x([0-9a-f]{1,8}))?")
 
 def read_syscalls() -> dict[str, int]:
     """
-    Name the system calls of 64-bit programs; none if nothing on the machine knows them.
+    Return the system calls of 64-bit programs: name -> number; empty if not known.
 
-    Their numbers are part of the kernel's interface, so whoever knows one is right.
+    The numbers are part of the kernel's ABI, so any source is right.
     """
     names: dict[str, int] = {}
     for header in _HEADERS:
@@ -69,7 +69,7 @@ def read_syscalls() -> dict[str, int]:
 
 
 def _seccomp_syscalls() -> dict[str, int]:
-    """Ask libseccomp, which systemd brings along."""
+    """Ask libseccomp, which systemd depends on."""
     try:
         lib = ctypes.CDLL("libseccomp.so.2")
         free = ctypes.CDLL(None).free
@@ -88,9 +88,9 @@ def _seccomp_syscalls() -> dict[str, int]:
 
 def read_symbols(path: Path = _KALLSYMS) -> dict[str, int]:
     """
-    Read the kernel's symbols; those that are hidden or not the only one of their name stay out.
+    Read the kernel's symbols, except hidden and ambiguous ones.
 
-    :param path: with lines as /proc/kallsyms has them
+    :param path: a file in the format of /proc/kallsyms
     """
     symbols: dict[str, int] = {}
     several = set()
@@ -115,7 +115,7 @@ def _signals() -> dict[str, int]:
 
 
 def _sig_codes() -> dict[str, int]:
-    """Give codes; those that one signal has have it in the upper 32 bits."""
+    """Return codes; a code of one signal only has the signal in the upper 32 bits."""
     codes: dict[str, int] = {}
     for signal in range(_MAX_SIGNAL + 1):
         for code in range(-64, 0x81):
@@ -131,7 +131,7 @@ def _exit_codes() -> dict[str, int]:
 
 
 def _flags(table: dict[str, int], word: str) -> int | None:
-    """Read ``spin|read``."""
+    """Parse ``spin|read``."""
     value = 0
     for name in word.split("|"):
         if name not in table:
@@ -141,13 +141,13 @@ def _flags(table: dict[str, int], word: str) -> int | None:
 
 
 class LiveNames:
-    """What names stand for on this machine; looked up when they are asked for."""
+    """Values of names on this machine, looked up on demand."""
 
     def __init__(self) -> None:
         self._tables: dict[str, dict[str, int]] = {}
 
     def value_of(self, field_type: str, word: str) -> int | None:
-        """Give the number that a replay would show as a word, or None."""
+        """Return the number that a replay shows as a word, or None."""
         match field_type:
             case "dev":
                 match = re.fullmatch(r"([0-9]{1,4}):([0-9]{1,7})", word)
@@ -164,7 +164,7 @@ class LiveNames:
         return self._table(field_type).get(word)
 
     def words(self, field_type: str) -> list[str]:
-        """Give all words that there are for a type; none if they are not known."""
+        """Return all words of a type; none if they are not known."""
         return list(self._table(field_type))
 
     @functools.cached_property

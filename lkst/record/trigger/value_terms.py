@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What words say of numbers
+Numbers that words stand for
 -------------------------
 
-A word that a replay prints for a number mostly stands for this number alone.
-Some stand for several, or mean something only together with another field.
+Most words that a replay prints stand for one number. Some stand for several, or depend
+on another field.
 """
 
 from dataclasses import dataclass
@@ -25,48 +25,47 @@ __all__ = ("NamesLike", "Test", "word_tests", "words_for")
 
 
 class NamesLike(Protocol):
-    """What names stand for."""
+    """Values of names."""
 
     def value_of(self, field_type: str, word: str) -> int | None:
         """
-        Give the number that a replay would show as a word, or None.
+        Return the number that a replay shows as a word, or None.
 
-        Of a ``sig_code`` that only one signal has, the signal stands in the upper
-        32 bits.
+        A ``sig_code`` of one signal only has the signal in the upper 32 bits.
         """
 
     def words(self, field_type: str) -> list[str]:
-        """Give all words that there are for a type; none if they are not known."""
+        """Return all words of a type; none if they are not known."""
 
 
 @dataclass(frozen=True)
 class Test:
-    """Of a field, by ``==`` or with a mask: ``&`` some bits are set, ``!&`` none is."""
+    """A test of a field: ``==``, or with a mask: ``&`` any bit is set, ``!&`` no bit is."""
 
     field: Field
     op: str
     value: int
 
 
-#: All tests of one of them hold.
+#: One alternative holds if all its tests do.
 Alternatives = tuple[tuple[Test, ...], ...]
 
 
 def word_tests(event: Event, field: Field, word: str, names: NamesLike) -> Alternatives | None:
-    """Tell what must hold for a replay to print a word for a field; None: it never does."""
+    """Return the tests under which a replay prints a word for a field; None: never."""
     if field.type == "task_state":
         states = _STATES.get(word)
         if states is None:
             return None
         return tuple(tuple(Test(field, op, value) for op, value in tests) for tests in states)
     if field.type == "exit_code" and word.isdecimal() and word.isascii():
-        # What the task gave to exit(2).
+        # The argument of exit(2).
         return ((Test(field, "==", int(word) << 8),),) if int(word) < 256 else None
     value = names.value_of(field.type, word)
     if value is None:
         return None
     if field.type == "syscall" and (compat := event.field("compat")):
-        # The names are those of 64-bit programs; others have other numbers.
+        # The names are those of 64-bit programs; other ABIs have other numbers.
         return ((Test(field, "==", value), Test(compat, "==", 0)),)
     if field.type == "sig_code":
         signal, code = value >> 32, (value & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)
@@ -81,7 +80,7 @@ def word_tests(event: Event, field: Field, word: str, names: NamesLike) -> Alter
 
 
 def words_for(field_type: str, names: NamesLike) -> list[str]:
-    """Give all words for a type of field."""
+    """Return all words for a field type."""
     return list(_STATES) if field_type == "task_state" else names.words(field_type)
 
 
@@ -93,7 +92,7 @@ _Bits = tuple[tuple[str, int], ...]
 
 
 def _states() -> dict[str, tuple[_Bits, ...]]:
-    """Turn ``__task_state_index()`` of include/linux/sched.h round: its highest bit counts."""
+    """Invert ``__task_state_index()`` of include/linux/sched.h: the highest bit counts."""
     never = TASK_PREEMPTED | _ALSO_D | TASK_DEAD
     states: dict[str, tuple[_Bits, ...]] = {STATE_LETTERS[0]: ((("!&", never | _BITS),),)}
     for index, letter in enumerate(STATE_LETTERS[1:]):

@@ -20,7 +20,7 @@ from lkst.abi import layout
 from lkst.bpf.programs import run_pinned
 from lkst.errors import LkstError
 from lkst.live.recorder import PINS, Recorder
-from lkst.record.buffers import forget_leftovers
+from lkst.record.buffers import clean_up_buffers
 from lkst.record.lifecycle.page_list import refresh_list
 from lkst.record.maskset.loaded import (
     clean_up,
@@ -28,24 +28,24 @@ from lkst.record.maskset.loaded import (
     follow,
     keep_loaded,
     load_maskset,
-    mark_closer,
     replace_maskset,
+    set_evaluate_flags,
     unload,
 )
 from lkst.record.maskset.text import Maskset
-from lkst.record.maskset.user_handlers import wire_handlers
-from lkst.record.probe.registry import attach_probes, forget_unkept
-from lkst.record.programs.attach import Wired, wire
+from lkst.record.maskset.user_handlers import attach_handlers
+from lkst.record.probe.registry import attach_probes, clean_up_probes
+from lkst.record.programs.attach import Attachments, attach_wanted
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.record.programs.refused import note_reasons
 
 __all__ = (
     "change_maskset",
+    "change_recorder",
     "keep_maskset",
     "locked",
-    "open_to_steer",
-    "rewire",
-    "steer",
+    "open_to_change",
+    "update_attachments",
     "use_maskset",
 )
 
@@ -88,14 +88,14 @@ def locked(path: Path = LOCK) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def steer(pins: Path = PINS) -> Iterator[Recorder]:
+def change_recorder(pins: Path = PINS) -> Iterator[Recorder]:
     """
     Open the recorder of this machine to change it.
 
     :raises NotFound: if none runs
     :raises LkstError: if it must not be changed now
     """
-    with locked(), open_to_steer(pins) as recorder:
+    with locked(), open_to_change(pins) as recorder:
         try:
             yield recorder
         finally:
@@ -106,7 +106,7 @@ def steer(pins: Path = PINS) -> Iterator[Recorder]:
 
 
 @contextlib.contextmanager
-def open_to_steer(pins: Path = PINS) -> Iterator[Recorder]:
+def open_to_change(pins: Path = PINS) -> Iterator[Recorder]:
     """
     Do the same for a command that has the lock.
 
@@ -135,33 +135,33 @@ def _recover(recorder: Recorder) -> None:
     for trigger in control.trigger:
         if trigger.used == layout.TRIGGER_COMING:
             trigger.used = 0
-    forget_unkept(recorder)
+    clean_up_probes(recorder)
     clean_up(recorder)
-    forget_leftovers(recorder)
+    clean_up_buffers(recorder)
 
 
-def rewire(recorder: Recorder) -> Wired:
+def update_attachments(recorder: Recorder) -> Attachments:
     """Attach what is wanted and detach the rest, after masksets or triggers have changed."""
     control = recorder.live
-    mark_closer(control, recorder.catalogue)
+    set_evaluate_flags(control, recorder.catalogue)
 
     def commit() -> None:
-        wire_handlers(recorder)
+        attach_handlers(recorder)
         clean_up(recorder)
 
-    return _wire(recorder, commit)
+    return _attach_wanted(recorder, commit)
 
 
-def _wire(recorder: Recorder, commit: Callable[[], None]) -> Wired:
+def _attach_wanted(recorder: Recorder, commit: Callable[[], None]) -> Attachments:
     """Attach what is wanted, probes among it, do what follows, and detach the rest."""
     missing = attach_probes(recorder)
-    wired = wire(recorder.pins, recorder.live, recorder.catalogue, commit)
-    note_reasons(recorder.header, wired.missing)
-    wired.missing.update(missing)
-    return wired
+    attachments = attach_wanted(recorder.pins, recorder.live, recorder.catalogue, commit)
+    note_reasons(recorder.header, attachments.missing)
+    attachments.missing.update(missing)
+    return attachments
 
 
-def use_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
+def use_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
     """
     Make a maskset the active one.
 
@@ -174,10 +174,10 @@ def use_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
         # One store for the programs, and a record that says so.
         run_pinned(recorder.pins / "run" / "lkst_use", struct.pack("<Q", index))
 
-    return _bring_in(recorder, maskset, commit)
+    return _replace_loaded(recorder, maskset, commit)
 
 
-def change_maskset(recorder: Recorder, maskset: Maskset) -> Wired | None:
+def change_maskset(recorder: Recorder, maskset: Maskset) -> Attachments | None:
     """
     Let a maskset that has been edited take effect where it is loaded.
 
@@ -186,26 +186,28 @@ def change_maskset(recorder: Recorder, maskset: Maskset) -> Wired | None:
     """
     if find_loaded(recorder.live, maskset.name) is None:
         return None
-    return _bring_in(recorder, maskset, lambda _: None)
+    return _replace_loaded(recorder, maskset, lambda _: None)
 
 
-def keep_maskset(recorder: Recorder, maskset: Maskset) -> Wired:
+def keep_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
     """
     Load a maskset and keep it loaded, so that handlers can switch to it.
 
     :raises LkstError: if it cannot be; then nothing has changed
     """
-    return _bring_in(recorder, maskset, lambda index: keep_loaded(recorder.live, index))
+    return _replace_loaded(recorder, maskset, lambda index: keep_loaded(recorder.live, index))
 
 
-def _bring_in(recorder: Recorder, maskset: Maskset, use: Callable[[int], None]) -> Wired:
+def _replace_loaded(
+    recorder: Recorder, maskset: Maskset, use: Callable[[int], None]
+) -> Attachments:
     """Load a maskset in the place of one of the same name, if there is one."""
     control = recorder.live
     old = find_loaded(control, maskset.name)
     new = load_maskset(recorder, maskset)
 
     def commit() -> None:
-        wire_handlers(recorder)
+        attach_handlers(recorder)
         follow(recorder, new, maskset.filter.pids)
         if old is not None:
             replace_maskset(control, old, new)
@@ -213,7 +215,7 @@ def _bring_in(recorder: Recorder, maskset: Maskset, use: Callable[[int], None]) 
         clean_up(recorder)
 
     try:
-        return _wire(recorder, commit)
+        return _attach_wanted(recorder, commit)
     except BaseException:
         unload(recorder, new)
         raise

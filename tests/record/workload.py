@@ -2,7 +2,7 @@
 """
 Make each event happen that can be made to happen, and log what was done.
 
-Runs in a guest, as root. The log, /out/deeds.json, has for each deed ``deed``
+Runs in a guest, as root. The log, /out/workload.json, has for each step ``step``
 (its name), ``start`` and ``end`` (CLOCK_MONOTONIC, ns), ``pid`` and what is
 known of it.
 """
@@ -41,17 +41,17 @@ libc.msgrcv.argtypes = (
     ctypes.c_int,
 )
 
-deeds: list[dict[str, Any]] = []
+workload: list[dict[str, Any]] = []
 
 
 @contextmanager
-def deed(name: str, **facts: Any) -> Iterator[dict[str, Any]]:
+def step(name: str, **facts: Any) -> Iterator[dict[str, Any]]:
     """Log what the block does; it may add to the facts."""
-    entry = {"deed": name, "pid": os.getpid(), **facts}
+    entry = {"step": name, "pid": os.getpid(), **facts}
     entry["start"] = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
     yield entry
     entry["end"] = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
-    deeds.append(entry)
+    workload.append(entry)
 
 
 def fork(body: Callable[[], object]) -> int:
@@ -66,7 +66,7 @@ def fork(body: Callable[[], object]) -> int:
 
 
 def semaphores() -> None:
-    with deed("sem", key=KEY, nsems=3) as facts:
+    with step("sem", key=KEY, nsems=3) as facts:
         id_ = facts["id"] = libc.semget(KEY, 3, IPC_CREAT | 0o600)
         up = struct.pack("HhhHhh", 2, 5, 0, 0, 1, 0)
         assert libc.semop(id_, up, 2) == 0
@@ -77,7 +77,7 @@ def semaphores() -> None:
 
 
 def messages() -> None:
-    with deed("msg", key=KEY, type=7, size=100) as facts:
+    with step("msg", key=KEY, type=7, size=100) as facts:
         id_ = facts["id"] = libc.msgget(KEY, IPC_CREAT | 0o600)
         buffer = ctypes.create_string_buffer(300)
         assert libc.msgsnd(id_, MESSAGE, 100, 0) == 0
@@ -88,7 +88,7 @@ def messages() -> None:
 
 
 def shared_memory() -> None:
-    with deed("shm", size=12345) as facts:
+    with step("shm", size=12345) as facts:
         id_ = facts["id"] = libc.shmget(IPC_PRIVATE, 12345, IPC_CREAT | 0o600)
         address = facts["address"] = libc.shmat(id_, None, 0)
         assert libc.shmdt(address) == 0
@@ -96,22 +96,22 @@ def shared_memory() -> None:
 
 
 def faults() -> None:
-    with deed("fault") as facts:
+    with step("fault") as facts:
         memory = mmap.mmap(-1, 1 << 16, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         facts["address"] = ctypes.addressof(ctypes.c_char.from_buffer(memory)) + 3 * mmap.PAGESIZE
         memory[3 * mmap.PAGESIZE] = 1
-    with deed("segv", address=16) as facts:
+    with step("segv", address=16) as facts:
         child = facts["child"] = fork(lambda: ctypes.string_at(16))
         os.waitpid(child, 0)
 
 
 def waits() -> None:
     reader, writer = os.pipe()
-    with deed("poll"):
+    with step("poll"):
         poll = select.poll()
         poll.register(reader, select.POLLIN)
         poll.poll(20)
-    with deed("epoll"):
+    with step("epoll"):
         select.epoll().close()
 
     parent = Path(f"/proc/{os.getpid()}/stat")
@@ -121,7 +121,7 @@ def waits() -> None:
             time.sleep(0.01)
         os.write(writer, b"x")
 
-    with deed("read"):
+    with step("read"):
         child = fork(write_late)
         os.read(reader, 1)
     os.waitpid(child, 0)
@@ -130,15 +130,15 @@ def waits() -> None:
 
 
 def timers() -> None:
-    with deed("itimer"):
+    with step("itimer"):
         signal.setitimer(signal.ITIMER_REAL, 100)
         signal.setitimer(signal.ITIMER_REAL, 0)
-    with deed("timeout"):
+    with step("timeout"):
         ours, _theirs = socket.socketpair()
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 0, 20_000))
         with suppress(BlockingIOError):
             ours.recv(1)
-    with deed("long timeout", seconds=1000) as facts:
+    with step("long timeout", seconds=1000) as facts:
 
         def wait_long() -> None:
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("qq", 1000, 0))
@@ -158,16 +158,16 @@ def connections() -> None:
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     client.bind(("127.0.0.1", CLIENT))
-    with deed("connect", sport=CLIENT, dport=SERVER):
+    with step("connect", sport=CLIENT, dport=SERVER):
         client.connect(("127.0.0.1", SERVER))
         accepted, _ = server.accept()
         accepted.close()
         client.recv(1)
         client.close()
-    with deed("refused", dport=CLOSED):
+    with step("refused", dport=CLOSED):
         client = socket.socket()
         assert client.connect_ex(("127.0.0.1", CLOSED)) == errno.ECONNREFUSED
-    with deed("abort", sport=ABORTED, dport=SERVER):
+    with step("abort", sport=ABORTED, dport=SERVER):
         client = socket.socket()
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.bind(("127.0.0.1", ABORTED))
@@ -178,7 +178,7 @@ def connections() -> None:
     full = socket.socket()
     full.bind(("127.0.0.1", FULL))
     full.listen(0)
-    with deed("retransmit", dport=FULL):
+    with step("retransmit", dport=FULL):
         waiting = [socket.socket() for _ in range(3)]
         for client in waiting:
             client.setblocking(False)
@@ -191,14 +191,14 @@ def datagrams() -> None:
     receiver.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
     receiver.bind(("127.0.0.1", UDP))
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    with deed("udp", port=UDP):
+    with step("udp", port=UDP):
         for _ in range(20):
             sender.sendto(b"u" * 1000, ("127.0.0.1", UDP))
         receiver.recv(1000)
     Path("/proc/sys/net/ipv4/ping_group_range").write_text("0 0")
     ping = socket.socket(socket.AF_INET, socket.SOCK_DGRAM, socket.IPPROTO_ICMP)
     ping.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
-    with deed("ping") as facts:
+    with step("ping") as facts:
         facts["rcvbuf"] = ping.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         for number in range(20):
             echo = struct.pack("!BBHHH", 8, 0, 0, 0, number) + bytes(500)
@@ -217,7 +217,7 @@ def signals() -> None:
         while True:
             libc.usleep(100)
 
-    with deed("signals") as facts:
+    with step("signals") as facts:
         child = facts["child"] = fork(sleep)
         os.read(reader, 1)
         for number in range(2000):
@@ -230,7 +230,7 @@ def signals() -> None:
 
 
 def disk() -> None:
-    with deed("disk", size=4096 * 3) as facts:
+    with step("disk", size=4096 * 3) as facts:
         fd = os.open("/out/data", os.O_WRONLY | os.O_CREAT)
         dev = os.fstat(fd).st_dev
         facts["dev"] = f"{os.major(dev)}:{os.minor(dev)}"
@@ -242,7 +242,7 @@ def disk() -> None:
 def ram_disk() -> None:
     """Write to a device whose driver takes bios and makes no requests of them."""
     subprocess.run(["modprobe", "brd", "rd_nr=1", "rd_size=1024"], check=True)
-    with deed("ram disk", size=4096 * 2) as facts:
+    with step("ram disk", size=4096 * 2) as facts:
         fd = os.open("/dev/ram0", os.O_WRONLY)
         dev = os.fstat(fd).st_rdev
         facts["dev"] = f"{os.major(dev)}:{os.minor(dev)}"
@@ -252,14 +252,14 @@ def ram_disk() -> None:
 
 
 def compaction() -> None:
-    with deed("compact"):
+    with step("compact"):
         Path("/proc/sys/vm/compact_memory").write_text("1")
 
 
 def kernel_thread() -> None:
     enabled = Path("/sys/kernel/mm/transparent_hugepage/enabled")
     enabled.write_text("never")
-    with deed("kthread"):
+    with step("kthread"):
         enabled.write_text("always")
 
 
@@ -275,7 +275,7 @@ def interrupts() -> None:
 
     child = fork(spin)
     os.read(reader, 1)
-    with deed("ipi", cpu=1):
+    with step("ipi", cpu=1):
         # Moves a task that runs: its CPU is asked to let go of it.
         os.sched_setaffinity(child, {0})
     os.kill(child, signal.SIGKILL)
@@ -284,9 +284,9 @@ def interrupts() -> None:
 
 def hotplug() -> None:
     online = Path("/sys/devices/system/cpu/cpu1/online")
-    with deed("offline", cpu=1):
+    with step("offline", cpu=1):
         online.write_text("0")
-    with deed("online", cpu=1):
+    with step("online", cpu=1):
         online.write_text("1")
 
 
@@ -294,7 +294,7 @@ def wrap_log() -> None:
     """Write to the kernel's log until its ring has been round."""
     Path("/proc/sys/kernel/printk_devkmsg").write_text("on\n")
     size = 0
-    with deed("log") as facts, Path("/dev/kmsg").open("wb", buffering=0) as log:
+    with step("log") as facts, Path("/dev/kmsg").open("wb", buffering=0) as log:
         lines = facts["lines"] = []
         # CONFIG_LOG_BUF_SHIFT is 17 or 18; a record takes 16 bytes more than its text, or less.
         while size < 3 << 17:
@@ -308,14 +308,14 @@ def other_abis() -> None:
     for name in ("abi32", "abi64"):
         program = Path("/lab/files", name)
         if program.exists():
-            with deed(name) as facts:
+            with step(name) as facts:
                 child = subprocess.Popen([program])
                 assert child.wait() == 0
                 facts["child"] = child.pid
 
 
 def main() -> None:
-    with deed("begin"):
+    with step("begin"):
         pass
     for do in (
         wrap_log,
@@ -337,7 +337,7 @@ def main() -> None:
         hotplug,
     ):
         do()
-    Path("/out/deeds.json").write_text(json.dumps(deeds, indent=1))
+    Path("/out/workload.json").write_text(json.dumps(workload, indent=1))
 
 
 if __name__ == "__main__":
