@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 __all__ = ("Scheduling", "in_order")
 
-KERNEL = re.compile(r"\[(?:.*-)?(6\.1|6\.12|7)(?:-.*)?\]$")
+KERNEL = re.compile(r"\[(?:.*-)?(6\.1|6\.12(?:-rt)?|7)(?:-.*)?\]$")
 
 #: The dumps that most others read, then guests in which much is done.
 FIRST = tuple(
