@@ -3,8 +3,8 @@
 Heartbeat
 ---------
 
-Somebody says again and again that user space is alive. If that stops, a timer in
-the kernel notices, which is a trigger like any other: ``heartbeat_age > 5s``.
+A process reports regularly that user space is alive. If it stops, a timer in the kernel
+fires an ordinary trigger: ``heartbeat_age > 5s``.
 """
 
 from lkst.errors import LkstError, Usage
@@ -19,18 +19,18 @@ from lkst.util.units import format_duration
 
 __all__ = ("NAME", "HeartbeatSender")
 
-#: Of its trigger.
+#: Name of its trigger.
 NAME = "heartbeat"
 
 
 class HeartbeatSender:
-    """A heart that is expected to beat as long as this is open."""
+    """Sends a heartbeat, which is expected while this is open."""
 
     def __init__(self, wanted: Heartbeat) -> None:
         """
-        Prepare it.
+        Check the settings.
 
-        :raises Usage: if that makes no sense
+        :raises Usage: if they contradict each other
         """
         if wanted.miss <= wanted.every:
             raise Usage(
@@ -43,14 +43,14 @@ class HeartbeatSender:
 
     def __enter__(self) -> "HeartbeatSender":
         """
-        Begin.
+        Start to expect heartbeats.
 
         :raises NotFound: if no recorder runs
         """
         with change_recorder() as recorder:
             check_timers(recorder)
             control = recorder.live
-            # Left by one that has died: this one goes on for it.
+            # Take over from a process that died.
             if any(trigger.name == NAME for trigger in list_triggers(control)):
                 remove_trigger(recorder, NAME)
             set_heartbeat(control)
@@ -61,7 +61,7 @@ class HeartbeatSender:
 
     def beat(self) -> None:
         """
-        Beat once.
+        Send one heartbeat.
 
         :raises LkstError: if the recorder was stopped
         """

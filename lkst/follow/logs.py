@@ -3,9 +3,9 @@
 Logs
 ----
 
-Saves the rings of the recorder that runs again and again, before they are
-overwritten. A log is a folder of saved files, each with what was new since the
-last one; when enough has come together, the small ones are put into one.
+Saves the rings of the running recorder repeatedly, before they are overwritten. A log
+is a folder of saved files, each with the records since the last one. When enough have
+accumulated, the small files are merged.
 """
 
 from collections.abc import Callable
@@ -23,13 +23,13 @@ from lkst.trace.trace import build_trace
 
 __all__ = ("Log", "keep_log")
 
-#: How often it is looked how full the rings are, in seconds.
+#: Interval of checks of the rings, in seconds.
 _PERIOD = 0.1
 
-#: What is new is saved after so long at the latest, in seconds.
+#: Longest time before new records are saved, in seconds.
 _LATEST = 5.0
 
-#: ... and when it takes so much of a ring.
+#: Share of a ring at which new records are saved.
 _FULL = 1 / 4
 
 _PIECE = re.compile(r"(.+)-(\d{6})\.new\.lkst")
@@ -37,7 +37,7 @@ _PIECE = re.compile(r"(.+)-(\d{6})\.new\.lkst")
 
 @dataclass
 class Log:
-    """What was logged."""
+    """Statistics of a log."""
 
     records: int = 0
     #: Slots that were overwritten before they could be saved.
@@ -49,13 +49,13 @@ class _Writer:
         self._folder, self._rotate, self._keep = folder, rotate, keep
         self._facts = live_facts()
         self._tag = 0
-        #: By number of buffer and CPU: the first slot that is not yet saved.
+        #: By number of buffer and CPU: the first slot that is not saved.
         self._lows: dict[int, list[int]] = {}
         self.log = Log()
         self._merge_pieces()
 
     def due(self, recorder: Recorder, saved_at: float) -> bool:
-        """Whether it is time to save what is new."""
+        """Return whether new records should be saved now."""
         if recorder.header.tag != self._tag:
             return True
         new = full = 0.0
@@ -68,7 +68,7 @@ class _Writer:
         return full > _FULL or (new > 0 and time.monotonic() - saved_at > _LATEST)
 
     def save(self, recorder: Recorder) -> None:
-        """Save what is new."""
+        """Save new records."""
         if recorder.header.tag != self._tag:
             self._tag, self._lows = recorder.header.tag, {}
             first = True
@@ -79,7 +79,7 @@ class _Writer:
         segments = []
         for buffer in image.buffers:
             lows = self._lows.get(buffer.number, [0] * len(buffer.places))
-            # A buffer that was deleted and made anew begins again.
+            # A buffer that was deleted and created again starts at 0.
             lows = [
                 low if low <= place.head else 0
                 for low, place in zip(lows, buffer.places, strict=True)
@@ -124,14 +124,14 @@ class _Writer:
         return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + f"-{self._tag:04x}"
 
     def _merge_pieces(self) -> None:
-        """Put the small files into one, and remove the oldest ones."""
+        """Merge the small files, and remove the oldest merged ones."""
         pieces = self._pieces()
         saved = []
         for path in pieces:
             try:
                 saved.append(read_saved(path))
             except Damaged:
-                # It stays as it is, for whoever reads the log to be told of.
+                # Keep the file: readers of the log report it.
                 path.rename(path.with_name(path.name.replace(".new.", ".")))
         if saved:
             newest = saved[-1]
@@ -156,12 +156,12 @@ def keep_log(
     folder: Path, rotate: int, keep: int, go_on: Callable[[], bool], report: Callable[[str], None]
 ) -> Log:
     """
-    Log what is recorded.
+    Log all records.
 
-    :param rotate: a file is complete with so many bytes
-    :param keep: how many complete files are kept; 0: all
-    :param go_on: asked now and then
-    :param report: told what was lost
+    :param rotate: size of a complete file, in bytes
+    :param keep: number of complete files to keep; 0: all
+    :param go_on: called regularly; False: stop
+    :param report: called with a message if slots were lost
     :raises NotFound: if no recorder runs
     :raises LkstError: if the files cannot be written
     """
@@ -181,7 +181,7 @@ def keep_log(
                 lost = writer.log.lost
             time.sleep(_PERIOD)
             if not recorder.runs():
-                # Whatever it held is saved as far as it can be; another one may run now.
+                # Save what is left of the old recorder; another one may run now.
                 writer.save(recorder)
                 recorder = Recorder()
         writer.save(recorder)

@@ -3,8 +3,8 @@
 Notices
 -------
 
-What triggers and users' handlers tell user space. They come through a BPF ring
-buffer; the kernel does not wait for whoever reads it.
+Notices of triggers and users' handlers to user space. They come through a BPF ring
+buffer; the kernel does not wait for the reader.
 """
 
 import struct
@@ -24,19 +24,19 @@ __all__ = ("Notice", "Notices", "notice_trace")
 
 
 class Notice(NamedTuple):
-    """Something that happened."""
+    """A notice."""
 
-    #: Name of the trigger, or of the handler that a user has loaded.
+    #: Name of the trigger or of the user's handler.
     trigger: str
     #: The record's first slot.
     slot: bytes
 
 
 class Notices:
-    """The ring buffer, read from where it was read last."""
+    """A reader of the ring buffer; it continues after the last notice that was read."""
 
     def __init__(self, recorder: Recorder) -> None:
-        """Open it; what nobody has read so far is still there."""
+        """Open it. Notices that nobody has read yet are still there."""
         self._recorder = recorder
         self._raw: list[bytes] = []
         self._ring = RingBuffer(recorder.pins / "notices", self._raw.append)
@@ -52,7 +52,7 @@ class Notices:
         Wait for notices.
 
         :param timeout: in seconds
-        :return: those that have come, none if the time is over
+        :return: new notices, none after a timeout
         """
         self._ring.poll(int(timeout * 1000))
         raw = self._raw[:]
@@ -62,7 +62,7 @@ class Notices:
         return [_notice(data, control) for data in raw if len(data) >= size]
 
     def missed(self) -> int:
-        """Count the notices that found no room, since the recorder was started."""
+        """Return the number of notices lost since the recorder was started."""
         return int(self._recorder.read_control().lost_notices)
 
 
@@ -77,11 +77,11 @@ def _notice(data: bytes, control: Control) -> Notice:
 
 def notice_trace(notice: Notice, catalogue: bytes, header: Header, facts: Facts) -> Trace:
     """
-    Make a trace of the record that a notice is about.
+    Make a trace of a notice's record.
 
-    A text has only as much as fits the record's first slot.
+    A text is cut to the part in the record's first slot.
 
-    :raises Damaged: if the catalogue is none
+    :raises Damaged: if the catalogue is invalid
     """
     what, ts = struct.unpack_from("<QQ", notice.slot, 8)
     what &= ~(layout.NR_MASK << layout.NR_SHIFT | layout.FLAG_STACK << layout.FLAGS_SHIFT)

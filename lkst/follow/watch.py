@@ -3,7 +3,7 @@
 Watching
 --------
 
-Says what triggers tell, as it happens, and runs a command for each.
+Prints notices as they arrive, and runs a command for each.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ from lkst.trace.trace import Trace
 
 __all__ = ("Commands", "PrintedNotice", "watch")
 
-#: How often it is looked whether the recorder is still there, in seconds.
+#: Interval of checks that the recorder still runs, in seconds.
 _PATIENCE = 1.0
 
-#: Commands that run at the same time; of more the notice is only printed.
+#: Most commands that run at the same time; further notices are only printed.
 _MAX_RUNNING = 16
 
 
@@ -34,7 +34,7 @@ class PrintedNotice(NamedTuple):
 
     trigger: str
     event: str
-    #: With the record as the replay shows it.
+    #: The trigger, and the record as in a replay.
     text: str
     #: The record as in ``replay --format jsonl``, with ``trigger``.
     json: str
@@ -42,9 +42,9 @@ class PrintedNotice(NamedTuple):
 
 def watch(report: Callable[[str], None]) -> Iterator[PrintedNotice]:
     """
-    Wait for notices, for ever.
+    Yield notices as they arrive.
 
-    :param report: told how many notices were missed
+    :param report: called with a message if notices were lost
     :raises NotFound: if no recorder runs
     :raises LkstError: if it is stopped
     """
@@ -53,7 +53,7 @@ def watch(report: Callable[[str], None]) -> Iterator[PrintedNotice]:
         missed = 0
         while True:
             came = notices.read(_PATIENCE)
-            # First: whoever wants only some notices is told as well.
+            # Report losses first, also to callers that stop after some notices.
             if notices.missed() > missed:
                 report(f"{notices.missed() - missed} notices were lost: lkst watch was too slow")
                 missed = notices.missed()
@@ -78,15 +78,15 @@ class Commands:
     """Runs a command for each notice, without waiting for it."""
 
     def __init__(self, command: str) -> None:
-        """:param command: for the shell; it finds the notice in its environment"""
+        """:param command: for the shell; the notice is in its environment"""
         self._command = command
         self._running: list[subprocess.Popen[bytes]] = []
 
     def run(self, said: PrintedNotice) -> bool:
         """
-        Run it.
+        Run the command for a notice.
 
-        :return: False: too many still run
+        :return: False: too many are still running
         """
         self._running = [process for process in self._running if process.poll() is None]
         if len(self._running) >= _MAX_RUNNING:

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""From start to stop: configuration, start at boot, changes, status."""
+"""The recorder's life: configuration, start, changes, status, stop."""

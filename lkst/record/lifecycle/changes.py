@@ -3,9 +3,9 @@
 Steering
 --------
 
-One command at a time changes the recorder. Each change takes effect by a single
-store, after all that it needs is there, so that a command that dies half-way has
-changed nothing; what it leaves is removed by the next one.
+Changes of the running recorder. Commands are serialised by a lock. Each change takes effect
+with a single store, after everything that it needs is in place: a command that is killed
+has changed nothing, and the next command cleans up after it.
 """
 
 from collections.abc import Callable, Iterator
@@ -51,16 +51,16 @@ __all__ = (
 
 LOCK = Path("/run/lkst.lock")
 
-#: How long a command waits for another one, in seconds.
+#: How long a command waits for the lock, in seconds.
 _PATIENCE = 30.0
 
 
 @contextlib.contextmanager
 def locked(path: Path = LOCK) -> Iterator[None]:
     """
-    Keep other commands from changing the recorder meanwhile.
+    Hold the lock that serialises changes of the recorder.
 
-    :raises LkstError: if one does so for too long, or this user may not
+    :raises LkstError: if another command holds it for too long, or this user is not root
     """
     if os.geteuid() != 0:
         raise LkstError("only root may control the recorder")
@@ -93,13 +93,13 @@ def change_recorder(pins: Path = PINS) -> Iterator[Recorder]:
     Open the recorder of this machine to change it.
 
     :raises NotFound: if none runs
-    :raises LkstError: if it must not be changed now
+    :raises LkstError: if it cannot be changed
     """
     with locked(), open_to_change(pins) as recorder:
         try:
             yield recorder
         finally:
-            # Buffers may have come or gone; a command does not fail for it.
+            # Buffers may have changed. A failure here is not an error of the command.
             if pins == PINS:
                 with contextlib.suppress(LkstError):
                     refresh_list(recorder)
@@ -108,7 +108,7 @@ def change_recorder(pins: Path = PINS) -> Iterator[Recorder]:
 @contextlib.contextmanager
 def open_to_change(pins: Path = PINS) -> Iterator[Recorder]:
     """
-    Do the same for a command that has the lock.
+    Like :func:`change_recorder`, for a command that holds the lock.
 
     :raises NotFound: if none runs
     """
@@ -119,7 +119,7 @@ def open_to_change(pins: Path = PINS) -> Iterator[Recorder]:
 
 
 def _check_version(recorder: Recorder) -> None:
-    """Refuse a recorder whose events or memory this software does not know."""
+    """Check that this software knows the recorder's events and memory layout."""
     own = built_catalogue()
     events = {id_: e for id_, e in recorder.catalogue.events.items() if not e.is_probe}
     if own.events != events:
@@ -130,7 +130,7 @@ def _check_version(recorder: Recorder) -> None:
 
 
 def _recover(recorder: Recorder) -> None:
-    """Remove what a command has left that died before it was done."""
+    """Clean up after a command that was killed."""
     control = recorder.live
     for trigger in control.trigger:
         if trigger.used == layout.TRIGGER_COMING:
@@ -141,7 +141,7 @@ def _recover(recorder: Recorder) -> None:
 
 
 def update_attachments(recorder: Recorder) -> Attachments:
-    """Attach what is wanted and detach the rest, after masksets or triggers have changed."""
+    """Attach wanted programs and detach others, after masksets or triggers changed."""
     control = recorder.live
     set_evaluate_flags(control, recorder.catalogue)
 
@@ -153,7 +153,7 @@ def update_attachments(recorder: Recorder) -> Attachments:
 
 
 def _attach_wanted(recorder: Recorder, commit: Callable[[], None]) -> Attachments:
-    """Attach what is wanted, probes among it, do what follows, and detach the rest."""
+    """Attach wanted programs and probes, commit, and detach the others."""
     missing = attach_probes(recorder)
     attachments = attach_wanted(recorder.pins, recorder.live, recorder.catalogue, commit)
     note_reasons(recorder.header, attachments.missing)
@@ -163,15 +163,15 @@ def _attach_wanted(recorder: Recorder, commit: Callable[[], None]) -> Attachment
 
 def use_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
     """
-    Make a maskset the active one.
+    Activate a maskset.
 
-    No record is lost of an event that it has in common with the one that was active.
+    No record of an event is lost that both the old and the new maskset record.
 
-    :raises LkstError: if it cannot be; then nothing has changed
+    :raises LkstError: if it fails; then nothing has changed
     """
 
     def commit(index: int) -> None:
-        # One store for the programs, and a record that says so.
+        # One store switches the programs; the program also writes a record.
         run_pinned(recorder.pins / "run" / "lkst_use", struct.pack("<Q", index))
 
     return _replace_loaded(recorder, maskset, commit)
@@ -179,10 +179,10 @@ def use_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
 
 def change_maskset(recorder: Recorder, maskset: Maskset) -> Attachments | None:
     """
-    Let a maskset that has been edited take effect where it is loaded.
+    Reload a maskset that was edited, if it is loaded.
 
     :return: None: it is not loaded
-    :raises LkstError: if it cannot be; then nothing has changed
+    :raises LkstError: if it fails; then nothing has changed
     """
     if find_loaded(recorder.live, maskset.name) is None:
         return None
@@ -193,7 +193,7 @@ def keep_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
     """
     Load a maskset and keep it loaded, so that handlers can switch to it.
 
-    :raises LkstError: if it cannot be; then nothing has changed
+    :raises LkstError: if it fails; then nothing has changed
     """
     return _replace_loaded(recorder, maskset, lambda index: keep_loaded(recorder.live, index))
 
@@ -201,7 +201,7 @@ def keep_maskset(recorder: Recorder, maskset: Maskset) -> Attachments:
 def _replace_loaded(
     recorder: Recorder, maskset: Maskset, use: Callable[[int], None]
 ) -> Attachments:
-    """Load a maskset in the place of one of the same name, if there is one."""
+    """Load a maskset and replace a loaded one of the same name."""
     control = recorder.live
     old = find_loaded(control, maskset.name)
     new = load_maskset(recorder, maskset)

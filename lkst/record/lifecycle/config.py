@@ -3,7 +3,7 @@
 The recorder's configuration
 ----------------------------
 
-What ``lkst start`` sets up when nobody says otherwise: ``/etc/lkst/lkst.toml``.
+The settings of ``lkst start``: ``/etc/lkst/lkst.toml``.
 """
 
 from collections.abc import Callable
@@ -33,13 +33,13 @@ __all__ = (
 CONFIG = Path("/etc/lkst/lkst.toml")
 
 _SECOND = 10**9
-# Sizes that make sense have fewer characters.
+# Sensible sizes have fewer characters.
 _MAX_SIZE = 30
 
 
 @dataclass(frozen=True)
 class BufferConfig:
-    """A further set of rings, to switch to."""
+    """An additional buffer."""
 
     name: str
     #: Size of each CPU's ring, in bytes.
@@ -48,19 +48,19 @@ class BufferConfig:
 
 @dataclass(frozen=True)
 class Trigger:
-    """A condition, and what to do when it holds."""
+    """A condition, and the actions to take when it holds."""
 
     name: str
-    #: For :func:`lkst.record.trigger.compile.compile_expression`; only its syntax was checked.
+    #: For :func:`lkst.record.trigger.compile.compile_expression`; only the syntax is checked.
     when: str
     do: Actions
-    #: None: each time.
+    #: None: no limit.
     at_most: Rate | None = None
 
 
 @dataclass(frozen=True)
 class UserHandler:
-    """A handler that the user has written."""
+    """A handler of the user."""
 
     name: str
     #: Its BPF object.
@@ -69,21 +69,21 @@ class UserHandler:
 
 @dataclass(frozen=True)
 class Heartbeat:
-    """A sign of life of user space, and what to do when it stays away."""
+    """The heartbeat of user space, and the actions to take when it is missing."""
 
-    #: How often it is given, in ns.
+    #: Period, in ns.
     every: int = 1 * _SECOND
-    #: After how long it is missed, in ns.
+    #: Time without a heartbeat after which it is missing, in ns.
     miss: int = 5 * _SECOND
     do: Actions = field(default_factory=lambda: Actions(notify=True))
 
 
 @dataclass(frozen=True)
 class Config:
-    """The whole file."""
+    """The content of the file."""
 
     maskset: str = "default"
-    #: Of each CPU's ring, in bytes; None: the usual size, or what fits into the memory.
+    #: Size of each CPU's ring, in bytes; None: the default size, or what fits into memory.
     size: int | None = None
     #: Folder for the trace of a recorder that is replaced; None: it is not saved.
     save_old: Path | None = Path("/var/lib/lkst")
@@ -91,7 +91,7 @@ class Config:
     triggers: tuple[Trigger, ...] = ()
     handlers: tuple[UserHandler, ...] = ()
     probes: tuple[Probe, ...] = ()
-    #: None: there is none.
+    #: None: no heartbeat.
     heartbeat: Heartbeat | None = None
 
 
@@ -147,7 +147,7 @@ DEFAULT_CONFIG_TEXT = """\
 
 def load_config(path: Path = CONFIG) -> Config:
     """
-    Read the configuration; where there is no file, the defaults.
+    Read the configuration; without a file, return the defaults.
 
     :raises Usage: one line for each invalid key
     :raises LkstError: if the file cannot be read

@@ -3,8 +3,8 @@
 Starting as configured
 ----------------------
 
-Starts the recorder with what /etc/lkst says, and puts a new recorder in the place
-of one that runs.
+Starts the recorder as configured in /etc/lkst, and replaces a running recorder by a new
+one.
 """
 
 from collections.abc import Callable
@@ -37,12 +37,12 @@ Report = Callable[[str], None]
 
 _SECOND = 1_000_000_000
 
-#: Of a trigger for which nothing was said.
+#: Default rate limit of a trigger.
 DEFAULT_RATE = Rate(10, _SECOND)
 
 
 def outdated() -> bool:
-    """Whether a recorder runs that another version of this software has started."""
+    """Return whether the running recorder was started by another version of this software."""
     try:
         if not PINS.is_dir():
             return False
@@ -53,7 +53,7 @@ def outdated() -> bool:
     except PermissionError:
         return False
     except LkstError:
-        # One that cannot even be read is of another version, or broken.
+        # A recorder that cannot be read is of another version, or broken.
         return True
 
 
@@ -61,12 +61,12 @@ def start_recorder(
     size: int | None, maskset: Maskset, *, replace: bool, save_old: Path | None, report: Report
 ) -> Started:
     """
-    Start the recorder with the user's handlers known to it.
+    Start the recorder with the user's handlers and probes.
 
-    :param size: of each ring in bytes; None: the usual size, or what fits into the memory
-    :param replace: whether one that runs may be replaced; it goes when the new one records
-    :param save_old: folder for what the old one holds; None: it is lost
-    :param report: told what was saved, and what could not be
+    :param size: of each ring in bytes; None: the default size, or what fits into the memory
+    :param replace: whether to replace a running recorder, once the new one records
+    :param save_old: folder for the trace of the old recorder; None: it is lost
+    :param report: called with what was saved, and with failures
     :raises LkstError: if it cannot be started; then nothing has changed
     """
 
@@ -109,10 +109,10 @@ def add_from_text(
     recorder: Recorder, name: str, when: str, actions: Actions, rate: Rate | None
 ) -> list[str]:
     """
-    Add a trigger as a user has written it.
+    Add a trigger from the user's text.
 
-    :param rate: how often it fires at most; None: whenever its condition holds
-    :return: what else there is to say, in lines
+    :param rate: rate limit of firings; None: no limit
+    :return: further messages, in lines
     :raises LkstError: if it cannot be added; then nothing has changed
     """
     clauses = compile_expression(when, recorder.catalogue, LiveNames())
@@ -128,10 +128,10 @@ def _add_probe(recorder: Recorder, probe: Probe) -> None:
 
 def apply_config(config: Config, report: Report) -> bool:
     """
-    Set up handlers, buffers and triggers of a recorder that has just been started.
+    Set up handlers, buffers, probes and triggers of a new recorder.
 
-    :param report: told what could not be done, and why; the rest is done all the same
-    :return: whether all was done
+    :param report: called with each failure; the rest is done nevertheless
+    :return: whether everything succeeded
     """
     good = True
 

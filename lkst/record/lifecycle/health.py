@@ -3,7 +3,7 @@
 Health
 ------
 
-Whether the recorder of this machine is what it should be.
+Checks of this machine's recorder.
 """
 
 import stat
@@ -30,18 +30,18 @@ from lkst.record.trigger.timers import has_timers
 
 __all__ = ("find_faults",)
 
-#: A heart that has not beaten for so long is told of, in ns, if no trigger says when.
+#: Age at which a heartbeat is reported missing, in ns, unless a trigger sets it.
 _OVERDUE = 60_000_000_000
 
-#: The event whose triggers say when.
+#: The event whose triggers set that age.
 _AGE = "heartbeat_age"
 
 
 def find_faults(recorder: Recorder) -> list[str]:
     """
-    Say what is not as it should be, a line each.
+    Return the faults of the recorder, one line each.
 
-    An event that this kernel does not have is no fault.
+    An event that this kernel does not have is not a fault.
     """
     control = recorder.read_control()
     return [
@@ -96,7 +96,7 @@ def _events(recorder: Recorder, control: Control) -> list[str]:
             why = reasons.get(event.name) or reasons.get(event.hook) or "reason not known"
             refused.setdefault(why, []).append(event.name)
     faults += [f"{', '.join(names)}: not attached: {why}" for why, names in refused.items()]
-    # What feeds the events of another version is not known.
+    # The programs of another version are not known.
     if not _is_own(recorder):
         return faults
     with Object(object_path()) as bpf:
@@ -119,7 +119,7 @@ def _maskset(control: Control) -> list[str]:
         wanted = load_config().maskset
     except LkstError as error:
         return str(error).splitlines()
-    # What a trigger has switched to for a while is as it should be.
+    # A maskset that a trigger activated for a limited time is fine.
     index = control.base_maskset if control.active_until else control.active_maskset
     name = name_of(control.maskset_name[index % layout.MAX_MASKSETS].text)
     if name == wanted:
@@ -145,7 +145,7 @@ def _heartbeat(recorder: Recorder, control: Control) -> list[str]:
 
 
 def _limit(recorder: Recorder, control: Control) -> int:
-    """Tell how old a heartbeat may be, in ns: as old as the first trigger has it."""
+    """Return the maximum age of a heartbeat, in ns: the smallest one of all triggers."""
     events = recorder.catalogue.events.values()
     age = next((event.id for event in events if event.name == _AGE), 0)
     table = control.rules[control.active_rules % 2]

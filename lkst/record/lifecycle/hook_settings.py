@@ -3,9 +3,9 @@
 Settings
 --------
 
-``/etc/lkst/hook.conf``: what the hooks around a crash and the service of the next
-boot do. One ``NAME=value`` a line, as systemd's EnvironmentFile= and a shell read
-it, since the hooks run where there is no Python.
+``/etc/lkst/hook.conf``: settings of the crash hooks and of the service at the next
+boot. One ``NAME=value`` per line, which systemd's EnvironmentFile= and a shell can
+read, since the hooks run without Python.
 """
 
 from dataclasses import dataclass, fields
@@ -25,23 +25,23 @@ _FACTORS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
 @dataclass(frozen=True)
 class Settings:
-    """What can be set, and what it is unless it is."""
+    """All settings, with their defaults."""
 
-    #: Folder in which dumps arrive.
+    #: Folder where kdump writes dumps.
     DUMPS: str = "/var/crash"
-    #: Seconds that the hook may take before the dump.
+    #: Time limit of the hook, in seconds.
     SECONDS: int = 20
-    #: Seconds before the end that are printed as text.
+    #: Length of the printed replay before the end, in seconds.
     LAST: int = 10
-    #: Results that are kept: how many, and how large together; 0: all.
+    #: Number of results to keep, and their total size; 0: no limit.
     KEEP: int = 20
     KEEP_SIZE: str = "1G"
-    #: Command that is run with the folder of each new result, or nothing.
+    #: Command to run with the folder of each new result, or "".
     EXEC: str = ""
 
     @property
     def keep_bytes(self) -> int:
-        """Give KEEP_SIZE in bytes."""
+        """KEEP_SIZE in bytes."""
         match = _SIZE.fullmatch(self.KEEP_SIZE)
         assert match
         return int(match[1]) * _FACTORS[match[2]]
@@ -58,7 +58,7 @@ _COMMENTS = {
 
 
 def settings_text(settings: Settings | None = None) -> str:
-    """Write settings down, with a comment at each."""
+    """Format settings, each with a comment."""
     settings = settings or Settings()
     lines = ["# Settings of lkst's hooks around a crash: see hook.conf(5)."]
     for name, comment in _COMMENTS.items():
@@ -69,10 +69,10 @@ def settings_text(settings: Settings | None = None) -> str:
 
 def read_settings(path: Path = CONFIG) -> Settings:
     """
-    Read the file; what it does not say is as usual.
+    Read the file; missing settings have their defaults.
 
-    :raises Usage: if it has what makes no sense
-    :raises OSError: if it is there and cannot be read
+    :raises Usage: if a setting is invalid
+    :raises OSError: if it exists and cannot be read
     """
     try:
         lines = path.read_text(errors="replace").splitlines()
@@ -109,5 +109,5 @@ def _value(name: str, value: str, type_: object, where: str) -> str | int:
 
 
 def page_list(settings: Settings) -> Path:
-    """Tell where the list of the recorder's pages lies."""
+    """Return the path of the list of the recorder's pages."""
     return Path(settings.DUMPS) / "lkst" / "pages"

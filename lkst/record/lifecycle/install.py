@@ -3,8 +3,8 @@
 Installing
 ----------
 
-Has the recorder started at each boot, as early as it can be, and its heartbeat
-beaten: systemd units and the folders under /etc/lkst.
+Installs systemd units that start the recorder early at each boot and send its heartbeat,
+and the folders under /etc/lkst.
 """
 
 from collections.abc import Iterator
@@ -28,12 +28,12 @@ _UNITS = Path("etc/systemd/system")
 
 
 class Unit(NamedTuple):
-    """A unit of systemd."""
+    """A systemd unit."""
 
     name: str
-    #: By which it is started.
+    #: Target that wants it.
     target: str
-    #: With ``{python}`` for the interpreter.
+    #: Text, with ``{python}`` for the interpreter.
     text: str
 
 
@@ -96,10 +96,10 @@ UNITS = (
 
 def unit_text(unit: Unit, python: str) -> str:
     """
-    Write a unit.
+    Return the text of a unit.
 
     :param python: path of the interpreter that has this software
-    :raises LkstError: if systemd takes no such path
+    :raises LkstError: if systemd does not accept the path
     """
     if re.search(r"[\"'\\]", python):
         raise LkstError(f"systemd cannot start {python}: its path contains quotes")
@@ -127,7 +127,7 @@ def _systemctl(*words: str) -> None:
 
 def install(root: Path, *, start: bool) -> Iterator[str]:
     """
-    Install it; what is there already stays.
+    Install units and folders; existing files of the user are kept.
 
     :param root: of the system to install into
     :param start: whether to start the recorder, if systemd runs and the root is this system's
@@ -185,9 +185,9 @@ def _write(path: Path, text: str) -> None:
 
 def uninstall(root: Path, *, purge: bool) -> Iterator[str]:
     """
-    Remove what :func:`install` has installed, and stop the recorder.
+    Remove what :func:`install` installed, and stop the recorder.
 
-    :param purge: whether what a user has written under /etc/lkst goes as well
+    :param purge: whether to remove the user's files under /etc/lkst, too
     :return: what was done, line by line
     """
     here = root == Path("/") and _systemd_runs()
@@ -195,7 +195,7 @@ def uninstall(root: Path, *, purge: bool) -> Iterator[str]:
         if here and (root / _UNITS / unit.name).exists() and _is_active(unit):
             _systemctl("stop", unit.name)
             yield f"stopped {unit.name}"
-    # One that systemd knows nothing of, or no longer.
+    # systemd may not know the unit.
     if root == Path("/") and PINS.exists():
         stop()
         yield "stopped the recorder"

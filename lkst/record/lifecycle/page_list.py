@@ -3,9 +3,9 @@
 The list of pages
 -----------------
 
-Where the recorder's maps lie in physical memory, written to the disk, so that a
-capture kernel finds them at once. Lines of words; ``end`` tells how many there are
-before it::
+The physical addresses of the recorder's maps, saved to disk, so that a capture kernel
+finds them without a search. Each line has words; ``end`` has the number of lines before
+it::
 
     lkst-pages 1
     boot 0f0a1c9e-...
@@ -17,9 +17,9 @@ before it::
     kernel ADDRESS PAGES
     end 8
 
-A map has as many lines as it has stretches, in order; ``kernel`` are the kernel's
-variables, of which readers need the list of modules. Memory of the kernel does
-not move: the list is good until buffers come or go.
+A map has one line for each contiguous range, in order. ``kernel`` is the kernel's data:
+readers need the list of modules. Kernel memory does not move: the list is valid until
+buffers are created or deleted.
 """
 
 from collections.abc import Iterator
@@ -63,7 +63,7 @@ class _Buffer(ctypes.Structure):
 
 @contextlib.contextmanager
 def _address(map_: mmap.mmap) -> Iterator[int]:
-    """Tell where a mapping is; ctypes itself does not for one that is read-only."""
+    """Return the address of a mapping; ctypes refuses read-only ones."""
     buffer = _Buffer()
     ctypes.pythonapi.PyObject_GetBuffer(ctypes.py_object(map_), ctypes.byref(buffer), 0)
     try:
@@ -73,8 +73,8 @@ def _address(map_: mmap.mmap) -> Iterator[int]:
 
 
 def _runs(map_: mmap.mmap) -> Iterator[tuple[int, int]]:
-    """Give the physically contiguous stretches of a mapping: address, pages."""
-    # Newer kernels map a page when it is touched.
+    """Return the physically contiguous ranges of a mapping: address, pages."""
+    # Newer kernels map a page on first access.
     _ = map_[::_PAGE]
     with _address(map_) as address, Path("/proc/self/pagemap").open("rb", 0) as pagemap:
         data = os.pread(pagemap.fileno(), len(map_) // _PAGE * 8, address // _PAGE * 8)
@@ -94,7 +94,7 @@ def _runs(map_: mmap.mmap) -> Iterator[tuple[int, int]]:
 
 
 def _kernel_data() -> Iterator[tuple[int, int]]:
-    """Tell where the kernel's variables are, but for those that were zero at its start."""
+    """Return the range of the kernel's data, without .bss."""
     for line in Path("/proc/iomem").read_text().splitlines():
         match = re.fullmatch(r"\s*([0-9a-f]+)-([0-9a-f]+) : Kernel data", line)
         if match:
@@ -104,9 +104,9 @@ def _kernel_data() -> Iterator[tuple[int, int]]:
 
 def list_pages(recorder: Recorder) -> str:
     """
-    Write the list.
+    Return the text of the list.
 
-    :raises LkstError: if the kernel does not tell
+    :raises LkstError: if the kernel does not report the addresses
     """
     lines = ["lkst-pages 1", f"boot {recorder.header.boot_id}"]
     for name, map_ in recorder.mappings().items():
@@ -119,12 +119,12 @@ def list_pages(recorder: Recorder) -> str:
 
 def refresh_list(recorder: Recorder) -> None:
     """
-    Bring the list on the disk up to date, where dumps are taken at all.
+    Update the list on disk, if kdump is set up.
 
-    :raises LkstError: if it cannot be written; then there is none, for one that is not
-        true is worse
+    :raises LkstError: if it cannot be written; then it is removed: an outdated list is worse
+    than none
     """
-    # The list of the kernel that has died must not be overwritten by its capture kernel.
+    # The capture kernel must not overwrite the list of the crashed kernel.
     if Path("/proc/vmcore").exists():
         return
     try:
@@ -151,13 +151,13 @@ def _refresh(path: Path, recorder: Recorder) -> None:
 
 
 def remove_list() -> None:
-    """Forget the list of a recorder that has ended."""
+    """Delete the list of a recorder that was stopped."""
     with contextlib.suppress(LkstError, OSError):
         page_list(read_settings()).unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
-    """See to it that a new name survives a crash that comes at once."""
+    """Sync a folder, so that a new name survives a crash."""
     fd = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(fd)

@@ -3,7 +3,7 @@
 Starting and stopping the recorder
 ----------------------------------
 
-Load the programs, pin them, go. Nothing keeps running but the kernel.
+Loads the programs, pins them and exits. No process keeps running.
 """
 
 from collections.abc import Callable
@@ -33,21 +33,21 @@ from lkst.record.programs.refused import TIMERS, note_reasons
 
 __all__ = ("Started", "start", "stop")
 
-#: Variables of kernel/time/timekeeping.c that begin with the timekeeper; the second: 6.17.
+#: Variables of kernel/time/timekeeping.c that start with the timekeeper; the second since 6.17.
 _TIMEKEEPERS = ("tk_core", "timekeeper_data")
 
-#: No pid: the record of this event is about its own task.
+#: No pid field: records of the event are about the current task.
 _NO_SUBJECT = 0xFF
 
 
 class Started(NamedTuple):
-    """What :func:`start` has done."""
+    """Result of :func:`start`."""
 
     ring_size: int
     nr_cpus: int
-    #: Events that are recorded.
+    #: Number of events that are recorded.
     events: int
-    #: Hooks that this kernel cannot give, with the reason.
+    #: Programs that could not be attached: program -> reason.
     missing: dict[str, str]
 
 
@@ -62,17 +62,17 @@ def start(
     """
     Load a recorder and pin it.
 
-    :param size: of each CPU's ring in bytes; rounded up to a power of two; None: the usual size,
+    :param size: of each CPU's ring in bytes; rounded up to a power of two; None: the default,
         or what fits into the memory
-    :param maskset: the one to activate
-    :param replace: called with the pins of the recorder that runs already, when the new one
-        records; None: there must be none
+    :param maskset: maskset to activate
+    :param replace: called with the pins of the old recorder when the new one records; None:
+    there must be no old recorder
     :param prepare: called with the new recorder before it records
-    :raises LkstError: if it cannot be done; then nothing is left of it
+    :raises LkstError: if it fails; then nothing is left of the new recorder
     """
     _check_host(pins)
     with locked():
-        # Only now: another start may have been first.
+        # Check with the lock held: another start may have been first.
         if pins.exists() and replace is None:
             raise LkstError(
                 "a recorder is already running: see 'lkst status', or stop it with 'lkst stop'"
@@ -81,8 +81,8 @@ def start(
         _check_others(pins)
         nr_cpus = machine.possible_cpus()
         nr_slots = nr_slots_of(size, nr_cpus)
-        # Pinned aside and renamed when it is complete: whoever sees it sees all of it. bpffs
-        # allows no dots in names.
+        # Pin it under another name, and rename it when it is complete, so that readers never see
+        # half of it. bpffs allows no dots in names.
         new = pins.with_name(f"{pins.name}-{os.getpid()}")
         new.mkdir(mode=0o700)
         try:
@@ -101,9 +101,9 @@ def start(
 
 
 def _remove_leftovers(folder: Path) -> None:
-    """Remove what a start or a measurement has left that was killed before it was done."""
+    """Clean up after a start or a measurement that was killed."""
     for path in folder.glob(f"{PINS.name}-*"):
-        # Its last part is the process that has made it.
+        # Its last part is the pid of its creator.
         pids = path.name.split("-")[1:]
         if all(map(str.isdigit, pids)) and not Path("/proc", pids[-1]).exists():
             remove_pins(path)
@@ -125,12 +125,12 @@ def _check_host(pins: Path) -> None:
 
 
 def _check_others(pins: Path) -> None:
-    """Refuse to start beside a recorder that is pinned where this process cannot see it."""
+    """Check that no recorder is pinned in a mount namespace that is not visible here."""
     others: list[int] = []
-    # Whoever may not ask may not load either, and is told so then.
+    # Without permission, loading fails later with a reason.
     with contextlib.suppress(BPFError):
         others = programs_named(RUN[0])
-    # "lkst events --cost" has a recorder of its own beside the one that runs.
+    # "lkst events --cost" starts a second recorder.
     known = {pinned_program(pin) for pin in pins.parent.glob(f"{PINS.name}*/run/{RUN[0]}")}
     if set(others) - known and not pins.exists():
         raise LkstError(
@@ -180,7 +180,7 @@ def _load(
         control = recorder.live
         index = load_maskset(recorder, maskset)
         control.base_maskset = control.active_maskset = index
-        # The first record of all.
+        # The first record.
         run_pinned(
             pins / "run" / "lkst_start",
             struct.pack("<qQ", clock.real_offset, machine.symbol_address(*_TIMEKEEPERS)),
@@ -206,7 +206,7 @@ def _load(
 
 
 def _name_memory(recorder: Recorder) -> None:
-    """Write magics and tags, by which the memory can be recognised."""
+    """Write magics and tags, which identify the memory in a dump."""
     header, catalogue = recorder.header, recorder.catalogue
     recorder.name_cpus()
     control: Control = recorder.live
@@ -223,9 +223,9 @@ def _name_memory(recorder: Recorder) -> None:
 
 def stop(pins: Path = PINS) -> None:
     """
-    Unpin the recorder; what it has recorded is gone.
+    Unpin the recorder. Its records are lost.
 
-    :raises LkstError: if there is none, or this user may not
+    :raises LkstError: if there is none, or this user is not root
     """
     if os.geteuid() != 0:
         raise LkstError("only root may stop the recorder")
@@ -233,7 +233,7 @@ def stop(pins: Path = PINS) -> None:
         if not pins.exists():
             raise LkstError("no recorder is running on this machine")
         with contextlib.suppress(LkstError), Recorder(pins, writable=True) as recorder:
-            # The timers end by themselves.
+            # The timers stop by themselves.
             recorder.live.timer_period = 0
         remove_pins(pins)
         if pins == PINS:

@@ -3,7 +3,7 @@
 Status
 ------
 
-What the recorder of this machine does right now.
+The current state of this machine's recorder.
 """
 
 from dataclasses import dataclass
@@ -24,70 +24,70 @@ __all__ = ("EventStatus", "RingStatus", "Status", "read_status")
 
 @dataclass(frozen=True)
 class EventStatus:
-    """One event."""
+    """State of an event."""
 
     event: Event
     #: One of ``lkst.abi.layout.STATES``.
     state: str
     #: Records ever claimed, on all CPUs.
     count: int
-    #: Records claimed per second while it was watched.
+    #: Records per second.
     rate: float
-    #: How often its program was skipped because it was running already.
+    #: How often its program was skipped because it was already running.
     suppressed: int
 
 
 @dataclass(frozen=True)
 class RingStatus:
-    """One CPU's ring of the buffer that is written to."""
+    """One CPU's ring of the current buffer."""
 
     cpu: int
     nr_slots: int
-    #: Slots ever claimed, and per second while it was watched.
+    #: Slots ever claimed, and slots per second.
     head: int
     rate: float
 
     @property
     def overwritten(self) -> int:
-        """Slots that were claimed anew."""
+        """Slots that were overwritten."""
         return max(0, self.head - self.nr_slots)
 
     @property
     def lasts(self) -> float:
-        """How far back it will reach at this rate, in s."""
+        """Time until the ring is overwritten at this rate, in s."""
         return self.nr_slots / self.rate if self.rate else float("inf")
 
 
 @dataclass(frozen=True)
 class Status:
-    """The recorder."""
+    """State of the recorder."""
 
     header: Header
     #: CLOCK_MONOTONIC, in ns.
     now: int
     maskset: str
-    #: The maskset that follows, and CLOCK_MONOTONIC in ns when; "" and 0: none.
+    #: The next maskset, and when it is activated, CLOCK_MONOTONIC in ns; "" and 0: none.
     base: str
     until: int
-    #: All masksets that are loaded.
+    #: Names of all loaded masksets.
     loaded: list[str]
     buffers: list[BufferStatus]
     rings: list[RingStatus]
     triggers: list[TriggerStatus]
     #: CLOCK_MONOTONIC of the last heartbeat, in ns; 0: none is expected.
     beat: int
-    #: What was lost: how often, by what it was.
+    #: Counts of losses, by kind.
     lost: dict[str, int]
     events: list[EventStatus]
-    #: What the kernel lacks or refused -> why.
+    #: What is missing or was refused -> reason.
     missing: dict[str, str]
 
 
 def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
     """
-    Watch the recorder for a moment.
+    Read the state, and measure rates for a moment.
 
-    :param seconds: how long
+    :param seconds: duration of the measurement
     """
     before, start = recorder.cpus(), time.monotonic()
     time.sleep(seconds)
@@ -148,7 +148,7 @@ def read_status(recorder: Recorder, seconds: float = 0.25) -> Status:
 
 
 def _words(cpus: bytes, cpu_size: int, place: int) -> list[int]:
-    """Take a counter out of struct lkst_cpu of each CPU."""
+    """Read a counter of struct lkst_cpu for each CPU."""
     return [
         struct.unpack_from("<Q", cpus, offset)[0] for offset in range(place, len(cpus), cpu_size)
     ]

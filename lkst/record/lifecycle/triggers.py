@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Triggers that come and go
+Adding and removing triggers
 -------------------------
 
-A trigger needs a place in the table, programs that are attached, perhaps a maskset, a spare
-buffer, timers: it has all of it, or is not there.
+A trigger needs an entry in the table, attached programs, and perhaps a maskset, a spare
+buffer and timers. It gets all of them, or is not added.
 """
 
 from collections.abc import Sequence
@@ -45,13 +45,13 @@ def add_trigger(
     interval: int,
 ) -> list[str]:
     """
-    Add a trigger; it is there at once or not at all.
+    Add a trigger, atomically.
 
     :param when: the condition as the user wrote it
     :param clauses: the same, compiled
-    :param maskset: the one that the actions name
+    :param maskset: maskset of the action ``mask``
     :param interval: shortest time between two firings, in ns
-    :return: what else had to be done, and what is lacking, in lines
+    :return: messages about a new buffer and missing programs, in lines
     :raises LkstError: if it cannot be added; then nothing has changed
     """
     check_name("trigger", name)
@@ -88,7 +88,7 @@ def add_trigger(
         control.trigger[number].used = layout.TRIGGER_COMING
         set_table(control, table)
         missing = update_attachments(recorder).missing
-        # From this store on it fires.
+        # This store enables the trigger.
         control.trigger[number].used = layout.TRIGGER_ON
         update_timers(recorder)
     except BaseException:
