@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""BPF objects, programs, maps and types by way of libbpf; nothing of LKST."""
+"""BPF objects, programs, maps and types with libbpf; nothing specific to LKST."""

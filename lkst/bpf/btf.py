@@ -3,8 +3,8 @@
 BTF of the running kernel
 -------------------------
 
-Types of the kernel and its modules, read by libbpf: ``struct btf_type`` and what
-follows it in include/uapi/linux/btf.h.
+Types of the kernel and its modules, read with libbpf: ``struct btf_type`` and the data
+after it in include/uapi/linux/btf.h.
 """
 
 from collections.abc import Iterator
@@ -58,17 +58,17 @@ FOLDER = Path("/sys/kernel/btf")
 class Member(NamedTuple):
     """A member of a struct or union."""
 
-    #: "" of one without a name.
+    #: "" if it is anonymous.
     name: str
     type: int
-    #: From the beginning of the struct.
+    #: Offset in the struct, in bits.
     bit_offset: int
-    #: Of a bitfield, otherwise 0.
+    #: Bits of a bitfield, otherwise 0.
     bit_size: int
 
 
 def modules_with_btf(folder: Path = FOLDER) -> list[str]:
-    """Name the modules whose types the kernel knows."""
+    """Return the modules that have BTF."""
     with contextlib.suppress(OSError):
         return sorted(path.name for path in folder.iterdir() if path.name != "vmlinux")
     return []
@@ -79,8 +79,8 @@ def open_btf(module: str = "", file: Path | None = None) -> Iterator["Btf"]:
     """
     Open the types of the kernel, or of a module together with those of the kernel.
 
-    :param file: an ELF file or BTF as it is, in the place of the kernel's
-    :raises BPFError: if there are none
+    :param file: an ELF file or raw BTF, instead of the kernel's
+    :raises BPFError: if there is no BTF
     """
     lib = library()
     lib.btf__type_by_id.restype = ctypes.c_void_p
@@ -122,19 +122,19 @@ class Btf:
         return 0
 
     def kind(self, id_: int) -> int:
-        """Give the kind of a type."""
+        """Return the kind of a type."""
         return self._head(id_)[1] >> 24 & 31 if id_ else 0
 
     def name(self, id_: int) -> str:
-        """Give the name of a type, "" of one without."""
+        """Return the name of a type, "" if it is anonymous."""
         return self._text(self._head(id_)[0]) if id_ else "void"
 
     def target(self, id_: int) -> int:
-        """Give what a pointer, typedef, function or qualifier is of; of a function its result."""
+        """Return the target of a pointer, typedef or qualifier, or the result of a function."""
         return self._head(id_)[2]
 
     def strip(self, id_: int) -> int:
-        """Follow typedefs and qualifiers, and find the definition of what is only declared."""
+        """Resolve typedefs, qualifiers and forward declarations."""
         for _ in range(_MAX_DEPTH):
             kind = self.kind(id_)
             if kind == FWD:
@@ -145,7 +145,7 @@ class Btf:
         return id_
 
     def typedefs(self, id_: int) -> list[str]:
-        """Name the typedefs that a type goes through, the outermost first."""
+        """Return the typedefs of a type, the outermost first."""
         names = []
         for _ in range(_MAX_DEPTH):
             kind = self.kind(id_)
@@ -157,7 +157,7 @@ class Btf:
         return names
 
     def size(self, id_: int) -> int:
-        """Give the size of a type in bytes; 0 if it has none."""
+        """Return the size of a type in bytes; 0 if it has none."""
         id_ = self.strip(id_)
         kind = self.kind(id_)
         if kind == PTR:
@@ -168,24 +168,24 @@ class Btf:
         return self.target(id_) if kind in (INT, STRUCT, UNION, ENUM, ENUM64) else 0
 
     def is_signed(self, id_: int) -> bool:
-        """Whether a number or an enum has a sign."""
+        """Return whether an integer or enum is signed."""
         id_ = self.strip(id_)
         if self.kind(id_) == INT:
             return bool(self._encoding(id_) & _SIGNED)
         return self.kind(id_) in (ENUM, ENUM64) and bool(self._head(id_)[1] & _FLAG)
 
     def is_bool(self, id_: int) -> bool:
-        """Whether a number is true or false."""
+        """Return whether an integer is a bool."""
         id_ = self.strip(id_)
         return self.kind(id_) == INT and bool(self._encoding(id_) & _BOOL)
 
     def array(self, id_: int) -> tuple[int, int]:
-        """Give the type of an array's elements, and how many there are."""
+        """Return the type of an array's elements, and their number."""
         element, _, length = _ARRAY.unpack(self._behind(id_, _ARRAY.size))
         return element, length
 
     def members(self, id_: int) -> list[Member]:
-        """Give the members of a struct or union."""
+        """Return the members of a struct or union."""
         info = self._head(id_)[1]
         found = []
         for name, type_, offset in self._entries(id_, _MEMBER):
@@ -196,17 +196,17 @@ class Btf:
         return found
 
     def parameters(self, id_: int) -> list[tuple[str, int]]:
-        """Give name and type of the parameters of a function or its prototype."""
+        """Return name and type of the parameters of a function or prototype."""
         if self.kind(id_) == FUNC:
             id_ = self.target(id_)
         return [(self._text(name), type_) for name, type_ in self._entries(id_, _PARAM)]
 
     def result(self, id_: int) -> int:
-        """Give the type of what a function returns."""
+        """Return the type of a function's result."""
         return self.target(self.target(id_) if self.kind(id_) == FUNC else id_)
 
     def enumerators(self, id_: int) -> list[tuple[str, int]]:
-        """Give names and values of an enum."""
+        """Return names and values of an enum."""
         signed = self.is_signed(id_)
         if self.kind(id_) == ENUM64:
             wide = [
@@ -216,7 +216,7 @@ class Btf:
         return [(self._text(name), value) for name, value in self._entries(id_, _ENUMERATOR)]
 
     def declare(self, id_: int, name: str = "") -> str:
-        """Write a type as C does, of a variable if it has a name."""
+        """Return a type in C syntax, or the declaration of a variable of that type."""
         space = " " if name else ""
         match self.kind(id_):
             case 0:
@@ -272,9 +272,9 @@ class Btf:
 
 def read_enums(names: list[str]) -> dict[str, dict[int, str]]:
     """
-    Read enums of the kernel: by name, by value.
+    Read enums of the kernel: name of the enum -> value -> name.
 
-    Of several names for a value the first counts. What cannot be read is empty.
+    The first name of a value counts. Enums that cannot be read are empty.
     """
     enums: dict[str, dict[int, str]] = {name: {} for name in names}
     with contextlib.suppress(BPFError), open_btf() as btf:

@@ -3,7 +3,7 @@
 libbpf
 ------
 
-The library itself, its messages, and its errors.
+The library, its messages and its errors.
 """
 
 from collections.abc import Iterator
@@ -35,17 +35,17 @@ _Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_
 class BPFError(LkstError):
     """libbpf or the kernel refused something."""
 
-    #: Whether it was the verifier.
+    #: Whether the verifier refused it.
     by_verifier = False
 
 
 class ForbiddenError(BPFError):
-    """A policy of the machine forbids it, whatever is loaded."""
+    """A policy of the machine forbids to load any program."""
 
 
 _lib: ctypes.CDLL | None = None
 
-#: What libbpf has said since this was cleared.
+#: Messages of libbpf since this was cleared.
 log: list[str] = []
 
 
@@ -57,7 +57,7 @@ def _collect(level: int, format_: bytes, arguments: int) -> int:
     return 0
 
 
-# Kept, since libbpf calls it for as long as it is loaded.
+# Keep a reference: libbpf calls it as long as it is loaded.
 _print = _Print(_collect)
 
 
@@ -65,7 +65,7 @@ def library() -> ctypes.CDLL:
     """
     Load libbpf.
 
-    :raises BPFError: if the machine has none
+    :raises BPFError: if it is not installed
     """
     global _lib
     if _lib is None:
@@ -99,10 +99,10 @@ def library() -> ctypes.CDLL:
 
 def check(result: int, what: str) -> int:
     """
-    Pass on what a function of libbpf has returned.
+    Return the result of a libbpf function, or raise its error.
 
-    :param what: it was to do, for the user
-    :raises BPFError: if it is an error, with what libbpf has said of it
+    :param what: description of the operation, for the message
+    :raises BPFError: if it is an error, with libbpf's messages
     """
     if result < 0:
         raise BPFError(f"{what}: {os.strerror(-result)}" + last_words())
@@ -110,8 +110,8 @@ def check(result: int, what: str) -> int:
 
 
 def last_words() -> str:
-    """Give the last lines of what libbpf and the verifier have said, each on a line of its own."""
-    # libbpf's last words are the verifier's statistics; the reason stands before.
+    """Return the last lines of libbpf and the verifier, each indented on its own line."""
+    # The last lines are the verifier's statistics; the reason is before them.
     lines = [line for entry in log for line in entry.splitlines() if line.strip()]
     return "".join(f"\n  {line}" for line in lines[-30:])
 
@@ -119,9 +119,9 @@ def last_words() -> str:
 @contextlib.contextmanager
 def pinned(pin: Path) -> Iterator[int]:
     """
-    Open what is pinned, as a file descriptor.
+    Open a pin, as a file descriptor.
 
-    :raises OSError: if it is not there or must not be used
+    :raises OSError: if it does not exist or permission is missing
     """
     fd = library().bpf_obj_get(os.fsencode(pin))
     if fd < 0:
@@ -134,16 +134,16 @@ def pinned(pin: Path) -> Iterator[int]:
 
 
 def pin_fd(fd: int, pin: Path) -> None:
-    """Pin what a file descriptor stands for."""
+    """Pin the object of a file descriptor."""
     check(library().bpf_obj_pin(fd, os.fsencode(pin)), f"pin {pin}")
 
 
 def get_info(fd: int, info: Any) -> None:
     """
-    Have the kernel describe a program, map or link.
+    Get the kernel's information about a program, map or link.
 
-    :param info: structure to fill in: as much of it as the kernel knows
-    :raises BPFError: if it does not
+    :param info: structure to fill in; unknown members stay 0
+    :raises BPFError: if it fails
     """
     size = ctypes.c_uint32(ctypes.sizeof(info))
     check(

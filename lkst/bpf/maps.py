@@ -3,7 +3,7 @@
 Maps
 ----
 
-Maps that are made or pinned, read and written.
+Creating, pinning, reading and writing maps.
 """
 
 import ctypes
@@ -53,7 +53,7 @@ def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:
     """
     Map a pinned, mmapable array map into this process.
 
-    :raises OSError: if it is not there or must not be used
+    :raises OSError: if it does not exist or permission is missing
     """
     with pinned(pin) as fd:
         info = _MapInfo()
@@ -66,7 +66,7 @@ def map_pinned(pin: Path, *, writable: bool = False) -> mmap.mmap:
 
 def create_array_map(name: str, entries: int, value_size: int) -> int:
     """
-    Make an array that can be mapped, and be in a map of maps with arrays of other lengths.
+    Create an mmapable array that fits a map of maps whatever its length.
 
     :param value_size: in bytes
     :return: file descriptor
@@ -83,7 +83,7 @@ def update_map(pin: Path, key: int, value: int | None) -> None:
     """
     Set or delete an entry of a pinned map whose keys and values are 32 bits.
 
-    When it returns, no program uses what was there before in a map of maps
+    When it returns, no program uses the old entry of a map of maps
     (synchronize_rcu in maybe_wait_bpf_programs, kernel/bpf/syscall.c).
 
     :param value: None: delete it
@@ -103,7 +103,7 @@ def update_map(pin: Path, key: int, value: int | None) -> None:
 
 
 def map_keys(pin: Path) -> list[int]:
-    """Give the keys of a pinned hash map whose keys are 32 bits."""
+    """Return the keys of a pinned hash map whose keys are 32 bits."""
     keys: list[int] = []
     key = ctypes.c_uint32()
     last: Any = None
@@ -115,7 +115,7 @@ def map_keys(pin: Path) -> list[int]:
 
 
 def look_up(pin: Path, key: int) -> int | None:
-    """Give an entry of a pinned map whose keys and values are 32 bits."""
+    """Return an entry of a pinned map whose keys and values are 32 bits."""
     value = ctypes.c_uint32()
     with pinned(pin) as fd:
         result = library().bpf_map_lookup_elem(
@@ -125,7 +125,7 @@ def look_up(pin: Path, key: int) -> int | None:
 
 
 def map_id(fd: int) -> int:
-    """Give the id of a map."""
+    """Return the id of a map."""
     info = _MapInfo()
     get_info(fd, info)
     return int(info.id)

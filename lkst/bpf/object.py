@@ -20,7 +20,7 @@ __all__ = ("Object", "hooks_present")
 
 _BTF_KIND_TYPEDEF, _BTF_KIND_FUNC = 8, 12  # include/uapi/linux/btf.h
 
-# Kind of an ELF section -> what the kernel's BTF has for the hook that it names.
+# Kind of an ELF section -> BTF kind and name prefix of its hook.
 _HOOKS = {
     "tp_btf": (_BTF_KIND_TYPEDEF, "btf_trace_"),
     "raw_tp": (_BTF_KIND_TYPEDEF, "btf_trace_"),
@@ -53,11 +53,11 @@ class Object:
         if not self._object.value:
             raise BPFError(f"{path}: {os.strerror(ctypes.get_errno())}" + last_words())
         self._links: list[ctypes.c_void_p] = []
-        #: Program -> the one of the file that it means.
+        #: Program -> the program of the file that is used for it.
         self._stand_ins: dict[str, str] = {}
 
     def close(self) -> None:
-        """Let go of all that is not pinned."""
+        """Close it. Objects that are not pinned are freed."""
         for link in self._links:
             self._lib.bpf_link__destroy(link)
         self._links.clear()
@@ -70,7 +70,7 @@ class Object:
         self.close()
 
     def programs(self) -> Iterator[str]:
-        """Name every program, but for stand-ins that are in use."""
+        """Return the names of all programs, without stand-ins."""
         program = ctypes.c_void_p()
         while True:
             program = ctypes.c_void_p(self._lib.bpf_object__next_program(self._object, program))
@@ -81,7 +81,7 @@ class Object:
                 yield name
 
     def stand_in(self, program: str, other: str) -> None:
-        """Load ``other`` wherever ``program`` is named from now on."""
+        """Use ``other`` for ``program`` from now on."""
         self.set_autoload(program, False)
         self._stand_ins[program] = other
 
@@ -92,7 +92,7 @@ class Object:
         )
 
     def section(self, program: str) -> str:
-        """Name the ELF section of a program, which says what it is attached to."""
+        """Return the ELF section of a program, which names its hook."""
         name: bytes = self._lib.bpf_program__section_name(self._program(program))
         return name.decode()
 
@@ -100,7 +100,7 @@ class Object:
         return ctypes.c_void_p(self._lib.bpf_object__find_map_by_name(self._object, name.encode()))
 
     def maps(self) -> Iterator[str]:
-        """Name every map."""
+        """Return the names of all maps."""
         map_ = ctypes.c_void_p()
         while True:
             map_ = ctypes.c_void_p(self._lib.bpf_object__next_map(self._object, map_))
@@ -109,16 +109,16 @@ class Object:
             yield self._lib.bpf_map__name(map_).decode()
 
     def reuse_map(self, map_: str, pin: Path) -> None:
-        """Take a map that is pinned instead of making one."""
+        """Reuse a pinned map instead of creating one."""
         with pinned(pin) as fd:
             check(self._lib.bpf_map__reuse_fd(self._map(map_), fd), f"reuse {pin}")
 
     def leave_out_map(self, map_: str) -> None:
-        """Make no such map: no program that is loaded uses it."""
+        """Do not create a map: no program that is loaded uses it."""
         check(self._lib.bpf_map__set_autocreate(self._map(map_), False), map_)
 
     def set_autoload(self, program: str, load: bool) -> None:
-        """Say whether :meth:`load` loads a program."""
+        """Set whether :meth:`load` loads a program."""
         check(self._lib.bpf_program__set_autoload(self._program(program), load), program)
 
     def set_entries(self, map_: str, entries: int) -> None:
@@ -130,7 +130,7 @@ class Object:
         check(self._lib.bpf_map__set_value_size(self._map(map_), size), map_)
 
     def initial_value(self, map_: str) -> memoryview:
-        """Give what a data section will hold when it is loaded, to be changed."""
+        """Return the initial value of a data section, which may be changed before loading."""
         size = ctypes.c_size_t()
         address = self._lib.bpf_map__initial_value(self._map(map_), ctypes.byref(size))
         if not address:
@@ -141,7 +141,7 @@ class Object:
         """
         Load maps and programs into the kernel.
 
-        :raises BPFError: that begins with the refusal, and has the verifier's reason
+        :raises BPFError: starts with the refusal, and has the verifier's reason
         """
         log.clear()
         result = self._lib.bpf_object__load(self._object)
@@ -155,10 +155,10 @@ class Object:
 
     def refused(self) -> tuple[str, str]:
         """
-        Tell which program made :meth:`load` fail.
+        Return the program that made :meth:`load` fail.
 
-        :return: its name or "", and the verifier's last words about it; "": the kernel has
-            refused it before the verifier saw it
+        :return: its name or "", and the verifier's last message; "": the kernel refused it
+        before the verifier ran
         """
         text = "\n".join(log)
         found = re.search(r"prog '(\w+)': BPF program load failed", text)
@@ -170,12 +170,12 @@ class Object:
         return named.get(found[1], found[1]), lines[-1] if lines else ""
 
     def prog_id(self, program: str) -> int:
-        """Give the id of a loaded program."""
+        """Return the id of a loaded program."""
         return prog_info(self._lib.bpf_program__fd(self._program(program)))[0]
 
     def replace_function(self, program: str, target: int, function: str) -> None:
         """
-        Say, before it is loaded, which function of which program another one replaces.
+        Set, before loading, which function of which program this program replaces.
 
         :param target: file descriptor of the program that has the function
         """
@@ -187,16 +187,16 @@ class Object:
         )
 
     def instructions(self, program: str) -> bytes:
-        """Give the instructions of a program."""
+        """Return the instructions of a program."""
         handle = self._program(program)
         count = self._lib.bpf_program__insn_cnt(handle)
         return ctypes.string_at(self._lib.bpf_program__insns(handle), count * _INSN_SIZE)
 
     def set_instructions(self, program: str, instructions: bytes) -> None:
         """
-        Put other instructions in the place of those of a program, before it is loaded.
+        Replace the instructions of a program, before it is loaded.
 
-        :param instructions: as many; those that libbpf relocates where they were
+        :param instructions: the same number; those that libbpf relocates keep their place
         """
         count = ctypes.c_size_t(len(instructions) // _INSN_SIZE)
         check(
@@ -205,7 +205,7 @@ class Object:
 
     def set_target(self, program: str, hook: str) -> None:
         """
-        Say, before it is loaded, which function or tracepoint a program is for.
+        Set the function or tracepoint of a program, before it is loaded.
 
         :raises BPFError: if the kernel's BTF has none of this name
         """
@@ -219,7 +219,7 @@ class Object:
         Attach a program as kprobe or, if its section says so, as kretprobe, and pin the link.
 
         :param function: or ``module:function``
-        :raises BPFError: if the kernel does not have it
+        :raises BPFError: if the kernel refuses it
         """
         log.clear()
         options = _KprobeOpts(
@@ -237,7 +237,7 @@ class Object:
         Attach a program and pin the link.
 
         :param replaces: the program, by file descriptor, and its function that this replaces
-        :raises BPFError: if the kernel does not have it
+        :raises BPFError: if the kernel refuses it
         """
         log.clear()
         if replaces:
@@ -266,7 +266,7 @@ class Object:
 
 def hooks_present(sections: Mapping[str, str]) -> set[str]:
     """
-    Tell which programs the running kernel has a hook for, by its BTF.
+    Return the programs for which the running kernel has a hook, by its BTF.
 
     :param sections: program -> its ELF section: ``tp_btf/NAME`` or ``raw_tp/NAME`` for a
         tracepoint, ``fentry/NAME`` or ``fexit/NAME`` for a function

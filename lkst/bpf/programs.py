@@ -3,7 +3,7 @@
 Programs
 --------
 
-Programs that are loaded: which there are, how they ran, and running one.
+Loaded programs: their ids, run statistics, and test runs.
 """
 
 from collections.abc import Iterable, Iterator
@@ -80,7 +80,7 @@ def run_pinned(pin: Path, context: bytes = b"") -> int:
     """
     Run a pinned program once, with these bytes as its context.
 
-    :return: what it returned
+    :return: its return value
     """
     with pinned(pin) as fd:
         given = ctypes.create_string_buffer(context, len(context))
@@ -112,7 +112,7 @@ def prog_info(fd: int) -> tuple[int, int]:
     """
     Ask the kernel about a program.
 
-    :return: its id, and how often it was not run because it was running already
+    :return: its id, and how often it was skipped because it was already running
     """
     info = _ProgInfo()
     get_info(fd, info)
@@ -130,15 +130,15 @@ def pinned_program(pin: Path) -> int | None:
 
 def programs_named(name: str) -> list[int]:
     """
-    Return the ids of all loaded programs of a name, whoever loaded them.
+    Return the ids of all loaded programs of a name, from any process.
 
-    :raises BPFError: if this process may not ask
+    :raises BPFError: if permission is missing
     """
     found = []
     id_ = ctypes.c_uint32()
     while not (result := library().bpf_prog_get_next_id(id_, ctypes.byref(id_))):
         info = _ProgInfo()
-        # It may be unloaded just now.
+        # It may just have been unloaded.
         with contextlib.suppress(BPFError), program_by_id(id_.value) as fd:
             get_info(fd, info)
             if info.name == name.encode():
@@ -151,9 +151,9 @@ def programs_named(name: str) -> list[int]:
 @contextlib.contextmanager
 def run_time_statistics() -> Iterator[None]:
     """
-    Have the kernel measure how long programs run (BPF_ENABLE_STATS, since Linux 5.8).
+    Enable run statistics of programs (BPF_ENABLE_STATS, since Linux 5.8).
 
-    :raises BPFError: if it does not
+    :raises BPFError: if it fails
     """
     fd = check(library().bpf_enable_stats(_STATS_RUN_TIME), "bpf_enable_stats")
     try:
@@ -164,9 +164,9 @@ def run_time_statistics() -> Iterator[None]:
 
 def run_statistics(prog_id: int) -> tuple[int, int, int]:
     """
-    Tell how a program ran while statistics were kept.
+    Return the statistics of a program.
 
-    :return: time in ns, runs, and runs that were skipped because it was running already
+    :return: time in ns, runs, and runs that were skipped because it was already running
     """
     info = _ProgInfo()
     with program_by_id(prog_id) as fd:
@@ -176,14 +176,14 @@ def run_statistics(prog_id: int) -> tuple[int, int, int]:
 
 def linked_programs(folder: Path, names: Iterable[str] | None = None) -> dict[str, int]:
     """
-    Give the ids of the programs whose links are pinned in a folder, by the pins' names.
+    Return the ids of the programs whose links are pinned in a folder, by pin name.
 
-    :param names: of the pins; None: all
+    :param names: names of the pins; None: all
     """
     programs = {}
     for pin in folder.iterdir() if names is None else map(folder.joinpath, names):
         info = _LinkInfo()
-        # It may be detached just now.
+        # It may just have been detached.
         with contextlib.suppress(FileNotFoundError), pinned(pin) as fd:
             get_info(fd, info)
             programs[pin.name] = int(info.prog_id)
@@ -191,7 +191,7 @@ def linked_programs(folder: Path, names: Iterable[str] | None = None) -> dict[st
 
 
 def recursion_misses(prog_id: int) -> int:
-    """Count how often the kernel skipped a program because it was running already."""
+    """Return how often the kernel skipped a program because it was already running."""
     try:
         with program_by_id(prog_id) as fd:
             return prog_info(fd)[1]

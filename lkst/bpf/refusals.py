@@ -3,8 +3,8 @@
 Refusals
 --------
 
-Why a kernel refuses to load BPF programs, in words: the policies that forbid it,
-and the parts of a kernel that are missing.
+Reasons why a kernel refuses to load BPF programs: policies that forbid it, and missing
+features.
 """
 
 from collections.abc import Sequence
@@ -20,15 +20,15 @@ __all__ = ("Policy", "explain", "no_functions", "read_policy")
 _CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 _NEEDED = {_CAP_PERFMON: "CAP_PERFMON", _CAP_BPF: "CAP_BPF"}
 
-#: Modules of include/linux/lsm_hooks.h that can refuse bpf(2) by a rule of their own.
+#: Security modules that can refuse bpf(2) (include/linux/lsm_hooks.h).
 _RULING_LSMS = ("selinux", "apparmor", "smack", "tomoyo", "bpf")
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What decides whether this process may load BPF programs."""
+    """Policies that decide whether this process may load BPF programs."""
 
-    #: ``none``, ``integrity``, ``confidentiality``; "": the kernel does not say.
+    #: ``none``, ``integrity``, ``confidentiality``; "": not known.
     lockdown: str = ""
     #: Bits of CapEff in proc(5).
     capabilities: int = -1
@@ -38,13 +38,13 @@ class Policy:
     lsms: Sequence[str] = ()
     #: The kernel's configuration; empty: it cannot be read.
     config: dict[str, str] = field(default_factory=dict)
-    #: /proc/sys/kernel/ftrace_enabled; None: there is none.
+    #: /proc/sys/kernel/ftrace_enabled; None: it does not exist.
     ftrace: bool | None = None
 
 
 def read_policy(root: Path = Path("/")) -> Policy:
     """
-    Read the policies; what cannot be read stays empty.
+    Read the policies; those that cannot be read stay empty.
 
     :param root: folder of proc, sys, boot and lib
     """
@@ -91,9 +91,9 @@ def _read(path: Path) -> str:
 
 def explain(said: str, policy: Policy) -> str | None:
     """
-    Say which policy makes the kernel refuse BPF programs.
+    Return the policy that makes the kernel refuse BPF programs.
 
-    :param said: what libbpf and the verifier said
+    :param said: messages of libbpf and the verifier
     :return: None: it is not a policy
     """
     if policy.lockdown == "confidentiality" and re.search(
@@ -118,7 +118,7 @@ def explain(said: str, policy: Policy) -> str | None:
 
 
 def no_functions(policy: Policy) -> str:
-    """Say why no BPF program can be attached to a function (fentry, fexit)."""
+    """Return the reason why no BPF program can be attached to a function (fentry, fexit)."""
     missing = [
         name
         for name in ("CONFIG_FUNCTION_TRACER", "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS")

@@ -3,7 +3,7 @@
 Ring buffers
 ------------
 
-The reading end of ``BPF_MAP_TYPE_RINGBUF``.
+Reader of ``BPF_MAP_TYPE_RINGBUF``.
 """
 
 from collections.abc import Callable
@@ -19,22 +19,22 @@ _Sample = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctype
 
 
 class RingBuffer:
-    """The reading end of a pinned BPF ring buffer."""
+    """A reader of a pinned BPF ring buffer."""
 
     def __init__(self, pin: Path, take: Callable[[bytes], None]) -> None:
         """
         Open it.
 
-        :param take: gets what comes
-        :raises OSError: if it is not there or must not be used
-        :raises BPFError: if it is none
+        :param take: called with each sample
+        :raises OSError: if it does not exist or permission is missing
+        :raises BPFError: if it is not a ring buffer
         """
 
         def sample(_: object, data: int, size: int) -> int:
             take(ctypes.string_at(data, size))
             return 0
 
-        # Kept, since libbpf calls it for as long as the buffer is open.
+        # Keep a reference: libbpf calls it as long as the buffer is open.
         self._sample = _Sample(sample)
         with pinned(pin) as fd:
             self._ring = ctypes.c_void_p(library().ring_buffer__new(fd, self._sample, None, None))
@@ -42,9 +42,9 @@ class RingBuffer:
             raise BPFError(f"{pin}: {os.strerror(ctypes.get_errno())}")
 
     def poll(self, milliseconds: int) -> None:
-        """Wait for something to come, and take all that is there."""
+        """Wait for samples, and take all that are available."""
         library().ring_buffer__poll(self._ring, milliseconds)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Close it."""
         library().ring_buffer__free(self._ring)

@@ -22,7 +22,7 @@ _CALLED_IN_NMIS = frozenset({"console"})
 
 def is_unsafe(tracepoint: str) -> bool:
     """
-    Tell whether enabling a tracepoint may make the running kernel warn.
+    Return whether enabling a tracepoint may make the running kernel warn.
 
     The form went before ``struct tracepoint_ext`` came, both in 6.13, so a kernel that has the
     struct does not have the form. A kernel without it may or may not call the tracepoint in that

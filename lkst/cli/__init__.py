@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The program lkst: its commands, and what they share."""
+"""The program lkst: its commands, and the code that they share."""

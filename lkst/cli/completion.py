@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What shells complete words to: functions, tracepoints, fields, events, probes."""
+"""Shell completion of functions, tracepoints, fields, events and probes."""
 
 from pathlib import Path
 import re
@@ -28,7 +28,7 @@ def complete_target(
         symbols = Path("/proc/kallsyms").read_bytes()
     except OSError:
         return []
-    # ksymtab marks exported tracepoints as well.
+    # ksymtab has exported tracepoints, too.
     tracepoint = re.findall(rb" \S __traceiter_(\w+)", symbols) if module != "" else []
     pattern = rb" [tTwW] (" + re.escape(name.encode()) + rb"[\w.]*)"
     if colon and module != "tracepoint":
@@ -44,7 +44,7 @@ def complete_target(
 def complete_field(
     ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
-    """Complete a target, or a field of the target that was said."""
+    """Complete a target, or a field of the given target."""
     from lkst.record.probe.describe import fields_of
 
     words = list(ctx.params.get("words") or ())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What recording costs, as text and as JSON."""
+"""Formats of the cost of recording."""
 
 import json
 import math
@@ -14,7 +14,7 @@ __all__ = ("show_cost",)
 
 def show_cost(cost: Cost, form: str) -> str:
     """
-    Show what a maskset costs; ends with a line's end.
+    Format the cost of a maskset; ends with a newline.
 
     :param form: text, json, or of its events: jsonl, csv
     """
@@ -27,7 +27,7 @@ def show_cost(cost: Cost, form: str) -> str:
 
 
 def _text(cost: Cost) -> str:
-    """Show it as a table."""
+    """Format it as a table."""
     rows = [
         (
             f"{entry.name} ({entry.by})" if entry.by else entry.name,
@@ -67,7 +67,7 @@ def _time(seconds: float) -> str:
 
 
 def _json(cost: Cost) -> str:
-    """Show the same as a JSON object; ends with a line's end."""
+    """Format it as a JSON object; ends with a newline."""
     answer = {
         "maskset": cost.maskset,
         "seconds": cost.seconds,

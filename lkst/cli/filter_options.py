@@ -67,7 +67,7 @@ def filter_options(command: Callable[..., T]) -> Callable[..., T]:
     """
     Add the filters to a command, which takes them as ``filters``.
 
-    :param command: takes a Filters; Usage is raised when an option makes no sense
+    :param command: takes a Filters; Usage is raised if an option is invalid
     """
     return filter_options_of(_PARSERS)(command)
 
@@ -103,7 +103,7 @@ _PARSERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "until": ("until", parse_time),
 }
 
-#: Those that can be asked of what has a beginning, a CPU and a task.
+#: Filters for intervals: anything with a start time, a CPU and a task.
 MEASURED = ("cpu", "pid", "comm", "since", "until")
 
 
@@ -118,7 +118,7 @@ def _read(given: dict[str, str | tuple[str, ...] | None]) -> Filters:
             continue
         key, parse = _PARSERS[name]
         try:
-            # An option that is given more than once adds to itself.
+            # A repeated option adds its values.
             given_ = [parse(one) for one in ((text,) if isinstance(text, str) else text)]
             values[key] = functools.reduce(_both, given_)
         except Usage as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The commands that go on while the recorder runs: ``watch``, ``log``, ``heartbeat``."""
+"""The commands that follow a running recorder: ``watch``, ``log``, ``heartbeat``."""
 
 from pathlib import Path
 import signal
@@ -72,7 +72,7 @@ def log_command(output: Path, rotate: str, keep: int) -> None:
 
 
 def _stop_event() -> threading.Event:
-    """Give what is set when this process is told to end."""
+    """Return an event that SIGTERM and SIGINT set."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

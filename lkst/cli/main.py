@@ -3,8 +3,8 @@
 The command ``lkst``
 --------------------
 
-Which commands there are and where they live. A command's module is imported when
-the command is used: starting a recorder needs neither numpy nor drgn.
+The table of commands. A command's module is imported when the command is used: starting a
+recorder needs neither numpy nor drgn.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ from lkst.util.interrupts import deferred_interrupts
 
 __all__ = ("cli", "main", "run")
 
-#: Name of each command -> module that has it, one line of help.
+#: Name of each command -> its module, one line of help.
 COMMANDS = {
     "start": ("lkst.cli.start", "Start the recorder."),
     "stop": ("lkst.cli.start", "Stop the recorder."),
@@ -59,16 +59,16 @@ COMMANDS = {
 
 @contextlib.contextmanager
 def _enough() -> Iterator[None]:
-    """End well if whoever reads the output has enough, as "head" has."""
+    """Exit with status 0 if the reader of the output closes it, as "head" does."""
     try:
         yield
     except BrokenPipeError:
-        # click would call it a failure.
+        # click would exit with an error.
         raise Exit(0) from None
 
 
 class _Commands(click.Group):
-    """Commands whose modules are imported late."""
+    """Commands whose modules are imported on demand."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -91,7 +91,7 @@ class _Commands(click.Group):
         return command
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        # Not by asking each command, which would import them all.
+        # Without importing the modules of all commands.
         own = click.Command.shell_complete(self, ctx, incomplete)
         found = [(name, help_) for name, (_, help_) in COMMANDS.items()]
         return own + [
@@ -125,7 +125,7 @@ def cli() -> None:
     """  # noqa: D301
 
 
-#: After which an interrupt that nobody could take comes again.
+#: Delay after which an interrupt that could not be handled is sent again.
 _AGAIN_SECONDS = 0.05
 
 
@@ -175,7 +175,7 @@ def _interrupts() -> Iterator[None]:
         if handles:
             sys.unraisablehook = hook
             if again:
-                # It is not for whoever called us.
+                # It is not meant for our caller.
                 again.cancel()
             signal.signal(signal.SIGINT, before)
 
@@ -184,12 +184,12 @@ def run(
     arguments: Sequence[str], *, name: str = "lkst", context: object = None, usage: bool = True
 ) -> int:
     """
-    Run a command, whoever hosts it.
+    Run a command, in any host.
 
     :param arguments: words after ``lkst``
-    :param context: object that the commands find as ``click.Context.obj``
-    :param usage: whether to show the usage if it is wrong, or leave that to the host
-    :return: exit status; messages have gone to standard error
+    :param context: object that commands get as ``click.Context.obj``
+    :param usage: whether to print the usage of an invalid command; the host may do it
+    :return: exit status; messages are on standard error
     """
     try:
         with _interrupts():
@@ -224,7 +224,7 @@ def run(
 
 
 def needs_drgn() -> str:
-    """Say which drgn is needed, and which is there."""
+    """Return a message about the drgn that is needed and the one installed."""
     try:
         import drgn
 
@@ -236,11 +236,11 @@ def needs_drgn() -> str:
 def main() -> None:
     """Run the command line of this process."""
     status = run(sys.argv[1:])
-    # From here on there is nothing to interrupt, and Python would print where it was.
+    # Nothing is left to interrupt, and Python would print a traceback.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Keep Python from complaining at exit.
+        # Suppress Python's message at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.exit(status)

@@ -37,7 +37,7 @@ __all__ = ("mask_command", "report_missing")
 
 
 def _control() -> Control | None:
-    """Look at the recorder, if there is one and this user may."""
+    """Return the control map of the recorder, if there is one that this user may read."""
     try:
         with Recorder() as recorder:
             return recorder.read_control()
@@ -46,7 +46,7 @@ def _control() -> Control | None:
 
 
 def report_missing(attachments: Attachments | None) -> None:
-    """Say which hooks this kernel cannot give."""
+    """Report programs that could not be attached."""
     for program, reason in (attachments.missing if attachments else {}).items():
         click.echo(f"not on this kernel: {program}: {reason}", err=True)
 
@@ -151,8 +151,8 @@ def _split(words: str) -> tuple[str, str]:
 
 
 def keep_maskset_text(store: MasksetStore, maskset: Maskset) -> None:
-    """Let a maskset take effect where it is loaded, and save it; the lock is held."""
-    # First what can be refused; if saving fails, the old one comes back at the next start.
+    """Reload a maskset if it is loaded, and save it. The caller holds the lock."""
+    # First the step that can be refused; if saving fails, the next start has the old one.
     if maskset.name not in store.built_in and PINS.is_dir():
         with open_to_change() as recorder:
             report_missing(change_maskset(recorder, maskset))

@@ -35,7 +35,7 @@ from lkst.util.progress import show_progress
 
 __all__ = ("measure_command",)
 
-#: Ends of the names of files with text.
+#: Suffixes of text files.
 _TEXT_SUFFIXES = ("", ".txt")
 
 
@@ -161,9 +161,9 @@ def _is_plot(output: Path) -> bool:
 
 def _check_suffix(form: str, output: Path | None, kinds: list[str]) -> None:
     """
-    See to it that a file is called what is to be in it.
+    Check that a file's suffix matches its content.
 
-    :raises Usage: if it is not
+    :raises Usage: if it does not
     """
     if output is None:
         return

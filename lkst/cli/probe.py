@@ -36,11 +36,11 @@ def probe_command() -> None:
 
 
 def _split(words: tuple[str, ...]) -> tuple[str, str, tuple[str, ...]]:
-    """Tell name, target and fields apart."""
+    """Split words into name, target and fields."""
     if len(words) > 1 and words[0].isidentifier() and not is_target(words[0]):
         if is_target(words[1]):
             return words[0], words[1], words[2:]
-        # One of both was mistyped: which one, its neighbours tell.
+        # One of both is mistyped: report the one with similar names.
         if words[1].isidentifier():
             return words[0], words[0], words[1:]
         return words[0], words[1], words[2:]
@@ -122,7 +122,7 @@ def probe_add(
 
 
 def _add(probe: Probe) -> None:
-    """Add a probe to the recorder that runs, and say how."""
+    """Add a probe to the running recorder, and report how it is attached."""
     begun = time.monotonic()
     with change_recorder() as recorder:
         attached = add_probe(recorder, probe, handler_lookup(open_store(recorder.catalogue)))
@@ -154,7 +154,7 @@ def probe_list(form: str, seconds: float) -> None:
 
 
 def _show(probes: list[ProbeStatus], form: str) -> str:
-    """Show probes; ends with a line's end."""
+    """Format probes; ends with a newline."""
     if form == "text":
         return _text(probes) + "\n"
     objects = [_object(one) for one in probes]
@@ -182,7 +182,7 @@ def _text(probes: list[ProbeStatus]) -> str:
     return plain_table(rows, columns, "lllrrrrrl")
 
 
-#: What programs get of a probe.
+#: Columns of a probe in machine-readable formats.
 _COLUMNS = "probe mechanism state records held unpaired suppressed ns definition".split()
 
 

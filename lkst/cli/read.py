@@ -2,7 +2,7 @@
 """
 The commands that read a source.
 
-What only one of them needs is imported there: a replay should begin at once.
+Imports that only one command needs are inside the command: a replay must start fast.
 """
 
 from collections.abc import Iterator
@@ -170,7 +170,7 @@ def counts_command(source: Source | None, events: tuple[str, ...], form: str) ->
     if counts.events or counts.histograms:
         with paged() as stream:
             stream.write(show_counts(counts, trace.catalogue, form))
-    # Not what is damaged in the rings: for that all of them would have to be looked over.
+    # Damage in the rings is not reported: that would need to decode all of them.
     status = report_faults(
         trace,
         [*trace.facts.notes, *trace.image.faults, *trace.catalogue.faults, *counts.faults],
@@ -289,7 +289,7 @@ def _split_words(words: tuple[str, ...]) -> tuple[Source | None, str | None]:
 
 
 def _given_trace(source: Source | None) -> Trace | None:
-    """Read the newest trace of the source or of the host; None: neither was given."""
+    """Read the newest trace of the source or the host; None: there is neither."""
     host: Any = click.get_current_context().obj
     return open_traces(source)[0] if source is not None or isinstance(host, Host) else None
 

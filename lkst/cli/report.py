@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command that writes a page."""
+"""The command ``lkst report``."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +16,7 @@ from lkst.util.progress import show_progress
 
 __all__ = ("report_command",)
 
-#: Records that a page shows unless it is said how many.
+#: Default number of records on a page.
 _LAST = 1_000_000
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What commands read: the argument SOURCE, or what the host has open; and what is wrong with it."""
+"""The argument SOURCE of commands, or the source of the host; and reports of its damage."""
 
 from pathlib import Path
 
@@ -42,12 +42,12 @@ def _take_source(
     return source
 
 
-#: One word, or the parts of a split dump.
+#: One word, or all parts of a split dump.
 source_argument = click.argument("source", nargs=-1, metavar="[SOURCE]", callback=_take_source)
 
 
 def open_traces(source: Source | None) -> list[Trace]:
-    """Read the traces of what was named, or of what the host has open."""
+    """Read the traces of the given source, or of the host."""
     where = opened(source)
     if not isinstance(where, Host):
         return open_source(where)
@@ -58,7 +58,7 @@ def open_traces(source: Source | None) -> list[Trace]:
 
 
 def opened(source: Source | None) -> Source | Host:
-    """Tell what to read: what was named, or what the host has open."""
+    """Return the source: the given one, or the host's."""
     host = click.get_current_context().obj
     if not isinstance(host, Host):
         if source is None:
@@ -81,7 +81,7 @@ def newest(source: Source | None) -> Trace:
 
 
 def report_damage(*traces: Trace) -> int:
-    """Print in one line what is wrong with a source, and return the exit status for it."""
+    """Print the damage of a source in one line, and return the exit status for it."""
     faults = []
     for trace in traces:
         faults += [*trace.facts.notes, *trace.image.faults, *trace.faults]
@@ -92,13 +92,13 @@ def report_damage(*traces: Trace) -> int:
     return report_faults(traces[0], faults)
 
 
-#: Above it, a line about all CPUs does not name each.
+#: With more CPUs than this, a message does not list them.
 _MAX_CPUS_NAMED = 4
 
 
 def _lost_slots(lost: dict[int, int], what: str) -> str:
     """
-    Say how many slots of which CPUs cannot be used.
+    Return a message about unusable slots of CPUs.
 
     :param lost: number of slots by CPU
     """
@@ -108,7 +108,7 @@ def _lost_slots(lost: dict[int, int], what: str) -> str:
 
 
 def report_faults(trace: Trace, faults: list[str]) -> int:
-    """Print in one line what is wrong with a source, and return the exit status for it."""
+    """Print the damage of a source in one line, and return the exit status for it."""
     if not faults:
         return 0
     line = "; ".join(clean(fault) for fault in dict.fromkeys(faults))

@@ -75,7 +75,7 @@ def sql_command(words: tuple[str, ...], schema: bool, form: str, output: Path | 
 
 
 def _split(words: tuple[str, ...], *, may_lack_source: bool) -> tuple[Source | None, list[str]]:
-    """Tell the source from the rest; a host has one already."""
+    """Split words into the source and the rest; a host already has a source."""
     rest = list(words)
     if isinstance(click.get_current_context().obj, Host):
         return None, rest

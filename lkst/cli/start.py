@@ -40,7 +40,7 @@ def start_command(size: str | None, maskset: str | None, config: Path | None, re
     A recorder that another version of lkst started is replaced even without --replace. The new
     recorder starts to record before the trace of the old one is saved, so that nothing is missed.
     """
-    # Without the usual one all is as usual; one that was named must be there.
+    # The default file may be missing; a file that was named must exist.
     if config and config != CONFIG and not config.exists():
         raise NotFound(f"file not found: {config}")
     wanted = load_config(config) if config else Config()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The command that tells where it died."""
+"""The command ``lkst state``."""
 
 import click
 

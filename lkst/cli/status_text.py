@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The status of the recorder, as text and as JSON."""
+"""Formats of the status of the recorder."""
 
 import json
 import math
@@ -13,7 +13,7 @@ from lkst.util.tables import plain_table
 
 __all__ = ("show_status",)
 
-#: What is lost -> what a person calls it.
+#: Kind of loss -> its description.
 _LOST = {
     "refused": "records refused by frozen rings",
     "unheard": "notices lost",
@@ -26,9 +26,9 @@ _LOST = {
 
 def show_status(status: Status, faults: list[str], form: str) -> str:
     """
-    Show it; ends with a line's end.
+    Format it; ends with a newline.
 
-    :param faults: what is not as it should be
+    :param faults: faults of the recorder
     :param form: text, json, or of its events: jsonl, csv
     """
     if form == "text":
@@ -40,7 +40,7 @@ def show_status(status: Status, faults: list[str], form: str) -> str:
 
 
 def _text(status: Status) -> str:
-    """Show it as a summary and two tables."""
+    """Format it as a summary and two tables."""
     return "\n\n".join((_summary(status), _rings(status), _events(status))) + "\n"
 
 
@@ -121,7 +121,7 @@ def _events(status: Status) -> str:
 
 
 def _json(status: Status, faults: list[str]) -> str:
-    """Show it as a JSON object. Times are CLOCK_MONOTONIC, in ns."""
+    """Format it as a JSON object. Times are CLOCK_MONOTONIC, in ns."""
     header = status.header
     answer = {
         "version": header.version,

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Around a crash
+Crash hooks
 --------------
 
-The hooks in the distributions' kdump services, which save the recorder before the
-dump is taken, and the service that reads at the next boot what was saved.
+The hooks in the distributions' kdump services, which save the recorder before the dump,
+and the service that processes the saved files at the next boot.
 """

@@ -3,8 +3,8 @@
 Distributions
 -------------
 
-Where each distribution's kdump service has its hooks, and what has to be done so
-that they reach the capture kernel.
+The hooks of each distribution's kdump service, and the steps to get them into the capture
+kernel.
 """
 
 from collections.abc import Callable
@@ -32,9 +32,9 @@ __all__ = (
 
 _HERE = Path(__file__).parent
 
-#: Where the program goes.
+#: Path of the program.
 GRAB = "/usr/local/lib/lkst/lkst-grab"
-#: The hook, where the service calls it by its path.
+#: Path of the hook, if the service calls it by path.
 HOOK = "/usr/local/lib/lkst/{when}"
 
 _UNIT = "etc/systemd/system/lkst-crash.service"
@@ -54,11 +54,11 @@ class Distro:
     name: str
     #: Names in os-release(5).
     ids: tuple[str, ...]
-    #: Makes the changes for a root.
+    #: Returns the changes for a root folder.
     changes: Callable[[Path, Settings], list[Change]]
-    #: What a user has to run so that the capture image has the hook, or "".
+    #: Command that adds the hook to the capture image, or "".
     rebuild: str
-    #: Capture images, from /boot on; the kernel's release is put in.
+    #: Capture images below /boot, with {release} of the kernel.
     images: tuple[str, ...] = ()
 
 
@@ -147,7 +147,7 @@ def _suse(root: Path, settings: Settings) -> list[Change]:
 
 
 def _assign(text: str, name: str, word: str, *, alone: bool) -> str:
-    """Put a word into a variable of a sysconfig file."""
+    """Add a word to a variable of a sysconfig file."""
     found = re.search(rf'^{name}=(["\']?)(.*?)\1[ \t]*$', text, re.MULTILINE)
     if not found:
         return text + "\n" * (text != "" and not text.endswith("\n")) + f'{name}="{word}"\n'
@@ -182,9 +182,9 @@ DISTROS = {
 
 def detect(root: Path) -> Distro:
     """
-    Tell which distribution a system is.
+    Return the distribution of a system.
 
-    :raises Usage: if it is none that is known
+    :raises Usage: if it is not known
     """
     names: list[str] = []
     for path in ("etc/os-release", "usr/lib/os-release"):
@@ -206,9 +206,9 @@ def detect(root: Path) -> Distro:
 
 def changes_for(distro: Distro, root: Path, settings: Settings) -> list[Change]:
     """
-    Tell all files that an installation writes.
+    Return all files that an installation writes.
 
-    :raises LkstError: if the kdump service is not there, or is set up in a way that excludes it
+    :raises LkstError: if the kdump service is missing, or its settings conflict
     """
     python = sys.executable
     if re.search(r"[\s\"'\\%]", python):
@@ -227,9 +227,9 @@ def changes_for(distro: Distro, root: Path, settings: Settings) -> list[Change]:
 
 def image_has_hook(image: Path) -> bool | None:
     """
-    Tell whether a capture image has the program.
+    Return whether a capture image has the program.
 
-    :return: None: nobody can tell, since there is no lsinitrd here
+    :return: None: not known, because lsinitrd is missing
     """
     try:
         done = subprocess.run(["lsinitrd", str(image)], capture_output=True, text=True, timeout=120)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Files that come and go
+Reversible changes of files
 ----------------------
 
-Files that are made or changed in a system, so that it can be put back exactly as
-it was. What was done is written down first, in a file of its own.
+Creates and changes files of a system, so that it can be restored exactly. Each change is
+written to a manifest first.
 """
 
 from collections.abc import Iterator
@@ -26,25 +26,25 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class Change:
-    """A file as it is to be."""
+    """The new state of a file."""
 
-    #: From the root of the system on.
+    #: Path below the root folder.
     path: str
     content: bytes
     mode: int = 0o644
-    #: Where it leads, if it is a symbolic link.
+    #: Target, if it is a symbolic link.
     link: str = ""
-    #: What a user is told of it.
+    #: Description for the user.
     why: str = field(default="", compare=False)
 
 
 def _text(data: bytes) -> str:
-    # Whatever bytes there are come back as they were.
+    # Keeps bytes that are not UTF-8.
     return data.decode("utf-8", "surrogateescape")
 
 
 def _noted(manifest: Path) -> dict[str, dict[str, str | int | None]]:
-    """Read by path what was changed: ``old`` and ``new`` content, ``mode`` of the old file."""
+    """Return the changed files by path: ``old`` and ``new`` content, ``mode`` of the old file."""
     files: dict[str, dict[str, str | int | None]] = _told(manifest).get("files", {})
     return files
 
@@ -68,14 +68,14 @@ def _write(path: Path, content: bytes, mode: int) -> None:
 
 
 def _missing_folders(root: Path, path: Path) -> list[str]:
-    """Tell which folders have to be made for a file, the outermost first."""
+    """Return the missing parent folders of a file, the outermost first."""
     missing = [folder for folder in path.parents if not folder.exists()]
     return [str(folder.relative_to(root)) for folder in reversed(missing)]
 
 
 def read_about(manifest: Path) -> str | None:
     """
-    Read what the changes were noted to be about.
+    Return the subject of the changes.
 
     :return: None: nothing was changed
     :raises LkstError: if it cannot be read
@@ -86,11 +86,11 @@ def read_about(manifest: Path) -> str | None:
 
 def apply_changes(root: Path, changes: list[Change], manifest: Path, about: str) -> Iterator[str]:
     """
-    Write files, after it was noted what was there.
+    Write files, after the manifest has their old state.
 
-    :param about: noted, too
+    :param about: subject of the changes, kept in the manifest
     :return: what was done, line by line
-    :raises LkstError: if one cannot be written; what was noted can be undone
+    :raises LkstError: if a file cannot be written; changes in the manifest can be undone
     """
     noted = _noted(manifest)
     folders: list[str] = _told(manifest).get("folders", _missing_folders(root, manifest))
@@ -123,9 +123,9 @@ def apply_changes(root: Path, changes: list[Change], manifest: Path, about: str)
 
 def undo_changes(root: Path, manifest: Path) -> Iterator[str]:
     """
-    Put everything back.
+    Restore all files.
 
-    A file that somebody has changed since loses those lines only that were added to it.
+    A file that was changed since loses only the lines that were added to it.
 
     :return: what was done, line by line
     """
@@ -156,13 +156,13 @@ def undo_changes(root: Path, manifest: Path) -> Iterator[str]:
     folders = _told(manifest).get("folders", [])
     manifest.unlink(missing_ok=True)
     for folder in reversed(folders):
-        # One that holds something else by now stays.
+        # A folder that is not empty is kept.
         with contextlib.suppress(OSError):
             (root / folder).rmdir()
 
 
 def _without(now: str, old: str, new: str) -> str:
-    """Take those lines back that were changed, where they still are as they were left."""
+    """Revert the changed lines that are still as they were written."""
     was, became = old.splitlines(keepends=True), new.splitlines(keepends=True)
     lines = now.splitlines(keepends=True)
     matcher = difflib.SequenceMatcher(None, was, became, autojunk=False)

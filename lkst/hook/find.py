@@ -3,8 +3,8 @@
 Finding dumps
 -------------
 
-Which files in the folders of the kdump services are dumps: those whose content is that
-of a dump, whatever they are called, and those that are called like one.
+Finds dumps in the folders of the kdump services: files with the content of a dump, and
+files with the name of a dump.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,33 +21,33 @@ from lkst.hook.marks import is_done
 
 __all__ = ("Found", "dump_folders", "find_new", "walk")
 
-#: What collectors and hooks call dumps, complete or not, compressed or not.
+#: File names of dumps, complete or not, compressed or not.
 _NAMED = re.compile(
     r"([\w.:+-]+[.-])?(vmcore|kdump|dump|grab)"
     r"(\.\d+|-incomplete|\.flat|\.gz|\.xz|\.lz4|\.bz2|\.zst)*"
 )
 _INCOMPLETE = "-incomplete"
-#: HOST/STAMP/vmcore is the deepest of what the services make.
+#: Depth of HOST/STAMP/vmcore, the deepest path of a service.
 _MAX_DEPTH = 3
-#: A file that another machine may be writing is one that was changed so many seconds ago.
+#: A file that was changed within this many seconds may be written by another machine.
 _FRESH_S = 300
-#: Notes that only cores of processes have: NT_AUXV, NT_FILE (include/uapi/linux/elf.h).
+#: Notes that only process cores have: NT_AUXV, NT_FILE (include/uapi/linux/elf.h).
 _OF_PROCESS = (6, 0x46494C45)
 _KDUMP = b"KDUMP   "
 
 
 class Found(NamedTuple):
-    """A dump that was not read yet."""
+    """A new dump."""
 
-    #: The file, or the parts of a split dump.
+    #: The file, or all parts of a split dump.
     paths: tuple[Path, ...]
-    #: Why it is left for later; empty: it can be read now.
+    #: Reason to process it later; "": it can be read now.
     wait: str = ""
 
 
 def dump_folders(folder: Path, root: Path = Path("/")) -> list[Path]:
     """
-    Tell where dumps arrive: in one folder, and where the kdump services are set up to put them.
+    Return the folders with dumps: the given one, and those of the kdump services' settings.
 
     kdump-tools: KDUMP_COREDIR; kdump-utils: path; SUSE's kdump: KDUMP_SAVEDIR.
     """
@@ -58,7 +58,7 @@ def dump_folders(folder: Path, root: Path = Path("/")) -> list[Path]:
     ]
     paths = [folder, *(root / path.lstrip("/") for path in told if path.startswith("/"))]
     there = {path.resolve(): path for path in reversed(paths) if path.is_dir()}
-    # What lies below another one is found there.
+    # Folders below another one are covered by it.
     return [
         path
         for path in dict.fromkeys(paths)
@@ -77,7 +77,7 @@ def _setting(file: Path, name: str) -> str:
 
 
 def walk(folders: Iterable[Path]) -> Iterator[Path]:
-    """Give the files in folders and those below, but for hidden ones."""
+    """Yield the files in folders and subfolders, except hidden ones."""
     for folder in folders:
         for depth in range(1, _MAX_DEPTH + 1):
             for path in folder.glob("/".join("*" * depth)):
@@ -108,7 +108,7 @@ def find_new(folders: Iterable[Path]) -> list[Found]:
             splits.setdefault((path.parent, identity), []).append(path)
         elif not is_done(path):
             found.append(Found((path,), wait))
-    # A part that came later makes the others worth another look.
+    # A new part makes the other parts new again.
     found += [Found(tuple(paths)) for paths in splits.values() if not all(map(is_done, paths))]
     return sorted(found, key=lambda each: _changed(each.paths[0]))
 
@@ -132,7 +132,7 @@ def _is_candidate(path: Path) -> bool:
 
 
 def _is_of_process(path: Path) -> bool:
-    """Tell whether a file is a core of a process, which core_pattern(5) may put there."""
+    """Return whether a file is a process core, which core_pattern(5) may put there."""
     with path.open("rb") as file:
         if file.read(4) != b"\x7fELF":
             return False
@@ -144,7 +144,7 @@ def _is_of_process(path: Path) -> bool:
 
 
 def _identity(path: Path) -> bytes | None:
-    """Tell which split dump a file is a part of; None: of none, or it is compressed."""
+    """Return the split dump that a file is a part of; None: none, or it is compressed."""
     with path.open("rb") as file:
         if file.read(len(_KDUMP)) != _KDUMP:
             return None
@@ -155,7 +155,7 @@ def _identity(path: Path) -> bytes | None:
 
 
 def _why_wait(path: Path, written: set[str]) -> str:
-    """Tell why a file may not be complete yet; empty: nobody writes it."""
+    """Return why a file may be incomplete; "": nobody writes it."""
     if os.path.realpath(path) in written:
         return "is still being written"
     age = time.time() - path.stat().st_mtime
@@ -170,7 +170,7 @@ def _uptime() -> float:
 
 
 def _written_files() -> set[str]:
-    """Find the files that processes of this machine have open for writing."""
+    """Return the files that processes of this machine have open for writing."""
     written = set()
     for info in Path("/proc").glob("[0-9]*/fdinfo/*"):
         try:

@@ -3,7 +3,7 @@
 Installing the hooks
 --------------------
 
-Writes what a distribution's kdump service calls, and puts it back as it was.
+Installs the hooks into a distribution's kdump service, and removes them.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from lkst.record.lifecycle.hook_settings import CONFIG, page_list, read_settings
 
 __all__ = ("install_hooks", "installed_distro", "show_changes", "uninstall_hooks")
 
-#: What an installation has changed, and for which distribution.
+#: Manifest: the changes of an installation, and its distribution.
 _MANIFEST = Path("var/lib/lkst/hook.json")
 
 
@@ -29,7 +29,7 @@ def _choose(root: Path, name: str | None) -> Distro:
 
 def show_changes(root: Path, name: str | None) -> Iterator[str]:
     """
-    Show what :func:`install_hooks` would write, as diff(1) does.
+    Show the changes of :func:`install_hooks`, as diff(1) does.
 
     :raises LkstError: if it cannot be installed
     """
@@ -58,10 +58,10 @@ def _config(root: Path) -> Path:
 
 def install_hooks(root: Path, name: str | None) -> Iterator[str]:
     """
-    Install them; what is there already stays.
+    Install the hooks; up-to-date files are left alone.
 
     :param root: of the system to install into
-    :param name: the distribution; None: that of the system
+    :param name: the distribution; None: detect it
     :return: what was done, line by line
     :raises LkstError: if it cannot be done
     """
@@ -90,7 +90,7 @@ def _reload() -> None:
 
 
 def _list_pages() -> Iterator[str]:
-    """Write the list of pages if the recorder runs."""
+    """Write the page list if the recorder runs."""
     from lkst.live.recorder import Recorder
     from lkst.record.lifecycle.changes import locked
     from lkst.record.lifecycle.page_list import refresh_list
@@ -104,13 +104,13 @@ def _list_pages() -> Iterator[str]:
 
 
 def installed_distro(root: Path) -> str | None:
-    """Tell for which distribution the hooks are installed; None: they are not."""
+    """Return the distribution for which the hooks are installed; None: they are not."""
     return read_about(root / _MANIFEST)
 
 
 def uninstall_hooks(root: Path) -> Iterator[str]:
     """
-    Put everything back as it was.
+    Remove the hooks and restore all files.
 
     :return: what was done, line by line
     :raises NotFound: if they are not installed

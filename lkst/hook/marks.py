@@ -3,8 +3,8 @@
 Marks
 -----
 
-What lies beside a dump and says that it was read, or why it could not be. A mark is
-complete or not there: it is written under another name, and only after the results are.
+Files beside a dump that mark it as read, or have the reason why it could not be read. A
+mark is written atomically, and only after the results.
 """
 
 from collections.abc import Iterable
@@ -25,20 +25,20 @@ __all__ = (
     "write_file",
 )
 
-#: Ends of the names.
+#: Suffixes of the marks.
 DONE = ".lkst-done"
 TRIED = ".lkst-tried"
-#: How often a dump is read whose reader was killed, or did not come to an end.
+#: Number of tries for a dump whose reader is killed or times out.
 MAX_TRIES = 3
 
 
 def beside(dump: Path, end: str) -> Path:
-    """Give the path of what lies beside a dump."""
+    """Return the path of a file beside a dump."""
     return dump.with_name(dump.name + end)
 
 
 def is_done(dump: Path) -> bool:
-    """Tell whether a dump was read; an empty mark is of a disk that was full."""
+    """Return whether a dump was read. An empty mark is left by a full disk."""
     try:
         return beside(dump, DONE).stat().st_size > 0
     except OSError:
@@ -47,10 +47,10 @@ def is_done(dump: Path) -> bool:
 
 def count_try(dump: Path) -> int:
     """
-    Count that a dump is going to be read, so that this is known if it kills us.
+    Count a try before a dump is read, in case it kills this process.
 
-    :return: which time it is, from 1 on
-    :raises LkstError: if that cannot be written
+    :return: number of this try, from 1
+    :raises LkstError: if the mark cannot be written
     """
     path = beside(dump, TRIED)
     before = 0
@@ -61,7 +61,7 @@ def count_try(dump: Path) -> int:
 
 
 def forget_tries(dump: Path) -> None:
-    """Take back what was counted."""
+    """Reset the count of tries."""
     with contextlib.suppress(OSError):
         beside(dump, TRIED).unlink()
 
@@ -70,7 +70,7 @@ def mark_done(dumps: Iterable[Path], why: str) -> None:
     """
     Mark files as read.
 
-    :raises LkstError: if that cannot be written
+    :raises LkstError: if the mark cannot be written
     """
     for dump in dumps:
         write_file(beside(dump, DONE), f"{why}\n")
@@ -79,7 +79,7 @@ def mark_done(dumps: Iterable[Path], why: str) -> None:
 
 def write_file(path: Path, text: str) -> None:
     """
-    Write a file that is complete or not there.
+    Write a file atomically.
 
     :raises LkstError: if it cannot be written
     """

@@ -3,10 +3,10 @@
 After a crash
 -------------
 
-What the service of the next boot does: for each new dump or grab, once, it saves
-the trace and its last seconds beside it. Each is read by processes of their own,
-limited in memory and time, so that one that is damaged keeps no other from being
-read. No dump is left out without a line that says why, and what will be done next.
+The service at the next boot: it saves the trace of each new dump or grab, and its last
+seconds as text, beside it, once. Each dump is read by separate processes with limits on
+memory and time, so that a damaged dump does not stop the others. Each dump gets a line
+with its result, or the reason and the next step.
 """
 
 from collections.abc import Iterator, Sequence
@@ -39,10 +39,10 @@ __all__ = ("process", "prune", "results")
 _UNFINISHED = "grab-unfinished"
 _OURS = "lkst-"
 
-#: Ends of the names of results.
+#: Suffixes of results.
 _SAVED = ".lkst"
-#: What is made of the saved trace: end of the name, command of lkst, its options. What it prints
-#: is kept unless it writes the file itself.
+#: Results from the saved trace: suffix, command of lkst, its options. Its output is saved,
+#: unless it writes the file itself.
 _TEXTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (".replay.txt", "replay", ("--since", "-{last}s")),
     (".state.txt", "state", ()),
@@ -54,7 +54,7 @@ _EXEC_DEADLINE = 120
 _MEMORY = 2 << 30
 _AGAIN = "the next boot or 'lkst hook process' tries again"
 
-#: What says that results cannot be written now; it may be better the next time.
+#: Errors after which writing results may succeed later.
 _NO_ROOM = tuple(
     os.strerror(number)
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.ENOMEM)
@@ -66,15 +66,15 @@ class _NoRoom(LkstError):
 
 
 class _Killed(LkstError):
-    """What read a dump was killed, or did not come to an end."""
+    """The reader of a dump was killed or timed out."""
 
 
 def process(settings: Settings, command: str = "", *, only: Path | None = None) -> Iterator[str]:
     """
-    Read what is new, and remove what is old.
+    Read new dumps, and remove old results.
 
-    :param command: to run for each new result, instead of the one that is set
-    :param only: folder to look through, instead of those of the settings and of the kdump service
+    :param command: command to run for each new result, instead of EXEC
+    :param only: folder to search, instead of those of the settings and the kdump service
     :return: a line for each dump
     """
     folders = [only] if only else dump_folders(Path(settings.DUMPS))
@@ -98,7 +98,7 @@ def _remove_if_empty(folder: Path) -> None:
 
 
 def _read(dumps: Sequence[Path], settings: Settings, command: str) -> str:
-    """Read a dump, or parts of one, and tell what came of it."""
+    """Read a dump or its parts, and return a line about the result."""
     dump = dumps[0]
     try:
         told = _read_counted(dumps, settings)
@@ -113,9 +113,9 @@ def _read(dumps: Sequence[Path], settings: Settings, command: str) -> str:
 
 def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
     """
-    Read a dump, unless that was tried too often, and mark it.
+    Read a dump, unless it was tried too often, and mark it.
 
-    :raises LkstError: if it is to be tried again
+    :raises LkstError: if it should be tried again
     """
     dump = dumps[0]
     tries = count_try(dump)
@@ -123,7 +123,7 @@ def _read_counted(dumps: Sequence[Path], settings: Settings) -> list[str]:
         why = f"given up after {MAX_TRIES} tries, none of which finished"
         return [_give_up(dumps, why)]
     try:
-        # Damage has been told; what could be read is there all the same.
+        # A damaged dump may still have a result.
         saved = beside(dump, _SAVED)
         faults = _lkst("save", *dumps, "-o", saved, makes=saved)[1]
     except LkstError as error:
@@ -170,7 +170,7 @@ def _is_no_room(text: str) -> bool:
 
 
 def _last_line(dump: Path) -> str:
-    """Give the last line of the replay, which tells of the panic."""
+    """Return the last line of the replay, which is the panic."""
     try:
         lines = beside(dump, _TEXTS[0][0]).read_text(errors="replace").splitlines()
     except OSError:
@@ -179,7 +179,7 @@ def _last_line(dump: Path) -> str:
 
 
 def _limit() -> None:
-    # Not the address space: dumps are mapped, however large.
+    # Do not limit the address space: whole dumps are mapped.
     resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
 
 
@@ -193,10 +193,10 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 
 def _lkst(*words: str | Path, makes: Path | None = None) -> tuple[str, str]:
     """
-    Run a command of lkst; one that has met damage is good if there is something.
+    Run a command of lkst; damage is not a failure if there is a result.
 
-    :param makes: file that it must have written; None: what it prints counts
-    :return: what it has printed, and the damage
+    :param makes: file that it must write; None: its output is the result
+    :return: its output, and the damage
     """
     command = [sys.executable, "-m", "lkst", *map(str, words)]
     before = _identity(makes)
@@ -244,9 +244,9 @@ def _execute(command: str, folder: Path) -> str:
 
 def results(folders: Sequence[Path]) -> list[list[Path]]:
     """
-    Find the results that are there, the newest first.
+    Return all results, the newest first.
 
-    :return: the files of each; a grab is one of them, a dump is not
+    :return: the files of each result, including a grab, not a dump
     """
     ends = (_SAVED, *(end for end, _, _ in _TEXTS))
     found = []
@@ -264,7 +264,7 @@ def results(folders: Sequence[Path]) -> list[list[Path]]:
 
 
 def prune(settings: Settings, folders: Sequence[Path]) -> Iterator[str]:
-    """Remove results that are more than shall be kept; dumps stay."""
+    """Remove results above the limits; dumps are kept."""
     size = 0
     for number, files in enumerate(results(folders), 1):
         size += sum(file.stat().st_size for file in files)

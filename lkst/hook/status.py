@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Whether the hooks would work
+Checks of the hooks
 ----------------------------
 
-What has to be true for a crash of this machine to leave a grab.
+The conditions under which a crash of this machine leaves a grab.
 """
 
 from collections.abc import Iterator
@@ -26,16 +26,16 @@ _RESERVED = Path("/sys/kernel/kexec_crash_size")
 
 
 class Check(NamedTuple):
-    """One thing that has to be true."""
+    """A condition."""
 
     what: str
-    #: None: it cannot be told.
+    #: None: not known.
     good: bool | None
     text: str
 
 
 def check_hooks() -> Iterator[Check]:
-    """Look at all that a grab needs, in the order in which it is needed."""
+    """Check everything that a grab needs, in the order of use."""
     settings = read_settings()
     yield _capture_kernel()
     yield from _hook()
@@ -112,10 +112,10 @@ def _pages(settings: Settings) -> Check:
 
 def run_hook() -> Iterator[str]:
     """
-    Do on the running system what the hook does after a crash, and read the result.
+    Run the hook's program on the running system, and read the result.
 
-    :return: what came of it, line by line
-    :raises LkstError: if it would not have worked
+    :return: its output, line by line
+    :raises LkstError: if it fails
     """
     from lkst.source import open_source
 

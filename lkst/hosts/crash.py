@@ -3,8 +3,8 @@
 Entry from crash(8)
 -------------------
 
-What the extension of crash_ext/ runs, as ``python -m lkst.hosts.crash READ-FD WRITE-FD``. An
-interpreter that lacks what LKST needs says so in a line.
+The extension of crash_ext/ runs ``python -m lkst.hosts.crash READ-FD WRITE-FD``. An interpreter
+without LKST's dependencies reports it in one line.
 """
 
 import sys

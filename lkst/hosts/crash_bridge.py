@@ -3,8 +3,7 @@
 The bridge to crash(8)
 ----------------------
 
-The asking end of the protocol of crash_ext/PROTOCOL.md, over a pair of file
-descriptors.
+The client of the protocol of crash_ext/PROTOCOL.md, over a pair of file descriptors.
 """
 
 from collections.abc import Iterator
@@ -32,14 +31,14 @@ NR_FILES = 3
 
 
 class CrashFacts(NamedTuple):
-    """What crash knows about what it has open."""
+    """Facts from crash about the open dump."""
 
-    #: crash's name of it: ``X86_64``, ``ARM64``, ...
+    #: crash's name of the architecture: ``X86_64``, ``ARM64``, ...
     arch: str
     release: str
-    #: As typed, so perhaps relative; empty for a live system.
+    #: As typed, possibly relative; empty for a live system.
     dumpfile: str
-    #: Of the file with the kernel's debug info.
+    #: Path of the kernel's debug info.
     namelist: str
     live: bool
     #: The text of VMCOREINFO; empty if crash cannot find it.
@@ -49,13 +48,13 @@ class CrashFacts(NamedTuple):
 
 
 class Bridge:
-    """The asking end."""
+    """The client."""
 
     def __init__(self, reading: int, writing: int) -> None:
         """
-        Take over the file descriptors: twice that of a socket, or those of two pipes.
+        Take over the file descriptors: a socket twice, or two pipes.
 
-        :raises OSError: if they are none
+        :raises OSError: if they are invalid
         """
         self._reading, self._writing = reading, writing
         self._busy = self._interrupted = False
@@ -65,10 +64,10 @@ class Bridge:
 
     def hello(self) -> CrashFacts:
         """
-        Introduce ourselves.
+        Exchange versions and facts.
 
         :raises LkstError: if the other end speaks another version of the protocol
-        :raises EOFError: here and below, if the other end is gone
+        :raises EOFError: here and below, if the other end has closed
         """
         self._send(HELLO, MAGIC, 0)
         version, size = self._header(HELLO, self._receive(REPLY.size))
@@ -83,8 +82,8 @@ class Bridge:
         """
         Read physical memory.
 
-        :param data: gets it, ``MAX_READ`` bytes at most
-        :return: how many bytes there are from *address* on
+        :param data: buffer, at most ``MAX_READ`` bytes
+        :return: number of bytes that could be read from *address* on
         """
         with self._whole():
             self._send(READ, address, len(data))
@@ -96,11 +95,11 @@ class Bridge:
 
     def next(self, status: int) -> tuple[list[str], list[int]]:
         """
-        Tell how the last command ended, and wait for the next.
+        Send the status of the last command, and wait for the next.
 
         :param status: exit status; 0 before the first
-        :return: its words; file descriptors for its standard input, output and error, or
-            none if they are what they are to be
+        :return: its words; file descriptors for its standard input, output and error, or none
+        to keep the current ones
         """
         self._send(NEXT, status, 0)
         files: list[int] = []
@@ -114,15 +113,15 @@ class Bridge:
         return [os.fsdecode(word) for word in words[:-1]], files
 
     def bye(self, status: int) -> None:
-        """Take leave; why has been told."""
+        """Say goodbye; the reason has been printed."""
         self._send(BYE, status, 0)
 
     def interrupt(self, number: int, frame: object) -> None:
         """
         Handle SIGINT: raise KeyboardInterrupt, but leave no answer unread.
 
-        The next question would get it. Blocking the signal is no use: another thread may
-        get it, and the handler runs in this one all the same.
+        The next request would get it. Blocking the signal does not help: another thread may take
+        it, and the handler still runs in this one.
         """
         if self._busy:
             self._interrupted = True

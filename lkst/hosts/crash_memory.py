@@ -3,7 +3,7 @@
 Memory that crash(8) serves
 ---------------------------
 
-Physical memory over the bridge. Whatever asks for it, it is fetched in large pieces.
+Physical memory over the bridge, fetched and cached in large blocks.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,17 @@ from lkst.hosts.crash_bridge import MAX_READ
 __all__ = ("Memory",)
 
 PAGE = 4096
-#: What is read at once when a page is wanted: neighbours are likely to be wanted, too.
+#: Read-ahead: neighbouring pages are likely to be needed, too.
 PIECE = 1 << 16
-#: Pages that are kept.
+#: Number of cached pages.
 MAX_PAGES = 1 << 16
 
 
 class Memory:
     """
-    Physical memory, of which pages that were read are kept.
+    Physical memory with a cache of pages.
 
-    Opening a kernel takes some 100,000 reads of a few bytes from some 1000 pages.
+    Opening a kernel takes about 100,000 reads of a few bytes from about 1000 pages.
     """
 
     def __init__(self, read_into: Callable[[int, memoryview], int], live: bool) -> None:
@@ -33,13 +33,13 @@ class Memory:
         Read through a function.
 
         :param read_into: as of :class:`lkst.hosts.crash_bridge.Bridge`
-        :param live: it changes meanwhile: what follows a large read is read afresh, and
-            what follows one that failed
+        :param live: memory changes: drop the cache after a large read and after a failed
+        one
         """
         self._read_into = read_into
         self._live = live
         self._buffer = memoryview(bytearray(MAX_READ))
-        #: By number; empty if there is none.
+        #: Pages by number; empty: the page is missing.
         self._pages: dict[int, bytes] = {}
 
     def read(
@@ -48,8 +48,8 @@ class Memory:
         """
         Read memory.
 
-        :param offset: for drgn's sake
-        :param physical: for drgn's sake
+        :param offset: not used, required by drgn
+        :param physical: not used, required by drgn
         :return: valid until the next read; drgn copies it
         :raises FaultError: if any of it is missing
         """
@@ -64,7 +64,7 @@ class Memory:
         return self._large(address, count)
 
     def _page(self, number: int, address: int) -> bytes:
-        """Give a page, which is wanted from an address on."""
+        """Return a page, which is needed from an address on."""
         if number not in self._pages:
             if len(self._pages) >= MAX_PAGES:
                 self._pages.clear()
@@ -72,7 +72,7 @@ class Memory:
             if first not in self._pages:
                 self._keep(first, number)
             if number not in self._pages:
-                # Something is missing before it.
+                # An earlier part is missing.
                 self._keep(number, number)
         page = self._pages[number]
         if not page:
@@ -82,7 +82,7 @@ class Memory:
         return page
 
     def _keep(self, first: int, wanted: int) -> None:
-        """Read from a page on to the end of its piece."""
+        """Read and cache from a page to the end of its block."""
         rest = PIECE - first * PAGE % PIECE
         piece = self._buffer[:rest]
         whole = self._read_into(first * PAGE, piece) // PAGE

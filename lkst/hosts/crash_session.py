@@ -3,8 +3,8 @@
 The command ``lkst`` inside crash(8)
 ------------------------------------
 
-What the extension of crash_ext/ starts: it asks crash for commands, and runs them on
-the memory that crash has open. What was read of a dump is kept for the next command.
+The process that the extension of crash_ext/ starts: it takes commands from crash, and runs
+them on crash's memory. The traces of a dump are kept for the next command.
 """
 
 from collections.abc import Iterator, Sequence
@@ -29,7 +29,7 @@ from lkst.source.host import Host
 
 __all__ = ("main", "make_host")
 
-#: crash's names of the machines that drgn knows.
+#: crash's names of the architectures that drgn supports.
 _MACHINES = {
     "X86_64": Architecture.X86_64,
     "ARM64": Architecture.AARCH64,
@@ -48,10 +48,10 @@ _GRACE = 2.0  # s, to clean up when crash is gone
 
 def main(reading: int, writing: int) -> None:
     """
-    Run commands until crash has no more, and end the process.
+    Run commands until crash exits, and end the process.
 
     :param reading: file descriptor to read crash's answers from
-    :param writing: another, or the same one, for what crash is asked
+    :param writing: file descriptor to write requests to; may be the same
     """
     threading.Thread(target=_watch, args=(reading,), daemon=True).start()
     status = _FAILED
@@ -68,12 +68,12 @@ def main(reading: int, writing: int) -> None:
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
         bridge.bye(status)
-    # Neither threads that scripts have started nor output that nobody takes keep us.
+    # Do not wait for threads of scripts or for unread output.
     os._exit(status)
 
 
 def _watch(fd: int) -> None:
-    """End the process when crash is gone, whatever it is doing then."""
+    """End the process when crash exits, even during a command."""
     gone = select.poll()
     gone.register(fd, 0)
     gone.poll()
@@ -100,7 +100,7 @@ def _serve(bridge: Bridge) -> int:
             except Exception:
                 sys.excepthook(*sys.exc_info())
                 return _FAILED
-        # Without files it is for one command. After Ctrl-C something may be half read.
+        # Without files, for one command only. After Ctrl-C a read may be incomplete.
         if not files or status == _INTERRUPTED:
             return status
 
@@ -112,11 +112,11 @@ def _run(bridge: Bridge, words: Sequence[str], host: Host, facts: CrashFacts) ->
             from lkst.hosts.prompt import run_drgn
 
             return run_drgn(host, words[1:], facts.namelist)
-        # Long output goes through crash's pager, if crash is set so.
+        # Long output goes through crash's pager, if it is enabled.
         os.environ["PAGER"] = "cat"
         return run(words, context=host, usage=False)
     except (BrokenPipeError, SystemExit):
-        # Whoever reads the output has enough; click takes that for a reason to exit.
+        # The reader closed the output; click exits on it.
         return _BROKEN_PIPE
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -126,9 +126,9 @@ def _run(bridge: Bridge, words: Sequence[str], host: Host, facts: CrashFacts) ->
 
 def make_host(facts: CrashFacts, memory: Memory) -> Host:
     """
-    Make a program of the memory that crash has open.
+    Create a drgn.Program for crash's memory.
 
-    :raises LkstError: if drgn cannot be told where the kernel lies in it
+    :raises LkstError: if the kernel cannot be found in it
     """
     name = "kcore" if facts.live else facts.dumpfile
     machine = _MACHINES.get(facts.arch)
@@ -150,7 +150,7 @@ def make_host(facts: CrashFacts, memory: Memory) -> Host:
 
 
 def unquoted(words: Sequence[str]) -> list[str]:
-    """Take off single quotes, which crash, unlike a shell, leaves."""
+    """Remove single quotes, which crash does not remove, unlike a shell."""
     result: list[str] = []
     parts: list[str] = []
     for word in words:
@@ -168,7 +168,7 @@ def unquoted(words: Sequence[str]) -> list[str]:
 
 
 class _Ordered(io.TextIOWrapper):
-    """Standard error, behind what standard output has been told before."""
+    """Standard error that flushes standard output first."""
 
     def write(self, text: str) -> int:
         with contextlib.suppress(OSError, ValueError):
@@ -196,7 +196,7 @@ def _stdio(files: Sequence[int]) -> Iterator[None]:
         for stream in (output, errors):
             with contextlib.suppress(OSError):
                 stream.close()
-        # Whoever reads what was written is to see its end.
+        # Flush the output for its reader.
         nowhere = os.open(os.devnull, os.O_RDWR)
         for target in range(3):
             os.dup2(nowhere, target)

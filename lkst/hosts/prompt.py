@@ -3,7 +3,7 @@
 drgn on a host's memory
 -----------------------
 
-drgn's prompt, and its scripts, on the program of a host that is not drgn.
+drgn's prompt and scripts on the program of another host.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ def run_drgn(host: Host, words: Sequence[str], namelist: str) -> int:
     prog.cache[HOST] = host
     if words and not Path(words[0]).is_file():
         raise NotFound(f"{words[0]}: no such script")
-    # The types that BTF gives are there in any case.
+    # The types of BTF are always available.
     with contextlib.suppress(MissingDebugInfoError, OSError):
         prog.load_debug_info([namelist] if namelist else [], main=True)
     if not words:
