@@ -17,13 +17,14 @@ from drgn import Architecture, FaultError, PlatformFlags, Program, ProgramFlags
 from lkst.dump.notes import ByteOrder
 from lkst.errors import Damaged, LkstError, NotFound, Usage
 from lkst.locate.ranges import dump_of, dump_path, program_ranges
+from lkst.locate.recorders import grab_list_of
 from lkst.slice.check import difference, pids
 from lkst.slice.kdump import Dump, Uts, write_dump
 from lkst.slice.notes import Note, parse_notes
 from lkst.slice.readers import read_crash_notes, read_kernel, read_recorders, read_stacks
 from lkst.slice.reading import attempt
 from lkst.slice.watched_memory import carving_view, watched_program
-from lkst.source.program import grab_list_of, open_program, read_traces
+from lkst.source.program import open_program, read_traces
 from lkst.source.source import Source, name_of_source
 from lkst.trace.trace import Trace
 from lkst.util.files import replacing

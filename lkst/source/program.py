@@ -12,25 +12,21 @@ import contextlib
 import os
 from pathlib import Path
 
-from drgn import FaultError, Program, ProgramFlags
+from drgn import Program, ProgramFlags
 
-from drgn_plugins.lkst_btf import BTFError, attach_btf, find_kallsyms
+from drgn_plugins.lkst_btf import find_kallsyms
 from lkst.decode.image import Image
 from lkst.dump import open_dump
 from lkst.errors import Damaged
 from lkst.locate.facts import read_facts
-from lkst.locate.grab import grab_list
-from lkst.locate.maps import find_recorders
-from lkst.locate.merge import is_whole, merge_images
-from lkst.locate.ranges import dump_of, memory_size, program_ranges
+from lkst.locate.faults import fault_text
+from lkst.locate.recorders import find_images
 from lkst.source.dumped import dump_program
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace, build_trace
 from lkst.util.progress import show_progress
 
-__all__ = ("grab_list_of", "open_program", "read_traces", "without_plugins")
-
-Ranges = list[tuple[int, int]]
+__all__ = ("open_program", "read_traces", "without_plugins")
 
 _KCORE = "/proc/kcore"
 
@@ -60,7 +56,7 @@ def open_program(source: str | Sequence[str]) -> Program:
             else:
                 prog.set_qemu_qmp(source.removeprefix("qemu:"))
     except Exception as error:  # drgn has no type for some of them.
-        raise Damaged(f"{source}: {_reason(error)}") from error
+        raise Damaged(f"{source}: {fault_text(error)}") from error
     if not prog.flags & ProgramFlags.IS_LINUX_KERNEL:
         raise Damaged(f"{source}: not a Linux kernel (no VMCOREINFO)")
     return prog
@@ -109,76 +105,18 @@ def without_plugins() -> Iterator[None]:
             del os.environ[_DISABLE]
 
 
-def _reason(error: BaseException) -> str:
-    """Describe an error in the user's terms instead of a library's."""
-    fault: BaseException | None = error
-    while fault is not None and not isinstance(fault, FaultError):
-        fault = fault.__cause__
-    if fault is None:
-        return getattr(error, "strerror", None) or " ".join(str(error).split())
-    where = f"memory at {fault.address:#x} is missing"
-    head = "" if fault is error else str(error).partition(str(fault))[0]
-    return " ".join((head + where).split())
-
-
 def read_traces(prog: Program, source: str) -> list[Trace]:
     """
     Read the traces of all recorders that a kernel's memory holds, the newest first.
 
-    A recorder of which the kernel's tables lead to less than it says that it has is carved, too.
-
     :param source: what to call it
     """
-    dump = dump_of(prog)
-    notes: list[str] = list(dump.faults) if dump is not None else []
-    damaged = len(notes)
-    ranges = program_ranges(prog)
-    grabbed = grab_list_of(prog)
-    images = _read_grab(prog, grabbed, ranges, notes) if grabbed else _find(prog, ranges, notes)
-    carved: Iterable[Image] = ()
-    live = prog.flags & ProgramFlags.IS_LIVE
-    if len(notes) > damaged or not (images or live) or not (live or all(map(is_whole, images))):
-        from lkst.locate.carve import carve_recorders
-
-        carved = carve_recorders(prog, ranges)
-    images = merge_images(images, carved)
+    images, notes = find_images(prog)
     facts = _facts(prog, source, notes)
     traces = _build(images, facts)
     if not traces and notes:
         raise Damaged(f"{source}: {'; '.join(notes)}; no recorder was found")
     return traces
-
-
-def _find(prog: Program, ranges: Ranges, notes: list[str]) -> list[Image]:
-    try:
-        attach_btf(prog)
-        return list(find_recorders(prog, memory_size(ranges), notes))
-    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
-        # Of a damaged file the reason is known already.
-        why = "" if notes else f": {_reason(error)}"
-        notes.append(f"the kernel's own tables cannot be used{why}")
-        return []
-
-
-def grab_list_of(prog: Program) -> str | None:
-    """Read the list of pages by which a grab was taken; None: this is no grab."""
-    dump = dump_of(prog)
-    return grab_list(dump) if dump is not None else None
-
-
-def _read_grab(prog: Program, listed: str, ranges: Ranges, notes: list[str]) -> list[Image]:
-    from lkst.locate.grab import read_listed
-
-    try:
-        attach_btf(prog)
-    except (BTFError, FaultError, LookupError, ValueError, TypeError) as error:
-        notes.append(f"the kernel's names are not in this grab: {_reason(error)}")
-    try:
-        image = read_listed(prog, listed, memory_size(ranges))
-    except (Damaged, FaultError) as error:
-        notes.append(f"its list of pages cannot be used: {_reason(error)}")
-        return []
-    return [] if image is None else [image]
 
 
 def _facts(prog: Program, source: str, notes: list[str]) -> Facts:
