@@ -58,9 +58,9 @@ def test_given_twice() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--cpu", "x"), "--cpu: 'x' is no CPU"),
+        (("--cpu", "x"), "--cpu: 'x' is not a CPU"),
         (("--cpu", ""), "--cpu: a CPU is missing"),
-        (("--pid", "sh"), "--pid: 'sh' is no pid"),
+        (("--pid", "sh"), "--pid: 'sh' is not a pid"),
         (("--comm", ""), "--comm: a name is missing"),
         (("--event", "a,,b"), "--event: a name is missing"),
         (("--last", "0"), "--last: '0' is no number"),
@@ -76,7 +76,7 @@ def test_nonsense(words: tuple[str, ...], message: str) -> None:
 
 def test_quotes_do_not_reach_into_the_next_option() -> None:
     assert read("--comm", '"a,b"', "--comm", "c*").comms == ("a,b", "c*")
-    with pytest.raises(Usage, match=r"^--comm: .* is no list of names"):
+    with pytest.raises(Usage, match=r"^--comm: .* is not a list of names"):
         read("--comm", '"a', "--comm", 'b"')
 
 

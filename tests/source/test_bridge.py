@@ -234,7 +234,7 @@ def facts(**changes: object) -> CrashFacts:
 @pytest.mark.parametrize(
     "changes, told",
     [
-        ({"arch": "ALPHA"}, "dump: is of a machine that drgn does not know: ALPHA"),
+        ({"arch": "ALPHA"}, "dump: the architecture ALPHA is not supported by drgn"),
         ({"vmcoreinfo": b"\xff\xfe"}, "dump: VMCOREINFO does not contain valid OSRELEASE"),
         ({"vmcoreinfo": b""}, "dump: crash found no VMCOREINFO"),
     ],
