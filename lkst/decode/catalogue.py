@@ -95,12 +95,12 @@ class Event:
 
     @property
     def pids(self) -> tuple[Field, ...]:
-        """Fields that tell a task by its pid."""
+        """Fields that hold a task's pid."""
         return tuple(field for field in self.fields if field.type == "pid" and field.is_number)
 
     @property
     def names(self) -> tuple[tuple[Field, Field | None], ...]:
-        """Fields that tell a task's name, with the one of its pid; None: it is the current one."""
+        """Fields that hold a task's name, with the field of its pid; None: the current task."""
         comms = [f for f in self.fields if f.type == "comm" and f.size == COMM_SIZE]
         named = [(comm, self.field(comm.unit)) for comm in comms]
         return tuple((comm, pid if pid and pid.is_number else None) for comm, pid in named)
@@ -112,7 +112,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Header:
-    """What a recorder says about itself."""
+    """The recorder's description of itself."""
 
     abi: tuple[int, int]
     header_size: int
@@ -185,10 +185,10 @@ def parse_header(data: bytes) -> Header:
     Read struct lkst_header.
 
     :param data: the catalogue, or as much of it as there is
-    :raises Damaged: if it is none, is of an ABI that is not known, or contradicts itself
+    :raises Damaged: if it is not a header, has an unknown ABI, or contradicts itself
     """
     if len(data) < layout.HEADER.size or data[:16] != layout.MAGIC:
-        raise Damaged("no recorder's header: the magic is missing")
+        raise Damaged("not a recorder's header: the magic is missing")
     raw: dict[str, Any] = dict(
         zip(layout.HEADER_NAMES, layout.HEADER.unpack_from(data), strict=True)
     )
@@ -230,7 +230,7 @@ def _check_header(header: Header, slot_size: int) -> None:
     }
     for name, good in checks.items():
         if not good:
-            raise Damaged(f"the recorder's header is damaged: {name} makes no sense")
+            raise Damaged(f"the recorder's header is damaged: invalid {name}")
 
 
 def is_ring_size(nr_slots: int) -> bool:
@@ -269,18 +269,18 @@ def parse_event(entry: bytes, header: Header) -> Event:
     """
     Read struct lkst_event.
 
-    :raises ValueError: if it is none
+    :raises ValueError: if it is not valid
     """
     if len(entry) < header.event_size:
-        raise ValueError("cut off")
+        raise ValueError("truncated")
     magic, _, id_, by_default, *texts = layout.EVENT.unpack_from(entry)
     if magic != layout.EVENT_MAGIC:
-        raise ValueError("missing")
+        raise ValueError("the magic is missing")
     if not 0 < id_ < header.max_events:
         raise ValueError(f"id {id_} is out of range")
     name, category, old_name, hook, description = map(_text, texts)
     if not name.isidentifier():
-        raise ValueError("the name is not one")
+        raise ValueError("invalid name")
     fields = _parse_fields(entry[layout.EVENT.size :], header.field_size)
     since, until, enums = 0, 0, list[str]()
     if category == PROBE and len(entry) >= layout.EVENT_REST_OFFSET + layout.EVENT_REST.size:

@@ -57,7 +57,7 @@ class Counts:
 
 
 def read_counts(image: Image, catalogue: Catalogue) -> Counts:
-    """Sum up what was counted; what is damaged is left out and reported."""
+    """Sum up the counts; damaged counts are left out and reported."""
     header = catalogue.header
     words, faults = _sum_cpus(image.counts, header)
     counted = words[layout.COUNTED_OFFSET // 8 :][: layout.MAX_EVENTS].tolist()
@@ -66,7 +66,7 @@ def read_counts(image: Image, catalogue: Catalogue) -> Counts:
         if count and id_ in catalogue.events:
             events[id_] = count
         elif count:
-            faults.append(f"event {id_} was counted, and is not in the catalogue")
+            faults.append(f"event {id_} was counted but is not in the catalogue")
     histograms = _histograms(image, catalogue, words, faults) if words.any() else []
     return Counts(events, histograms, faults)
 
@@ -79,7 +79,7 @@ def _sum_cpus(data: bytes, header: Header) -> tuple[NDArray[np.uint64], list[str
     if not data:
         return total, faults
     if size < _SIZE:
-        return total, ["the counts are smaller than they can be"]
+        return total, [f"the counts are damaged: {size} bytes per CPU are too few"]
     for cpu in range(header.nr_cpus):
         own = data[cpu * size : cpu * size + _SIZE]
         names = layout.COUNTS_MAGIC, header.tag, cpu
@@ -96,7 +96,7 @@ def _histograms(
     control = read_control(image.control)
     if control is None or control.tag != catalogue.header.tag:
         if words[layout.BUCKET_OFFSET // 8 :].any():
-            faults.append("what the histograms are of is not known: the control map is damaged")
+            faults.append("the events of the histograms are not known: the control map is damaged")
         return []
     histograms = []
     for number, hist in enumerate(control.hist):
@@ -106,7 +106,7 @@ def _histograms(
             continue
         event = catalogue.events.get(hist.event)
         if event is None:
-            faults.append(f"histogram {number} is of an event that is not in the catalogue")
+            faults.append(f"histogram {number}: its event is not in the catalogue")
             continue
         total = int(words[layout.SUM_OFFSET // 8 + number])
         histograms.append(Histogram(event, _field(event, hist.offset), total, buckets))

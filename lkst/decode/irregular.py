@@ -31,7 +31,7 @@ _SEQ = np.uint64(layout.SEQ_MASK)
 
 
 class IrregularSlots:
-    """The odd slots of some that follow each other, and the records that begin there."""
+    """The irregular slots of a range of slots, and the records that begin there."""
 
     def __init__(self, scan: Scan, low: int, *, tag: int, cpu: int, kinds: U8) -> None:
         """
@@ -87,7 +87,7 @@ class IrregularSlots:
 
     def add_in_flight(self, oldest: int) -> int:
         """
-        Find the records in flight that can be told.
+        Find the records in flight that can be recognised.
 
         :param oldest: time of the ring's oldest record; what lies in a slot in flight is of
             this lap if it is not older

@@ -27,7 +27,7 @@ _SAMPLE = 1 << 10
 
 @dataclass(frozen=True)
 class RingColumns:
-    """Records of one slot or more: what their first slots say, and where these are."""
+    """The records of a ring: the header in each first slot, and that slot's index."""
 
     ts: U64
     what: U64
@@ -62,7 +62,7 @@ def put_in_order(columns: RingColumns) -> None:
 
 def merge(parts: Sequence[RingColumns]) -> RingColumns:
     """
-    Merge records by time; of those with equal times the earlier part's come first.
+    Merge records by time; with equal times the earlier part's records come first.
 
     :param parts: each in the order of time
     """

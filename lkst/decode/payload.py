@@ -84,7 +84,7 @@ def stack(records: Records, rows: I64) -> list[list[int]]:
     """
     Return the kernel stacks of some records.
 
-    :return: return addresses, the innermost first; none where there is no stack
+    :return: return addresses, the innermost first; empty if a record has no stack
     """
     stacks: list[list[int]] = [[] for _ in range(len(rows))]
     nr = _nr(records, rows)

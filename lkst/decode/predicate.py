@@ -113,7 +113,7 @@ def pid_table(what: U64) -> Bools:
 
 
 class _Pids:
-    """Some pids, to be found among numbers."""
+    """A set of pids to search for."""
 
     def __init__(self, table: Bools, *, cut: bool = False) -> None:
         self._table = table

@@ -131,7 +131,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Found:
-    """The rings of all buffers, and what is to be said of all their records."""
+    """The rings of all buffers, and a summary of all their records."""
 
     #: (slots, 8) words.
     slots: U64
@@ -180,8 +180,8 @@ def find_rings(
     """
     Find the rings of all CPUs in all buffers.
 
-    :param kinds: by id what is known of an event: see :mod:`lkst.decode.scan`
-    :param keep: whether to keep their records, or only what is to be said of all of them
+    :param kinds: flags of each event, by id: see :mod:`lkst.decode.scan`
+    :param keep: whether to keep the records, or only a summary
     """
     header = catalogue.header
     if kinds is None:
@@ -209,7 +209,7 @@ def find_rings(
             rings.append(ring)
             if ring.loss.head_guessed and ring.count and buffer.places:
                 faults.append(
-                    f"CPU {cpu}: the ring's head is damaged; it was worked out from the slots"
+                    f"CPU {cpu}: the ring's head is damaged; it was derived from the slots"
                     + (f" (buffer {buffer.name})" if told else "")
                 )
         arrays.append(slots)
@@ -267,8 +267,8 @@ def _of_own_probes(records: Records, catalogue: Catalogue) -> Records:
     if own.all():
         return records
     records.faults.append(
-        f"{int((~own).sum())} records are of probes that were removed, and whose places in the"
-        " catalogue others have now: what they say is not known"
+        f"{int((~own).sum())} records were left out: their probes were removed, and newer probes"
+        " use the same ids"
     )
     return records.select(own)
 
@@ -277,12 +277,12 @@ def _fault(buffer: BufferImage, nr_cpus: int) -> str | None:
     """Return the fault in a buffer's description, if there is one."""
     size = buffer.nr_slots
     if not 0 <= buffer.number < layout.MAX_BUFFERS:
-        return f"its number {buffer.number} makes no sense"
+        return f"invalid number {buffer.number}"
     if not is_ring_size(size):
-        return f"its rings cannot have {size} slots"
+        return f"invalid ring size: {size} slots"
     if size * nr_cpus * layout.SLOT_SIZE - len(buffer.rings) > _MAX_MISSING:
         spare = buffer.state == "spare" and not buffer.rings
-        return None if spare else "its rings are not as large as it says"
+        return None if spare else "its rings are smaller than its description says"
     return None
 
 

@@ -74,9 +74,9 @@ class Ring:
         :param slots: its own
         :param readable: by slot, whether it could be read
         :param tag: of the recorder
-        :param kinds: by id what is known of an event: see :mod:`lkst.decode.scan`
+        :param kinds: flags of each event, by id: see :mod:`lkst.decode.scan`
         :param partial: whether records were left out on purpose
-        :param keep: whether to keep the records, or only what is to be said of all of them
+        :param keep: whether to keep the records, or only a summary
         """
         self.cpu = cpu
         self.buffer = buffer

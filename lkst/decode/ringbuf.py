@@ -18,7 +18,7 @@ _BUSY, _DISCARDED = 1 << 31, 1 << 30
 
 @dataclass(frozen=True)
 class RingRecord:
-    """What a program has reserved."""
+    """A record that a program has reserved."""
 
     data: bytes
     #: Whether it was being written when the machine died.

@@ -41,7 +41,7 @@ NO_TIME = (1 << 64) - 1
 
 @dataclass
 class Overview:
-    """What is to be known of slots whose columns are not kept."""
+    """A summary of slots whose columns are not kept."""
 
     #: Times of the first and last record of one slot without flags; the first is the later
     #: one if there is none.
@@ -63,7 +63,7 @@ class Overview:
 
 @dataclass(frozen=True)
 class Scan:
-    """Slots in the order of their numbers."""
+    """Scanned slots, ordered by sequence number."""
 
     count: int
     #: Their second words and times; None if they are not kept. Those that a predicate leaves are
@@ -93,10 +93,10 @@ def scan_slots(
     Scan the slots of a ring.
 
     :param slots: all that it has
-    :param low: number of the first one that is wanted
-    :param count: how many are wanted
+    :param low: sequence number of the first slot
+    :param count: number of slots
     :param tag: upper 16 bits of a first word, at their place
-    :param kinds: by id what is known of an event, 0 if there is none
+    :param kinds: flags of each event, by id; 0: no such event
     :param keep: whether to keep the columns, or to give an overview
     :param predicate: keeps those of records of one slot without flags that it lets through, instead
     """
@@ -133,7 +133,7 @@ def scan_slots(
 
 
 class _Matches:
-    """What a predicate has let through."""
+    """The slots that match a predicate."""
 
     def __init__(self) -> None:
         self._what, self._ts = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)]

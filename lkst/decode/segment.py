@@ -22,11 +22,11 @@ def cut_segment(buffer: BufferImage, lows: Sequence[int]) -> BufferImage | None:
     """
     Cut the newest slots out of a buffer.
 
-    The next segment begins where this one ends: at the heads in its ``places``.
+    The next segment begins at the heads in this one's ``places``.
 
     :param buffer: with the places of all CPUs
-    :param lows: by CPU, the first slot that is wanted
-    :return: None if there is none
+    :param lows: by CPU, the sequence number of the first slot to keep
+    :return: None if there are no new slots
     """
     bounds = [_bounds(buffer, cpu, low) for cpu, low in enumerate(lows)]
     longest = max((high - low for low, high in bounds), default=0)

@@ -68,7 +68,7 @@ class Dump(ABC):
         return not self.faults
 
     def cpu_notes(self) -> bytes:
-        """Give the notes other than VMCOREINFO: the CPUs' registers, as far as they are good."""
+        """The notes other than VMCOREINFO: the CPUs' registers, up to the first damage."""
         return b"".join(
             elf_note(name, kind, data, self.byte_order)
             for name, kind, data in elf_notes(self.notes, self.byte_order)

@@ -67,7 +67,7 @@ def elf_segments(read: Read, byte_order: ByteOrder = "<") -> Iterator[Segment]:
     """
     Read the program headers of a 64-bit ELF dump.
 
-    :raises ValueError: if it is no such file
+    :raises ValueError: if it is not such a file
     :raises struct.error: if it is cut off
     """
     header = read(0, 64)
@@ -89,7 +89,7 @@ def core_header(machine: str, byte_order: ByteOrder, notes: bytes) -> bytes:
     """
     Build an ELF core with notes and no memory.
 
-    :param machine: as uname calls it, one of those that ELF files are known of
+    :param machine: machine name of uname(2), with a known ELF machine
     """
     number = next(number for (number, _), name in _MACHINES.items() if name == machine)
     ident = b"\x7fELF\2" + (b"\1" if byte_order == "<" else b"\2") + b"\1"
@@ -113,7 +113,7 @@ class ElfDump(Dump):
         """
         Read the headers.
 
-        :raises ValueError: if it is no 64-bit core file
+        :raises ValueError: if it is not a 64-bit core file
         :raises struct.error: if not even the headers are there
         """
         self.path = path
@@ -156,7 +156,7 @@ class ElfDump(Dump):
             self.faults.append("is cut off: its end mark is missing")
 
     def _set_segments(self, loads: list[Segment]) -> None:
-        """Keep what is there of the segments: start, end, where in the file; in order."""
+        """Keep the present parts of the segments, sorted: start, end, offset in the file."""
         self._stretches: list[tuple[int, int, int]] = []
         end = 0
         for segment in sorted(loads, key=lambda s: s.physical):

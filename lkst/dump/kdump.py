@@ -48,7 +48,7 @@ class KdumpDump(Dump):
         """
         Read the headers and the index of the pages.
 
-        :raises ValueError: if it is no such file, or its headers are damaged
+        :raises ValueError: if it is not such a file, or its headers are damaged
         :raises struct.error: if not even the headers are there
         """
         self.path = path
@@ -158,8 +158,8 @@ class KdumpDump(Dump):
             unplaced = int(np.count_nonzero(there[len(placed) :]))
             if unplaced:
                 self.faults.append(
-                    f"its index of pages was not written to its end: of {unplaced} pages it is not"
-                    " known where in memory they were"
+                    f"its index of pages is incomplete: the addresses of {unplaced} pages are not"
+                    " known"
                 )
         self._numbers = numbers[there]
         self._offsets, self._sizes = offset[there], size[there]

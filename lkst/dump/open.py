@@ -56,8 +56,8 @@ def open_dump(paths: Sequence[Path], report: Callable[[str], None] = lambda text
 
     :param paths: the file, or parts of a split dump in any order
     :param report: called with the progress of a slow step
-    :raises Damaged: if it is no dump, or nothing of it can be read
-    :raises LkstError: if there is no room to unpack it
+    :raises Damaged: if it is not a dump, or is completely unreadable
+    :raises LkstError: if there is no space to unpack it
     """
     return join_parts([_open(path, report) for path in paths])
 

@@ -56,7 +56,7 @@ class SplitDump(Dump):
         verb = "is" if len(self._parts) == 1 else "are"
         return (
             f"{verb} {names} of a split dump, with {there} of {total} pages of memory:"
-            " name the other parts, too"
+            " name the other parts too"
         )
 
     def ranges(self) -> list[tuple[int, int]]:
@@ -97,7 +97,7 @@ def _name(part: KdumpDump) -> str:
 
 
 def split_identity(dump: Dump) -> bytes | None:
-    """Give what all parts of a split dump have in common; None: this is no part of one."""
+    """Return what identifies a split dump; None if the file is not a part of one."""
     return dump.identity if isinstance(dump, SplitDump) else None
 
 

@@ -140,7 +140,7 @@ def open_unpacked(path: Path, report: Report = lambda text: None) -> Unpacked:
     :param report: called with the progress
     :raises OSError: if the file cannot be read
     :raises MissingLibrary: if unpacking takes a library that is not installed
-    :raises LkstError: if there is no room for what is unpacked
+    :raises LkstError: if there is no space for the unpacked file
     """
     file: IO[bytes] = path.open("rb")
     copied = False
@@ -171,7 +171,7 @@ def open_unpacked(path: Path, report: Report = lambda text: None) -> Unpacked:
 
 
 def _unpack(file: IO[bytes], kind: _Kind, faults: list[str]) -> Iterator[bytes]:
-    """Unpack a file of one or several streams, as far as it is good."""
+    """Unpack a file of one or several streams, up to the first damage."""
     unpacker = kind.start()
     data = b""
     while True:
@@ -217,12 +217,12 @@ def _unnamed(path: Path, pieces: Iterator[bytes], report: Report) -> IO[bytes]:
         raise
     if not written:
         file.close()
-        raise Damaged(f"{path}: has nothing in it that can be unpacked")
+        raise Damaged(f"{path}: contains nothing that can be unpacked")
     return file
 
 
 def _no_room(path: Path, folder: str, written: int, why: str | None = None) -> LkstError:
     return LkstError(
-        f"{path}: cannot be unpacked: {why or 'too little room'} in {folder} after"
-        f" {written >> 20} MiB: set TMPDIR to a folder with more"
+        f"{path}: cannot be unpacked: {why or 'no space left'} in {folder} after"
+        f" {written >> 20} MiB: set TMPDIR to a folder with more space"
     )

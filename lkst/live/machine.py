@@ -56,7 +56,7 @@ def symbol_address(*names: str) -> int:
     Find the address of a kernel symbol.
 
     :param names: the symbol's names in different kernels
-    :return: 0: the kernel has none of them, or does not tell (kptr_restrict)
+    :return: 0: the kernel has none of them, or hides them (kptr_restrict)
     """
     pattern = rb"^([0-9a-f]+) \w (?:%b)$" % b"|".join(name.encode() for name in names)
     try:

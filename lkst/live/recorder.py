@@ -73,7 +73,7 @@ class Recorder:
         """
         Open it.
 
-        :param writable: whether it is to be steered
+        :param writable: whether the caller will control the recorder
         :raises NotFound: if none runs
         :raises LkstError: if it must not be opened
         """
@@ -115,7 +115,7 @@ class Recorder:
 
     def write_entry(self, event_id: int, entry: bytes) -> None:
         """
-        Write an entry of a probe; whoever reads meanwhile sees the old one, none, or it.
+        Write a probe's entry; a concurrent reader sees the old entry, none, or the new one.
 
         :param entry: struct lkst_event
         """
@@ -152,7 +152,7 @@ class Recorder:
         return place
 
     def catalogue_now(self) -> bytes:
-        """Copy the catalogue as it is now: probes may have come."""
+        """Copy the current catalogue, which may have new probes."""
         return self._maps["catalogue"][: self.header.size]
 
     def flows(self, event_id: int) -> list[layout.Flow]:
@@ -164,7 +164,7 @@ class Recorder:
         ]
 
     def clear_counts(self, event_id: int) -> None:
-        """Forget what was counted of a probe that is not attached."""
+        """Clear the counts of a probe that is not attached."""
         cpus = self._maps["cpus"]
         for cpu, place in enumerate(self._flow_places(event_id)):
             layout.FLOW.pack_into(cpus, place, 0, 0, 0, 0)
@@ -208,7 +208,7 @@ class Recorder:
     @property
     def live(self) -> Control:
         """
-        What the programs read, to be changed; it lies in the kernel's memory.
+        The control data that the programs read, writable, in the kernel's memory.
 
         :raises LkstError: if another version started the recorder, and it has less of it
         """
@@ -238,9 +238,9 @@ class Recorder:
 
     def set_place(self, buffer: int, cpu: int, *, head: int | None = None, limit: int) -> None:
         """
-        Set where a CPU's ring freezes, and, of a buffer that is not used, where it is.
+        Set a CPU's limit and, for an unused buffer, its head.
 
-        :param limit: ``layout.NO_LIMIT``: it does not
+        :param limit: number of slots ever claimed at which it freezes; ``layout.NO_LIMIT``: never
         """
         start = cpu * self.header.cpu_size + layout.PLACE_OFFSET + buffer * layout.PLACE_SIZE
         cpus = self._maps["cpus"]

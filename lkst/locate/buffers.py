@@ -23,7 +23,7 @@ _PAGE = 4096
 
 
 class BufferInfo(NamedTuple):
-    """What is said of a buffer."""
+    """The description of a buffer."""
 
     number: int
     name: str
@@ -49,7 +49,7 @@ def listed_buffers(
     Yield the buffers that the control map lists.
 
     :param most: what rings can take, in bytes: more than that is damage
-    :param faults: told of each buffer that makes no sense; the others are given all the same
+    :param faults: gets a line for each invalid buffer; the others are still yielded
     """
     total = 0
     for number, entry in enumerate(control.buffer):
@@ -65,7 +65,7 @@ def listed_buffers(
         )
         size = info.nr_slots
         if not is_ring_size(size):
-            faults.append(f"buffer {info.name}: its rings cannot have {size} slots")
+            faults.append(f"buffer {info.name}: invalid ring size: {size} slots")
         elif total + info.size(header) > most:
             faults.append(f"buffer {info.name}: its rings are larger than memory")
         else:
@@ -74,7 +74,7 @@ def listed_buffers(
 
 
 def first_page(page: bytes) -> Control:
-    """Read what the first page of struct lkst_control alone tells; the rest is zeros."""
+    """Parse the first page of struct lkst_control; the rest is zeros."""
     return Control.from_buffer_copy(page[:_PAGE].ljust(ctypes.sizeof(Control), b"\0"))
 
 

@@ -90,7 +90,7 @@ def _read(prog: Program, address: int, size: int) -> bytes:
 
 
 def _find_magics(prog: Program, searched: Program, ranges: Ranges) -> dict[bytes, list[int]]:
-    """Find what may be the beginnings of what is wanted: their addresses, by their first word."""
+    """Find the addresses of possible magics, by their first word."""
     begin = layout.MAGIC[:4]
     (number,) = np.frombuffer(begin, "<u4")
     found: dict[bytes, list[int]] = defaultdict(list)

@@ -111,7 +111,7 @@ def _is_tickless(prog: Program, cpu: int) -> bool:
 
 
 def _which(prog: Program, is_so: Callable[[int], bool]) -> frozenset[int]:
-    """Find the possible CPUs of which something is so; none of those that cannot be read."""
+    """Find the possible CPUs for which a condition holds; unreadable ones are left out."""
     found = set()
     with contextlib.suppress(*_FAULTS):
         for cpu in for_each_possible_cpu(prog):
@@ -140,7 +140,7 @@ def _state(task: Object) -> int:
 
 
 def _waiting(prog: Program) -> tuple[list[EndTask], list[EndTask] | None]:
-    """Find the tasks in D state, and those that could run; None: not all were seen."""
+    """Find the tasks in D state and the runnable tasks; None: the list is incomplete."""
     waiting: list[EndTask] = []
     runnable: list[EndTask] = []
     try:

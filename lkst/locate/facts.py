@@ -27,7 +27,7 @@ _PANIC = re.compile(rb"^Kernel panic - not syncing: (.*)", re.DOTALL)
 
 def read_facts(prog: Program, find_symbols: Finder) -> Facts:
     """
-    Read the facts; those that cannot be read stay empty.
+    Read the facts; facts that cannot be read stay empty.
 
     :param find_symbols: looks symbols up, the same whether there is debug info or not
     """

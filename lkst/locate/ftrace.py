@@ -49,7 +49,7 @@ def read_ftrace(
     prog: Program, find_symbols: Finder, symbol: Callable[[int], str | None]
 ) -> list[ForeignTrace]:
     """
-    Read what all instances hold; those that hold nothing are left out.
+    Read the buffers of all instances; empty ones are left out.
 
     :param find_symbols: looks symbols up, the same whether there is debug info or not
     :param symbol: names a kernel address

@@ -38,7 +38,7 @@ def grab_list(dump: Dump) -> str | None:
     """
     Read the list of a grab.
 
-    :return: None: the file is no grab
+    :return: None if the file is not a grab
     """
     for name, _, data in elf_notes(dump.notes, dump.byte_order):
         if name == _NAME:
@@ -53,7 +53,7 @@ def read_listed(prog: Program, text: str, most: int) -> Image | None:
     :param text: the list
     :param most: what they can take, in bytes: more than that is damage
     :return: None: it lists none, for it was not taken by a list
-    :raises Damaged: if there is no recorder there
+    :raises Damaged: if it holds no recorder
     """
     if not text.startswith(_LISTED + "\n"):
         return None
@@ -107,7 +107,7 @@ def _parse(text: str, most: int) -> _Runs:
 def _read(
     prog: Program, runs: list[tuple[int, int]], most: int
 ) -> tuple[bytes, list[tuple[int, int]]]:
-    """Read stretches one after the other, up to a size; also tell what is missing of them."""
+    """Read consecutive ranges up to a size; also return which parts are missing."""
     data = bytearray()
     missing = []
     for start, size in runs:

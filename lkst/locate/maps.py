@@ -44,7 +44,7 @@ def find_recorders(prog: Program, most: int, faults: list[str]) -> Iterator[Imag
     Find the recorders that a kernel has loaded.
 
     :param most: what rings can take, in bytes: more than that is damage
-    :param faults: told of each recorder that is damaged; the others are found all the same
+    :param faults: gets a line for each damaged recorder; the others are still yielded
     :raises LookupError: if the kernel's list of maps cannot be found
     :raises FaultError: if it cannot be read
     """
@@ -84,7 +84,7 @@ def _read_recorder(prog: Program, maps: dict[bytes, Object], most: int) -> Image
     raw_control = _read_map(maps, _CONTROL, header.control_size)
     control = read_control(raw_control)
     if control is None or control.tag != header.tag:
-        faults.append("the control map is damaged: buffers are known by their slots only")
+        faults.append("the control map is damaged: buffers were found by their slots only")
         raw_control, control = b"", None
 
     size = header.cpu_size * header.nr_cpus
@@ -127,7 +127,7 @@ def _heads(cpus: bytes, header: Header, number: int) -> list[int] | None:
 def _find_buffers(
     prog: Program, control: Control | None, header: Header, most: int, faults: list[str]
 ) -> list[tuple[BufferInfo, Object]]:
-    """Find the buffers' maps: by their ids, or if these are not known by what is in them."""
+    """Find the buffers' maps by their ids or, if these are not known, by their contents."""
     if control is None:
         return list(_guess_buffers(prog, header, most))
     found = []
@@ -135,7 +135,7 @@ def _find_buffers(
         try:
             map_ = cast("struct bpf_map *", _map_by_id(prog, info.map_id))
             if not map_:
-                raise Damaged("there is no such map")
+                raise Damaged("no map has this id")
             _check_map(map_, info, header)
             found.append((info, map_))
         except (Damaged, FaultError) as error:
@@ -150,11 +150,11 @@ def _map_by_id(prog: Program, id_: int) -> Object:
 def _check_map(map_: Object, info: BufferInfo, header: Header) -> None:
     """Check that a map can hold the rings of a buffer: its id may be damaged."""
     if map_.map_type.value_() != _ARRAY:
-        raise Damaged("it is no array")
+        raise Damaged("it is not an array")
     if map_.value_size.value_() != layout.SLOT_SIZE:
-        raise Damaged("its values are no slots")
+        raise Damaged("its values are not slots")
     if map_.max_entries.value_() != info.nr_slots * header.nr_cpus:
-        raise Damaged("it is not as large as it should be")
+        raise Damaged("it has the wrong number of slots")
 
 
 def _guess_buffers(prog: Program, header: Header, most: int) -> Iterator[tuple[BufferInfo, Object]]:

@@ -51,7 +51,7 @@ Finder = Callable[[Program, str | None, int | None, bool], Sequence[Symbol]]
 
 def read_names(prog: Program, find_symbols: Finder) -> Names:
     """
-    Read the names; those that cannot be read stay out.
+    Read the names; names that cannot be read are missing.
 
     :param find_symbols: looks symbols up, the same whether there is debug info or not
     """

@@ -17,10 +17,10 @@ def read_pages(
     prog: Program, address: int, size: int, *, physical: bool = False
 ) -> tuple[bytes, list[tuple[int, int]]]:
     """
-    Read memory, with zeros in place of pages that cannot be read.
+    Read memory, with zeros for pages that cannot be read.
 
     :param size: in bytes
-    :return: the bytes, and stretches of them that are missing: (start, size)
+    :return: the bytes, and the missing ranges of them: (start, size), in bytes
     """
     try:
         return prog.read(address, size, physical), []

@@ -83,7 +83,7 @@ class _Log:
         count_bits = self._ring.count_bits.value_()
         self._size_bits = size_bits = prb.text_data_ring.size_bits.value_()
         if count_bits > _MAX_COUNT_BITS or size_bits > _MAX_SIZE_BITS:
-            raise ValueError("the kernel's log is damaged: its size makes no sense")
+            raise ValueError("the kernel's log is damaged: its size is invalid")
         self._count = 1 << count_bits
         self._size = 1 << size_bits
         self._word = sizeof(prog.type("unsigned long"))

@@ -131,6 +131,6 @@ def memory_size(ranges: Sequence[tuple[int, int]]) -> int:
     """
     Return the upper bound of the memory's size in bytes: the highest address, plus one.
 
-    What a dump holds is less, since pages that tell nothing are left out.
+    A dump holds less, since makedumpfile excludes pages.
     """
     return max((last + 1 for _, last in ranges), default=0)

@@ -50,7 +50,7 @@ def _read(prog: Program, map_: Object, typed: Typed | None) -> ForeignTrace:
         ring = container_of(map_, "struct bpf_ringbuf_map", "map").rb
         size = ring.mask.value_() + 1
         if size > _MAX_RING:
-            raise ValueError(f"a ring of {size} bytes")
+            raise ValueError(f"invalid ring size: {size} bytes")
         begin, end = ring.consumer_pos.value_(), ring.producer_pos.value_()
         if map_.map_flags.value_() & _OVERWRITE:
             # Since 6.19 old records can be overwritten, read or unread.

@@ -25,9 +25,9 @@ def difference(
     one: Sequence[Trace], other: Sequence[Trace], *, damaged: bool = False
 ) -> str | None:
     """
-    Compare all that a replay is made of.
+    Compare everything that a replay shows.
 
-    :param damaged: the first is of a dump of which something is missing; the other does not
+    :param damaged: the first comes from a dump with missing parts; the other does not
         say so
     :return: what differs first, or None
     """

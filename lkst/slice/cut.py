@@ -69,7 +69,7 @@ def cut_slice(source: Source | Program, target: Path) -> SliceResult:
     :param source: path of a vmcore, paths of parts of a split one, ``kcore``,
         ``qemu:ADDRESS``, or an open program
     :param target: file to write; one that is there is replaced once all is well
-    :raises NotFound: if there is no recorder
+    :raises NotFound: if the source holds no recorder
     :raises Damaged: if *source* cannot be read
     :raises LkstError: if *target* cannot be written
     """
@@ -88,7 +88,7 @@ def _cut(source: Source | Program, target: Path, report: Callable[[str], None]) 
         prog, name = open_program(source), name_of_source(source)
     _check_target(dump_path(prog), target)
     if grab_list_of(prog) is not None:
-        raise Usage(f"{name}: is a grab, which holds little but the recorder: 'lkst save' it")
+        raise Usage(f"{name}: is a grab, which holds little but the recorder: use 'lkst save'")
     report(f"Reading {name}")
     traces = read_traces(prog, name)
     if not traces:
@@ -109,7 +109,7 @@ def _cut(source: Source | Program, target: Path, report: Callable[[str], None]) 
 def _check_target(source: str | Path | None, target: Path) -> None:
     try:
         if source is not None and target.samefile(source):
-            raise Usage(f"{target}: is the vmcore itself")
+            raise Usage(f"{target}: is the source itself: name another file")
     except OSError:
         pass  # One of them does not exist.
     if target.exists() and not target.is_file():
@@ -117,18 +117,18 @@ def _check_target(source: str | Path | None, target: Path) -> None:
 
 
 def _collect(source: Program, name: str, traces: list[Trace]) -> Dump:
-    """Read what is to be in the slice."""
+    """Read the contents of the slice."""
     platform = source.platform
     try:
         vmcoreinfo = source["VMCOREINFO"].string_()
     except (FaultError, LookupError):
         raise Damaged(f"{name}: has no VMCOREINFO") from None
     if platform is None or not platform.flags & PlatformFlags.IS_64_BIT:
-        raise LkstError(f"{name}: slices are of 64-bit machines only")
+        raise LkstError(f"{name}: only vmcores of 64-bit machines can be sliced")
     byte_order: ByteOrder = "<" if platform.flags & PlatformFlags.IS_LITTLE_ENDIAN else ">"
     page_size = _number(vmcoreinfo, rb"PAGESIZE=(\d+)")
     if page_size not in _PAGE_SIZES:
-        raise Damaged(f"{name}: has pages of {page_size} bytes")
+        raise Damaged(f"{name}: unsupported page size: {page_size} bytes")
 
     prog, memory = watched_program(source, vmcoreinfo, page_size)
     # A recorder that runs on is consistent only if its heads are read after its rings.

@@ -83,7 +83,7 @@ def read_recorders(
 
 def read_kernel(prog: Program, pids: Iterable[int]) -> None:
     """
-    Read what a replay, and whoever looks around in a dump, wants of the kernel.
+    Read what a replay, and manual analysis of the dump, need of the kernel.
 
     :param pids: of the tasks whose names a replay asks for
     """
@@ -110,7 +110,7 @@ def read_kernel(prog: Program, pids: Iterable[int]) -> None:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep drgn from telling what is missing; the replay of the original has told that."""
+    """Silence drgn's warnings about missing memory: the original's replay showed them."""
     logger = logging.getLogger("drgn")
     level = logger.level
     logger.setLevel(logging.CRITICAL)

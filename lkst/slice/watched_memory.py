@@ -79,7 +79,7 @@ def watched_program(
     try:
         prog.set_linux_kernel_custom(vmcoreinfo, False)
     except AttributeError:
-        raise LkstError("slicing takes drgn 0.1 or later") from None
+        raise LkstError("slicing needs drgn 0.1 or later") from None
     return prog, memory
 
 

@@ -168,8 +168,7 @@ def _guessed(dump: Dump) -> Program | None:
     address, text, prog = fitting[0]
     others = f", one of {len(texts)}" if len(texts) > 1 else ""
     dump.faults.append(
-        "has no usable VMCOREINFO note: took the text that lies in its memory at"
-        f" {address:#x}{others}"
+        f"has no usable VMCOREINFO note: used the text in its memory at {address:#x}{others}"
     )
     dump.vmcoreinfo = text
     return prog
@@ -193,7 +192,7 @@ def _fits(prog: Program, text: bytes, unknown: bool) -> bool:
     """
     Return whether the kernel's release lies where a VMCOREINFO says.
 
-    :param unknown: what to say if the text does not tell where that name is
+    :param unknown: the result if the text does not say where that name is
     """
     address = symbol(text, "init_uts_ns")
     release = text.partition(b"\n")[0].partition(b"=")[2]

@@ -30,7 +30,7 @@ class Host:
     _traces: list[Trace] | None = field(default=None, repr=False)
 
     def traces(self) -> list[Trace]:
-        """Read the traces, once if nothing changes meanwhile."""
+        """Read the traces, only once unless the memory can change."""
         if self._traces is None or self.program.flags & self.program.flags.IS_LIVE:
             self._traces = read_traces(self.program, self.source)
         return self._traces

@@ -40,7 +40,7 @@ def open_program(source: str | Sequence[str]) -> Program:
 
     :param source: path of a vmcore, paths of parts of a split one, ``kcore``, ``qemu:ADDRESS``
     :raises Damaged: if it cannot be read
-    :raises LkstError: if there is no room to unpack it
+    :raises LkstError: if there is no space to unpack it
     """
     if not isinstance(source, str):
         return _open_dump([Path(part) for part in source])

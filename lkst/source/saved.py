@@ -289,7 +289,7 @@ def _clock(data: dict[str, Any]) -> ClockReading:
 
 def _buffer(data: dict[str, Any], rings: bytes) -> BufferImage:
     if data["state"] not in layout.BUFFER_STATES:
-        raise ValueError("a buffer has no state")
+        raise ValueError("a buffer has an invalid state")
     return BufferImage(
         number=int(data["number"]),
         name="".join(c for c in str(data["name"]) if c.isprintable()),

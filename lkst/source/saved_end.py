@@ -18,7 +18,7 @@ def describe_end(end: End | None, pids: Iterable[int]) -> dict[str, Any] | None:
     """
     Return the data to save.
 
-    :param pids: tasks whose stacks are kept, beside those that waited
+    :param pids: tasks whose stacks are kept, in addition to waiting tasks
     """
     if end is None:
         return None

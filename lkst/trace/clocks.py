@@ -20,7 +20,7 @@ __all__ = ("Tie", "console_times", "tie_local")
 
 @dataclass(frozen=True)
 class Tie:
-    """How a clock goes with CLOCK_MONOTONIC."""
+    """The relation of a clock to CLOCK_MONOTONIC."""
 
     #: Add this to a time of the clock, in ns.
     offset: int

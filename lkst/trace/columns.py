@@ -30,7 +30,7 @@ class RecordColumns(ABC):
     @property
     @abstractmethod
     def records(self) -> Records:
-        """What the columns are made of."""
+        """The records behind the columns."""
 
     @abstractmethod
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> "RecordColumns":
@@ -55,7 +55,7 @@ class RecordColumns(ABC):
 
     @cached_property
     def occurring(self) -> frozenset[int]:
-        """Ids of the events of which there are records."""
+        """Ids of the events that have records."""
         return frozenset(np.flatnonzero(np.bincount(self.event)).tolist())
 
     @cached_property
@@ -114,6 +114,6 @@ class RecordColumns(ABC):
         """
         Return the kernel stacks of some records.
 
-        :return: return addresses, the innermost first; none where there is no stack
+        :return: return addresses, the innermost first; empty if a record has no stack
         """
         return payload.stack(self.records, rows)

@@ -37,7 +37,7 @@ class Enums(dict[str, dict[int, str]]):
 
 @dataclass
 class Names:
-    """Names that the traced kernel itself gives, as far as its memory tells."""
+    """Names from the traced kernel's memory, as far as it has them."""
 
     #: System calls by number; separate ones for 32-bit programs.
     syscalls: dict[int, str] = field(default_factory=dict)

@@ -52,7 +52,7 @@ _MAX_TIME = 18
 
 @dataclass(frozen=True)
 class Filters:
-    """What is wanted; None: whatever there is."""
+    """Filters of records; None: no filter."""
 
     #: CPUs that wrote the record.
     cpus: frozenset[int] | None = None
@@ -168,7 +168,7 @@ def parse_patterns(text: str) -> tuple[str, ...]:
     Read names, shell patterns, and names in double quotes, between commas.
 
     :return: shell patterns
-    :raises Usage: if there is none, or the quotes make no sense
+    :raises Usage: if a name is missing, or the quoting is invalid
     """
     return tuple(split_patterns(text, "name"))
 
@@ -177,10 +177,10 @@ def parse_last(text: str) -> int:
     """
     Read a number of records.
 
-    :raises Usage: if it is none, or 0
+    :raises Usage: if it is not a number, or 0
     """
     if not re.fullmatch(r"[0-9]{1,18}", text) or not int(text):
-        raise Usage(f"{text!r} is no number of records: say 100")
+        raise Usage(f"{text!r} is not a number of records: use, for example, 100")
     return int(text)
 
 
@@ -189,11 +189,11 @@ def parse_time(text: str) -> int:
     Read a time from the end of the trace, such as ``-2s``, ``-0.5``, ``-300us``.
 
     :return: ns, negative before the end
-    :raises Usage: if it is none
+    :raises Usage: if it is not valid
     """
     match = re.fullmatch(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(s|ms|us|ns|)", text.strip())
     if not match or len(match[1]) > _MAX_TIME:
-        raise Usage(f"{text!r} is no time: say -2s, -0.5s, -300ms, -20us, -5ns")
+        raise Usage(f"{text!r} is not a time: use -2s, -0.5s, -300ms, -20us, -5ns")
     time = Decimal(match[1]) * _UNITS[match[2]]
     if abs(time) >= 10**_MAX_TIME:
         raise Usage(f"{text!r} is longer than any trace")

@@ -23,7 +23,7 @@ Value = int | str
 
 @dataclass(frozen=True)
 class Entry:
-    """Something that was recorded."""
+    """A recorded entry."""
 
     #: Time in ns of the trace's clock; None: it has no time.
     ts: int | None
@@ -40,7 +40,7 @@ class Entry:
 
 @dataclass
 class ForeignTrace:
-    """All that one of them has left."""
+    """Everything that one of these recorders left."""
 
     #: One of KINDS, with ``:NAME`` if there are several.
     origin: str

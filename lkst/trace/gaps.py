@@ -84,7 +84,7 @@ def unrecorded_switches(trace: Trace) -> Gaps | None:
 
 
 def _filtered(trace: Trace) -> bool:
-    """Whether some records of switches may have been left out on purpose, or none can tell."""
+    """Whether records of switches may have been filtered out, or it is not known."""
     control = trace.control
     if trace.image.partial or control is None:
         return True

@@ -27,13 +27,13 @@ _NAMES = 4
 
 
 class LazyRecords:
-    """Records, or as long as they are not decoded, a summary of them."""
+    """Records, or a summary of them until they are decoded."""
 
     def __init__(self, image: Image, catalogue: Catalogue, records: Records | None = None) -> None:
         """
         Hold the records of an image.
 
-        :param records: those that are decoded; None: all that the image has, when asked for
+        :param records: decoded records; None: decode those of the image on first use
         """
         self._image = image
         self._catalogue = catalogue
@@ -42,7 +42,7 @@ class LazyRecords:
 
     @property
     def records(self) -> Records:
-        """The records; if need be they are decoded now."""
+        """The records, decoded on first use."""
         if self._decoded is None:
             self._decoded = find_records(self._image, self._catalogue)
         return self._decoded
@@ -54,7 +54,7 @@ class LazyRecords:
 
     @property
     def summary(self) -> RingsSummary | None:
-        """What is known of all records as long as they are not decoded."""
+        """The summary of all records; None once they are decoded."""
         return None if self.is_decoded else self._summary
 
     def __len__(self) -> int:
@@ -64,7 +64,7 @@ class LazyRecords:
         """
         Summarize the rings, unless decoding all records is better.
 
-        :param least: how many of the newest records will be wanted
+        :param least: number of newest records that the caller will need
         """
         if not self.is_decoded and self._summary is None:
             kinds = np.zeros(1 << 16, np.uint8)
@@ -77,8 +77,8 @@ class LazyRecords:
         """
         Yield ever more of the newest records, if they are summarized; never all of them.
 
-        :param least: how many to begin with
-        :param longer: how many times as many the next are
+        :param least: number of records to begin with
+        :param longer: growth factor of each step
         """
         while (summary := self.summary) and (records := summary.newest(least)):
             yield records
@@ -88,8 +88,8 @@ class LazyRecords:
         """
         Return the records that match a predicate without decoding others.
 
-        :param few: whether to do so however many may pass
-        :return: None: so many may pass that it is better to decode all
+        :param few: whether to assume that few records match
+        :return: None if decoding all records is better, since many may match
         """
         if self.is_decoded or not (few or is_selective(self._image, predicate)):
             return None

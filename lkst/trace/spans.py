@@ -20,7 +20,7 @@ _BLOCK = 1 << 14
 
 
 class Span(NamedTuple):
-    """Some of the records."""
+    """The number and time span of some records."""
 
     records: int
     #: Times of the first and last record: ns, CLOCK_MONOTONIC; None if there is none.

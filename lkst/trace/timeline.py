@@ -24,7 +24,7 @@ __all__ = ("Placed", "Source", "Timeline", "build_timeline")
 
 @dataclass(frozen=True)
 class Placed:
-    """An entry where it belongs."""
+    """An entry with its place on the timeline."""
 
     #: Time in ns, CLOCK_MONOTONIC; None: not known.
     ts: int | None
@@ -35,7 +35,7 @@ class Placed:
 
 @dataclass(frozen=True)
 class Source:
-    """Where entries come from, and how they were placed."""
+    """A source of entries, and how they were placed on the timeline."""
 
     origin: str
     entries: int
@@ -69,7 +69,7 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
     """
     read = trace.facts.foreign
     if read is None:
-        raise NotFound(f"{trace.facts.source}: has only the records: name the vmcore for --with")
+        raise NotFound(f"{trace.facts.source}: has only the records: --with needs the vmcore")
     found: list[Placed] = []
     line = Timeline(trace, found)
     tie = None
@@ -77,17 +77,17 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
     for kind in wanted:
         for other in read(kind):
             offset: int | None = 0
-            how = "by CLOCK_MONOTONIC, as the records"
+            how = "timed by CLOCK_MONOTONIC like the records"
             error: int | None = 0
             if other.clock == "local":
                 tie = tie or tie_local(trace.whole, _log(trace))
                 offset, how, error = _by_tie(tie)
             elif other.clock == "unknown":
-                offset, how, error = None, "by a clock that is not known, so they come last", 0
+                offset, how, error = None, "timed by an unknown clock, shown last", 0
             if all(entry.ts is None for entry in other.entries):
-                how, error = "which tell no time, and come last", 0
+                how, error = "without times, shown last", 0
             elif kind == "ringbuf":
-                how = "by a field that is named as a time, taken for CLOCK_MONOTONIC"
+                how = "timed by a field whose name suggests a time, assumed to be CLOCK_MONOTONIC"
                 error = None
             if error is not None:
                 error += other.error
@@ -97,7 +97,7 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
             line.notes += other.notes
             found += placed
     if not line.sources:
-        line.notes.append(f"there is no {' and no '.join(wanted)} to be found")
+        line.notes.append(f"no {' and no '.join(wanted)} found")
     tests = _tests(trace, filters)
     line.entries = sorted(
         (p for p in found if all(test(p) for test in tests)),
@@ -114,10 +114,14 @@ def _log(trace: Trace) -> list[Entry]:
 
 def _by_tie(tie: Tie | None) -> tuple[int | None, str, int | None]:
     if tie is None:
-        return 0, "by local_clock(), which no line ties to the records: taken as the same", None
+        return (
+            0,
+            "timed by local_clock(), assumed to be CLOCK_MONOTONIC: no log line is also a record",
+            None,
+        )
     how = (
-        f"by local_clock() {tie.offset / 1e9:+.9f} s, as {tie.lines} lines of the kernel's log that"
-        " were recorded as well tell"
+        f"timed by local_clock() {tie.offset / 1e9:+.9f} s, from {tie.lines} lines of the kernel's"
+        " log that are also records"
     )
     return tie.offset, how, tie.error
 

@@ -43,7 +43,7 @@ class Trace(RecordColumns):
     The records of one recorder.
 
     Rows are records in the order of time; all columns have one entry for each. They are
-    decoded when they are first asked for; see :meth:`ends` for how to ask for less.
+    decoded on first use; :meth:`tails` and :meth:`matching` decode fewer.
     """
 
     def __init__(
@@ -60,10 +60,10 @@ class Trace(RecordColumns):
         """
         Create a trace.
 
-        :param records: None: all that the image has
+        :param records: decoded records; None: all records of the image
         :param whole: the trace that this one is a selection of
         :param position: rows of that trace; None: they are not known yet
-        :param names: of tasks; None: they are those of the whole trace
+        :param names: task names; None: those of the whole trace
         """
         self.image = image
         self.catalogue = catalogue
@@ -75,7 +75,7 @@ class Trace(RecordColumns):
 
     @property
     def records(self) -> Records:
-        """What the columns are made of; if need be it is decoded now."""
+        """The records behind the columns, decoded on first use."""
         return self._lazy.records
 
     @property
@@ -96,7 +96,7 @@ class Trace(RecordColumns):
         """
         Yield ever longer tails of the trace, decoded lazily; the last one is the whole trace.
 
-        :param least: how many records they are to have, if there are as many
+        :param least: smallest number of records, if the trace has as many
         """
         self._lazy.summarize(least)
         yield from self._summarized_tails(least)
@@ -112,7 +112,7 @@ class Trace(RecordColumns):
         """
         Return the records that match a predicate; if they are few, decode no others.
 
-        :param few: whether to do as if they were
+        :param few: whether to assume that they are few
         """
         records = self._lazy.matching(predicate, few=few)
         if records is None:
@@ -252,7 +252,7 @@ class Trace(RecordColumns):
         """
         Name the current task of every record: see :meth:`NameIndex.codes_of`.
 
-        :return: names, and for each row the index of its own
+        :return: names, and for each row the index of its name
         """
         if self._names:
             return self._names.codes(self)
@@ -263,7 +263,7 @@ class Trace(RecordColumns):
         """
         The time that a replay counts from, in ns of CLOCK_MONOTONIC.
 
-        That of the panic, or of the last record where there was none.
+        The time of the panic, or of the last record if there was none.
         """
         return self.whole._end
 

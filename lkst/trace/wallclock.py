@@ -37,7 +37,7 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 @dataclass(frozen=True)
 class Step:
-    """A step of the wall clock. Times are ns, moments are of CLOCK_MONOTONIC."""
+    """A step of the wall clock. Times are in ns; moments are CLOCK_MONOTONIC."""
 
     #: The old offset was still true then, the new one from ts on; not known in between.
     since: int
@@ -134,7 +134,7 @@ def find_wall_clock(
 
 
 def last_offset(header: Header, control: Control | None, facts: Facts) -> int:
-    """Find CLOCK_REALTIME - CLOCK_MONOTONIC of the last moment of which it is known, in ns."""
+    """Return the last known CLOCK_REALTIME - CLOCK_MONOTONIC, in ns."""
     return facts.clock.real_offset if facts.clock else _steps(header, control)[1]
 
 

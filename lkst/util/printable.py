@@ -54,7 +54,7 @@ def comm_word(text: str) -> str:
 
 def as_json(value: object, indent: int | None = None) -> str:
     """
-    Write JSON that a terminal can show: json itself leaves DEL as it is.
+    Write JSON that is safe on a terminal: json itself does not escape DEL.
 
     What is not UTF-8 becomes U+FFFD: readers refuse halves of surrogates.
     """

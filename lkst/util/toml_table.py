@@ -40,7 +40,7 @@ def parse_table(text: str, where: str, read: Callable[["Table"], T | None]) -> T
 
 
 class Table:
-    """A table of the file; what is wrong with its keys is gathered."""
+    """A table of the file; errors in its keys are collected."""
 
     def __init__(self, data: Mapping[str, Any], name: str, errors: list[str]) -> None:
         self.data = data
@@ -103,7 +103,7 @@ class Table:
                 self.wrong(key, "is missing")
 
     def tables(self, key: str, read: Callable[["Table"], T | None]) -> tuple[T, ...]:
-        """Read all tables ``[[key]]``, each of which has a name of its own."""
+        """Read all tables ``[[key]]``, each with a unique name."""
         self.known.append(key)
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):

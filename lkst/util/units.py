@@ -64,7 +64,7 @@ def parse_duration(text: str, least: int = 0) -> int:
 
 def format_duration(time: int) -> str:
     """
-    Write a time in the longest unit of which it is a whole number.
+    Format a time in the largest unit that leaves no fraction.
 
     :param time: ns
     """
@@ -76,7 +76,7 @@ def parse_rate(text: str) -> Rate:
     """
     Read a rate such as ``10/s``, ``5/min``, ``1/h``.
 
-    :raises Usage: if it is none, or 0
+    :raises Usage: if it is not a number, or 0
     """
     match = _RATE.fullmatch(text.strip())
     if not match or not int(match[1]):
@@ -94,7 +94,7 @@ def parse_size(text: str) -> int:
     Read a size such as ``512K`` or ``1M``.
 
     :return: bytes
-    :raises Usage: if it is none
+    :raises Usage: if it is not valid
     """
     match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
     if not match:

@@ -82,7 +82,7 @@ def test_histogram_of_what_is_not_there() -> None:
     image.control = bytes(control)
     counts = read(image)
     assert [hist.field for hist in counts.histograms] == [None]
-    assert counts.faults == ["histogram 0 is of an event that is not in the catalogue"]
+    assert counts.faults == ["histogram 0: its event is not in the catalogue"]
 
 
 def test_count_of_an_event_that_is_not_there() -> None:
@@ -91,7 +91,7 @@ def test_count_of_an_event_that_is_not_there() -> None:
     image.counts = image.counts[:at] + struct.pack("<Q", 5) + image.counts[at + 8 :]
     counts = read(image)
     assert counts.events == {1: 8, 2: 7}
-    assert counts.faults == ["event 200 was counted, and is not in the catalogue"]
+    assert counts.faults == ["event 200 was counted but is not in the catalogue"]
 
 
 @settings(max_examples=50)

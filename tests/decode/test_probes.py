@@ -49,7 +49,7 @@ def test_places_that_are_free_are_no_damage() -> None:
 def test_an_entry_of_the_software_that_is_missing_is_damage() -> None:
     data = bytearray(recorder().catalogue())
     data[1024:1032] = bytes(8)
-    assert parse_catalogue(bytes(data)).faults == ["catalogue entry 0: missing"]
+    assert parse_catalogue(bytes(data)).faults == ["catalogue entry 0: the magic is missing"]
 
 
 def test_fields_tell_their_enums() -> None:
@@ -98,4 +98,4 @@ def test_records_of_another_probe_in_the_same_place_are_left_out() -> None:
     assert [int(ts) for ts in trace.ts[trace.event == 2]] == [100, 150]
     assert (trace.event == 1).sum() == 4
     (fault,) = trace.records.faults
-    assert fault.startswith("2 records are of probes that were removed")
+    assert fault.startswith("2 records were left out: their probes were removed")

@@ -200,7 +200,7 @@ def test_header_that_makes_no_sense(name: str, value: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("nr_slots", "reason"), [(1 << 31, "not as large"), (0, "0 slots"), (3, "3 slots")]
+    ("nr_slots", "reason"), [(1 << 31, "smaller than"), (0, "0 slots"), (3, "3 slots")]
 )
 def test_buffer_that_makes_no_sense_costs_its_records_only(nr_slots: int, reason: str) -> None:
     made = numbered(5, more={"other": 64})

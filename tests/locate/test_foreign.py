@@ -161,7 +161,7 @@ def test_the_log_is_there_and_tied(dump: Dump, entries: dict[str, list[Entry]], 
     result = lkst("replay", dump.vmcore, "--with", "dmesg,ftrace", "--last", "3")
     head = " ".join(result.stdout.split("\n\n")[0].split())
     assert re.search(r"from dmesg, by local_clock\(\) .* within [0-9.]+ us", head)
-    assert "from ftrace:second, by CLOCK_MONOTONIC, as the records, exactly" in head
+    assert "from ftrace:second, timed by CLOCK_MONOTONIC like the records, exactly" in head
 
 
 def test_what_nobody_has_read_from_a_ring_buffer(entries: dict[str, list[Entry]]) -> None:

@@ -63,9 +63,9 @@ def test_given_twice() -> None:
         (("--pid", "sh"), "--pid: 'sh' is not a pid"),
         (("--comm", ""), "--comm: a name is missing"),
         (("--event", "a,,b"), "--event: a name is missing"),
-        (("--last", "0"), "--last: '0' is no number"),
-        (("--since", "yesterday"), "--since: 'yesterday' is no time"),
-        (("--until", ""), "--until: '' is no time"),
+        (("--last", "0"), "--last: '0' is not a number"),
+        (("--since", "yesterday"), "--since: 'yesterday' is not a time"),
+        (("--until", ""), "--until: '' is not a time"),
         (("--since", "-1s", "--until", "-2s"), "--since is after --until"),
     ],
 )

@@ -178,7 +178,7 @@ def test_the_command(lkst: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "none.html").exists()
     result = lkst("report", saved, "-o", path, "--since", "soon")
     assert result.status == 2
-    assert result.stderr.startswith("lkst: --since: 'soon' is no time")
+    assert result.stderr.startswith("lkst: --since: 'soon' is not a time")
 
 
 def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:

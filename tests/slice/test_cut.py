@@ -406,7 +406,7 @@ def test_the_vmcore_is_never_overwritten(slice_6_1: Path, lkst: Run, tmp_path: P
         link(tmp_path / name)
     for target in (dump, tmp_path / "hard", tmp_path / "symbolic"):
         result = lkst("slice", dump, "-o", target)
-        assert result == (2, "", f"lkst: {target}: is the vmcore itself\n")
+        assert result == (2, "", f"lkst: {target}: is the source itself: name another file\n")
     assert dump.read_bytes() == slice_6_1.read_bytes()
 
 

@@ -219,9 +219,9 @@ def set_buffer(number: int, member: str, value: int) -> Callable[[bytes], bytes]
 @pytest.mark.parametrize(
     ("member", "value", "reason", "carved"),
     [
-        ("map_id", 99999, "there is no such map", True),
-        ("nr_slots", 3, "cannot have 3 slots", False),
-        ("nr_slots", 1 << 17, "not as large as it should be", True),
+        ("map_id", 99999, "no map has this id", True),
+        ("nr_slots", 3, "invalid ring size: 3 slots", False),
+        ("nr_slots", 1 << 17, "it has the wrong number of slots", True),
         ("nr_slots", 1 << 30, "larger than memory", False),
     ],
 )

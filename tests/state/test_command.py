@@ -61,11 +61,11 @@ def test_the_log_of_the_sample(lkst: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
-        (("--with", "dmesg"), 1, "has only the records: name the vmcore for --with"),
-        (("--with", "dmseg"), 2, "--with: 'dmseg' is none of dmesg, ftrace, ringbuf"),
+        (("--with", "dmesg"), 1, "has only the records: --with needs the vmcore"),
+        (("--with", "dmseg"), 2, "--with: 'dmseg' is unknown: use dmesg, ftrace, ringbuf"),
         (("--with", "dmesg,"), 2, "a name is missing in 'dmesg,'"),
         (("--with", "dmesg", "--format", "csv"), 2, "CSV has no column for the origin"),
-        (("--around", "noon"), 2, "--around: 'noon' is no time"),
+        (("--around", "noon"), 2, "--around: 'noon' is not a time"),
     ],
 )
 def test_what_cannot_be_done(

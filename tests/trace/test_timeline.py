@@ -160,9 +160,9 @@ def test_marks_and_flags() -> None:
     ]
     # What has no time comes last.
     assert body[-1].split() == ["?", "ringbuf:events:record", "size=2", "data=6869"]
-    assert "2 from ftrace:mine, by CLOCK_MONOTONIC, as the records, exactly" in text
+    assert "2 from ftrace:mine, timed by CLOCK_MONOTONIC like the records, exactly" in text
     assert "CPU 1 is damaged" in text
-    assert "2 from ringbuf:events, by a field that is named as a time" in text
+    assert "2 from ringbuf:events, timed by a field whose name suggests a time" in text
 
 
 def test_what_tells_no_time() -> None:
@@ -170,8 +170,8 @@ def test_what_tells_no_time() -> None:
     odd = ForeignTrace("ftrace:odd", "unknown", [Entry(5, "print")])
     timeline = build_timeline(recorded(foreign=[ring, odd]), ["ringbuf", "ftrace"], Filters())
     text = " ".join("".join(timeline_text(timeline)).split())
-    assert "1 from ringbuf:raw, which tell no time, and come last with" in text
-    assert "1 from ftrace:odd, by a clock that is not known, so they come last -" in text
+    assert "1 from ringbuf:raw, without times, shown last with" in text
+    assert "1 from ftrace:odd, timed by an unknown clock, shown last -" in text
     assert [origin for origin, _ in shown(timeline)][-2:] == ["ringbuf:raw", "ftrace:odd"]
 
 

@@ -38,11 +38,11 @@ class FilteredNames:
         """
         Prepare.
 
-        :param predicate: what the records have passed
+        :param predicate: the predicate that the records match
         :param what: their second words
-        :param matching: gives the records that pass another one
-        :param index: makes an index of all names
-        :param alive: gives the name that the task with a pid had at the end, or ""
+        :param matching: returns the records that match another predicate
+        :param index: builds an index of all names
+        :param alive: returns the name that the task with a pid had at the end, or ""
         """
         self._catalogue = catalogue
         self._predicate = predicate
@@ -55,7 +55,7 @@ class FilteredNames:
         """
         Name the current task of every record: see :meth:`NameIndex.codes_of`.
 
-        :param records: some of those that have passed
+        :param records: some of the matching records
         """
         names, slots, rows = self._found
         position = rows.take(np.searchsorted(slots, records.records.first))
@@ -65,7 +65,7 @@ class FilteredNames:
         self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64
     ) -> tuple[list[str], I64]:
         """
-        Name tasks as they were called: see :meth:`NameIndex.codes_of`.
+        Return the names that tasks had at given records: see :meth:`NameIndex.codes_of`.
 
         :param position: rows of the whole trace
         """

@@ -50,7 +50,7 @@ class NameIndex:
         """
         Collect every name that a record carries.
 
-        :param alive: gives the name that the task with a pid had at the end, or ""
+        :param alive: returns the name that the task with a pid had at the end, or ""
         :param start: what positions of the records count from
         """
         self._alive = alive
@@ -127,13 +127,13 @@ class NameIndex:
         self, pid: NDArray[np.integer], cpu: NDArray[np.integer], position: I64
     ) -> tuple[list[str], I64]:
         """
-        Name tasks as they were called when some records were written.
+        Return the names that tasks had when some records were written.
 
         A task has the name that was recorded last before; failing that the first after; failing
         that the one that it had at the end.
 
         :param position: rows, counted as those of the records that the names are from
-        :return: names, and for each row the index of its own
+        :return: names, and for each row the index of its name
         """
         task = _task(pid.astype(np.int64, copy=False), cpu.astype(np.int64, copy=False))
         last = self._last.take(task)
