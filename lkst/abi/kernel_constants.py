@@ -72,7 +72,7 @@ TASK_IDLE = 0x402  # uninterruptible, does not count as load
 TASK_RTLOCK_WAIT, TASK_FROZEN = 0x1000, 0x8000
 TASK_PREEMPTED = 1 << 31  # the recorder's own: include/linux/sched.h has no such bit
 
-# enum x86_pf_error_code; bits 0 to 4 are told in words
+# enum x86_pf_error_code; bits 0 to 4 have their own words
 PF_FLAGS = (
     (1 << 3, "rsvd"),
     (1 << 5, "pk"),
@@ -129,7 +129,7 @@ TCP_STATES = (
     " LISTEN CLOSING NEW_SYN_RECV BOUND_INACTIVE"
 ).split()
 
-# include/linux/socket.h: those that the events are about
+# include/linux/socket.h: families that the events record
 ADDRESS_FAMILIES = {2: "INET", 10: "INET6"}
 
 # IPC_*_IDS of ipc/util.h

@@ -110,7 +110,7 @@ class IrregularSlots:
         """
         Count what holds no record, by its reason, when records in flight have been added.
 
-        :param readable: of each odd slot, whether it could be read
+        :param readable: for each irregular slot, whether it could be read
         :param size: slots of the ring
         :param partial: whether records were left out on purpose
         :return: claimed and not written, torn, unreadable

@@ -133,7 +133,7 @@ class _Pids:
 
 
 class _Fields:
-    """Fields of several events, by where they lie in a slot; None: the current task's pid."""
+    """Fields of several events, by their offset in a slot; None: the current task's pid."""
 
     def __init__(self, fields: Iterable[tuple[Event, Field | None]]) -> None:
         #: Whether an event has such a field.

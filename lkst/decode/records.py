@@ -67,7 +67,7 @@ class Rings:
 
 @dataclass(frozen=True)
 class BufferLoss:
-    """What is left of one buffer, and what was lost, by CPU."""
+    """The remaining records and the losses of one buffer, by CPU."""
 
     number: int
     #: Whether a CPU's ring is frozen.

@@ -245,7 +245,7 @@ class Ring:
         if not len(seqs):
             return None
         laps, counts = np.unique(seqs // self._size, return_counts=True)
-        # A ring holds two neighbouring laps; others are damage or leftovers.
+        # A ring holds two consecutive laps; others are damage or old contents.
         older = np.where(np.diff(laps, prepend=-2) == 1, np.roll(counts, 1), 0)
         newest = laps[np.argmax(counts + older)]
         return int(seqs[seqs // self._size == newest].max()) + 1

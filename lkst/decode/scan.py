@@ -28,7 +28,7 @@ KNOWN = 1
 
 #: Slots per step.
 BLOCK = 1 << 14
-#: An overview keeps the time of one of so many slots.
+#: An overview keeps the time of every SAMPLE-th slot.
 SAMPLE = 1 << 10
 
 _NUMBERS = np.arange(BLOCK, dtype=np.uint64)

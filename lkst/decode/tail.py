@@ -28,7 +28,7 @@ _MIN_SLOTS_FOR_TAIL = 1 << 16
 _TAIL_DIVISOR = 3
 #: A predicate is selective if at most 1/_SELECTIVE_DIVISOR of the records match it.
 _SELECTIVE_DIVISOR = 32
-#: Selectivity is estimated from one of so many groups of SAMPLE slots.
+#: Selectivity is estimated from one in this many groups of SAMPLE slots.
 _SAMPLING_INTERVAL = 64
 _WORDS = layout.SLOT_SIZE // 8
 

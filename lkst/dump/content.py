@@ -45,7 +45,7 @@ class Content(Protocol):
 
 
 class Plain:
-    """A file whose bytes lie where they belong."""
+    """A plain file: file offsets are dump offsets."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Read from a file, which must stay open."""
@@ -79,10 +79,10 @@ class Plain:
 
 
 class Flattened:
-    """A file of stretches, which are read as if they lay where they belong."""
+    """A flattened file: chunks with their offsets, read like the original file."""
 
     def __init__(self, plain: Plain) -> None:
-        """Read where the stretches are, as far as the file goes."""
+        """Index the chunks, up to the end of the file."""
         self._plain = plain
         self.file_size = plain.file_size
         self.cut = True
@@ -108,7 +108,7 @@ class Flattened:
         self._joined: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
 
     def _add(self, start: int, end: int, place: int) -> None:
-        """Add a stretch; what lay there before was written over."""
+        """Add a chunk; it overwrites earlier ones."""
         low = bisect_right(self._ends, start)
         high = bisect_left(self._starts, end)
         new = [(start, end, place)]
@@ -124,7 +124,7 @@ class Flattened:
         self._places[low:high] = [stretch[2] for stretch in new]
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read up to the first byte that no stretch has."""
+        """Read up to the first byte that no chunk covers."""
         index = bisect_right(self._ends, offset)
         parts = []
         end = offset + size

@@ -16,7 +16,7 @@ from lkst.errors import Damaged
 
 __all__ = ("Dump", "Missing", "MissingLibrary", "join_ranges")
 
-#: First and last address of stretches of physical memory, in order.
+#: First and last address of ranges of physical memory, in order.
 Ranges = Sequence[tuple[int, int]]
 
 
@@ -43,7 +43,7 @@ class Dump(ABC):
     machine: str = ""
     #: What is wrong with the file or missing of it, a line for each.
     faults: list[str]
-    #: Whether drgn can be trusted with the file: it is whole, and lies there as it is.
+    #: Whether drgn can read the file: it is whole, plain and uncompressed.
     plain: bool = True
     #: Content of the ELF notes.
     notes: bytes = b""

@@ -29,7 +29,7 @@ __all__ = (
 PT_LOAD = 1
 PT_NOTE = 4
 
-#: Reads so many bytes from an offset in the dump; fewer at its end.
+#: Reads a number of bytes at an offset in the dump; fewer at its end.
 Read = Callable[[int, int], bytes]
 
 _MAX_NOTES = 1 << 27
@@ -39,7 +39,7 @@ _HEADER_SIZE = 64
 _ET_CORE = 4
 #: DUMP_ELF_INCOMPLETE of makedumpfile's makedumpfile.h, in e_flags
 _INCOMPLETE = 1
-#: By e_machine and byte order: what uname calls it.
+#: uname's machine, by e_machine and byte order.
 _MACHINES = {
     (62, "<"): "x86_64",
     (183, "<"): "aarch64",
@@ -126,7 +126,7 @@ class ElfDump(Dump):
         if kind != _ET_CORE:
             raise ValueError("is an ELF file, but not a dump")
         self.machine = _MACHINES.get((machine, self.byte_order), "")
-        # A flattened ELF file is not one that drgn opens.
+        # drgn does not open a flattened ELF file.
         self.plain = isinstance(content, Plain)
         segments = list(elf_segments(content.read, self.byte_order))
         loads = [s for s in segments if s.kind == PT_LOAD and s.size and _sane(s)]

@@ -23,11 +23,11 @@ from lkst.errors import Damaged, LkstError
 
 __all__ = ("Unpacked", "compression", "open_unpacked", "unpacked_begin")
 
-#: Says what is being done, if somebody wants to know.
+#: Reports the progress.
 Report = Callable[[str], None]
 
 _CHUNK = 1 << 20
-#: Room that is left to others in the folder for temporary files, in bytes.
+#: Space to leave free in the folder for temporary files, in bytes.
 _RESERVE = 64 << 20
 _CHECK_EVERY = 64 << 20
 #: Bytes that are unpacked at a time where only the first are wanted: few, since they may grow
@@ -66,7 +66,7 @@ def _zstd() -> Any:
 class _Kind(NamedTuple):
     magic: bytes
     name: str
-    #: Makes what unpacks one stream; of several in a row each takes its own.
+    #: Creates a decompressor for one stream; consecutive streams each need one.
     start: Callable[[], Any]
 
 
@@ -135,7 +135,7 @@ def open_unpacked(path: Path, report: Report = lambda text: None) -> Unpacked:
     """
     Open a file, and unpack it first if it is compressed or a pipe.
 
-    A stream that is cut off or damaged gives what could be unpacked of it.
+    A truncated or damaged stream yields what could be unpacked.
 
     :param report: called with the progress
     :raises OSError: if the file cannot be read

@@ -48,7 +48,7 @@ def find_vmcoreinfo(dump: Dump) -> list[tuple[int, bytes]]:
         text = _text(dump, address)
         if is_vmcoreinfo(text):
             found.setdefault(text, address)
-    # A text that goes on where another one ends is that one, with what was added at the crash.
+    # A text that continues another one is the same text, extended at the crash.
     whole = [
         (address, text)
         for text, address in found.items()

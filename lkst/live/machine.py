@@ -29,7 +29,7 @@ __all__ = (
 
 
 class Clock(NamedTuple):
-    """Both clocks at one moment."""
+    """Both clocks at the same time."""
 
     #: CLOCK_MONOTONIC, in ns.
     monotonic: int

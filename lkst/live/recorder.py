@@ -87,7 +87,7 @@ class Recorder:
         except OSError as error:
             raise Damaged(f"the recorder is incomplete: {error}") from None
         self.catalogue: Catalogue
-        #: Probes that were removed, of which there may be records.
+        #: Removed probes that may still have records.
         self.removed: dict[int, Event] = {}
         self._take(parse_catalogue(self._maps["catalogue"][:]))
         self.header: Header = self.catalogue.header
@@ -104,7 +104,7 @@ class Recorder:
         tb: TracebackType | None,
     ) -> None:
         for map_ in self._maps.values():
-            # One whose contents somebody still looks at goes when they do.
+            # A map that is still referenced is unmapped with its last reference.
             with contextlib.suppress(BufferError):
                 map_.close()
 

@@ -34,7 +34,7 @@ Typed = Callable[[bytes], tuple[str, dict[str, Value]] | None]
 
 
 def record_types(prog: Program) -> dict[int, Typed]:
-    """Give for each map, by the address of its struct bpf_map, what types its records."""
+    """Return a function that types the records of each map, by address of its struct bpf_map."""
     found: dict[int, dict[int, BTF]] = defaultdict(dict)
     read: dict[int, BTF] = {}
     try:

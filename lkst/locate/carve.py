@@ -116,7 +116,7 @@ def _find(
     """
     Find words in physical memory.
 
-    :param matches: tells which words are wanted
+    :param matches: returns which words match
     :param search: looks for them where it is not known what memory there is
     :return: addresses, of which all that are multiples of a slot's size are wanted
     """

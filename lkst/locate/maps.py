@@ -192,7 +192,7 @@ def _read_rings(
 
 
 def _read_values(map_: Object, most: int) -> tuple[bytes, list[tuple[int, int]]]:
-    """Read the values of an array map, which lie in one stretch (kernel/bpf/arraymap.c)."""
+    """Read the values of an array map, which are contiguous (kernel/bpf/arraymap.c)."""
     array = cast("struct bpf_array *", map_)
     size = (map_.value_size.value_() + 7) // 8 * 8 * map_.max_entries.value_()
     return read_pages(map_.prog_, array.value.address_of_().value_(), min(size, most))

@@ -92,7 +92,7 @@ def program_ranges(prog: Program) -> list[tuple[int, int]]:
     """
     Return the ranges of physical memory of a program.
 
-    :return: first and last address of each stretch, in order
+    :return: first and last address of each range, in order
     """
     behind = _behind(prog)
     dump = dump_of(prog)
@@ -119,7 +119,7 @@ def _live_ranges(path: Path) -> list[tuple[int, int]]:
 
 def dumped_ranges(path: Path) -> list[tuple[int, int]]:
     """
-    Read which stretches of physical memory a dump holds.
+    Read which ranges of physical memory a dump holds.
 
     :return: first and last address of each, in order
     :raises LkstError: if the file is none of the formats, or is damaged

@@ -202,7 +202,7 @@ class Stacks:
 
     def _name(self, frames: Sequence[Frame]) -> tuple[str, ...]:
         named = [self._symbol(frame) for frame in frames]
-        # drgn goes on beyond the end of some stacks, into what is not code.
+        # drgn unwinds beyond the end of some stacks, into addresses that are not code.
         while named and named[-1] is None:
             named.pop()
         return tuple(name or hex(frame.pc) for name, frame in zip(named, frames, strict=False))

@@ -17,7 +17,7 @@ from lkst.trace.trace import Trace
 
 __all__ = ("difference", "pids")
 
-#: Of the file, not of what is in it.
+#: Notes about the file, not about its contents.
 _IGNORED = {"source", "kind"}
 
 

@@ -75,7 +75,7 @@ class Dump:
     notes: bytes = b""
     #: Registers that the notes hold, by CPUs; crash(8) wants at least one.
     nr_cpus: int = 1
-    #: Physical address of the kernel minus where it was linked to be (x86).
+    #: Physical address of the kernel minus its link address (x86).
     phys_base: int = 0
     #: Time of the crash, in s since 1970.
     time: int = 0

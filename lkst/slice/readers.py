@@ -36,10 +36,10 @@ from lkst.slice.reading import attempt, distinct, touch
 
 __all__ = ("read_crash_notes", "read_kernel", "read_recorders", "read_stacks")
 
-#: drgn's commands for a look around, as far as it has them.
+#: drgn's commands for manual analysis, as far as this version has them.
 _COMMANDS = ("crash sys", "crash ps", "crash runq", "crash mod", "crash bpf")
 
-#: Variables that other programs look at: numbers and texts, and pointers to texts.
+#: Variables that other programs read: numbers and texts, and pointers to texts.
 _VARIABLES = ("crashing_cpu", "linux_banner", "panic_cpu", "tainted_mask")
 _TEXTS = ("saved_command_line",)
 
@@ -48,7 +48,7 @@ _STACK_BOUNDS = (
     ("__start_init_stack", "__end_init_stack"),
     ("__start_init_task", "__end_init_task"),
 )
-_STACK_SIZE = 1 << 14  # unless they tell
+_STACK_SIZE = 1 << 14  # without these symbols
 _MAX_STACK = 1 << 18
 _MAX_TEXT = 1 << 16
 _MAX_TABLE = 1 << 25
@@ -214,7 +214,7 @@ def _read_module_tables(module: Module) -> None:
 
 
 def _read_vmcoreinfo(prog: Program) -> None:
-    # Where crash(8) extensions look for it: the note, and the text that it is made of.
+    # For crash(8) extensions: the note, and the text from which it is made.
     note, text, size = (
         prog.read_u64(find_kallsyms(prog, name, None, True)[0].address)
         for name in ("vmcoreinfo_note", "vmcoreinfo_data", "vmcoreinfo_size")

@@ -30,7 +30,7 @@ class WatchedMemory:
         self._page_size = page_size
         #: Pages by number, as they were when they were first read.
         self.pages: dict[int, bytes] = {}
-        #: Whether to read pages again each time, and keep what was read last.
+        #: Whether to reread pages each time and keep the last contents.
         self.afresh = False
         self._missing: dict[int, FaultError] = {}
 
@@ -84,7 +84,7 @@ def watched_program(
 
 
 class _CarvingView:
-    # Symbols and types are the source's; what is read of physical memory is watched.
+    # Symbols and types come from the source; reads of physical memory are watched.
 
     def __init__(self, source: Program, memory: WatchedMemory) -> None:
         self._source = source

@@ -81,7 +81,7 @@ def own_program(dump: Dump) -> Program:
     if is_vmcoreinfo(dump.vmcoreinfo):
         prog = _on_memory(dump, dump.vmcoreinfo)
         if prog is not None and not _fits(prog, dump.vmcoreinfo, unknown=True):
-            # What lies in memory may be better; else this is.
+            # The copy in memory may be better; otherwise use this one.
             prog = _guessed(dump) or prog
     else:
         prog = _guessed(dump)
@@ -175,7 +175,7 @@ def _guessed(dump: Dump) -> Program | None:
 
 
 def _last_start(prog: Program, most: int) -> int:
-    """Tell when the last recorder with records was started, in ns since 1970; -1: there is none."""
+    """Return when the last recorder with records was started, in ns since 1970; -1 if none."""
     starts = [-1]
     try:
         attach_btf(prog)

@@ -48,7 +48,7 @@ def read_image(recorder: Recorder) -> Image:
     cpus = recorder.cpus()
     control = recorder.control()
     return Image(
-        # After the rings, so that it has the probes of which there are records.
+        # Read after the rings, so that it has the probes of all records.
         catalogue=recorder.catalogue_now(),
         buffers=[
             _buffer(buffer, data, before, cpus, control, recorder.header) for buffer, data in rings

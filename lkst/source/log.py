@@ -72,7 +72,7 @@ def _age(
 
 
 def _merge(folder: Path, files: list[tuple[Header, Saved]], notes: list[str]) -> Trace:
-    # As time goes on, there are ever more records.
+    # Records only accumulate over time.
     ordered = [saved for _, saved in sorted(files, key=lambda file: _ever(*file))]
     newest = ordered[-1]
     images = [saved.image for saved in ordered]

@@ -33,7 +33,7 @@ def _exists(text: str) -> bool:
 
 def take_source(words: Sequence[str]) -> tuple[Source, list[str]]:
     """
-    Take a source off the words of a command line: one word, or all parts of a split dump.
+    Remove a source from the words of a command line: one word, or all parts of a dump.
 
     :param words: at least one
     :return: the source, and the other words
@@ -60,7 +60,7 @@ def open_source(source: Source) -> list[Trace]:
     :raises NotFound: if it holds no recorder
     :raises Damaged: if it cannot be read
     """
-    # Each kind needs other libraries; none pays for those of the others.
+    # Each kind needs other libraries: import only those.
     if not isinstance(source, str):
         traces = _open_program(source)
     elif source == "live":

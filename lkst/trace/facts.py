@@ -67,7 +67,7 @@ class EndTask:
 
 @dataclass
 class End:
-    """What a kernel's memory says of the moment at which it was dumped."""
+    """The state of a kernel when it was dumped, from its memory."""
 
     #: CPU that panicked; None if none did.
     panic_cpu: int | None = None

@@ -120,7 +120,7 @@ def _between_switches(
 
 def _renamed(trace: Trace, event: Event | None) -> set[tuple[int, int]]:
     """
-    Ids before and after an exec, where they differ.
+    Return thread ids before and after an exec, if they differ.
 
     A thread that is not its process's first gets the first one's id (de_thread() of fs/exec.c).
     """

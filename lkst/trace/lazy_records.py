@@ -113,7 +113,7 @@ class LazyRecords:
 
     @property
     def buffers(self) -> list[BufferLoss]:
-        """What is left of each buffer, and what it has lost."""
+        """The remaining records and the losses of each buffer."""
         return self.summary.found.buffers if self.summary else self.records.buffers
 
     @property

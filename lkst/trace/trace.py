@@ -210,7 +210,7 @@ class Trace(RecordColumns):
 
     @property
     def buffer_losses(self) -> list[BufferLoss]:
-        """What is left of each buffer, and what it has lost."""
+        """The remaining records and the losses of each buffer."""
         return self._lazy.buffers
 
     @property

@@ -58,7 +58,7 @@ class WallClock:
 
         :param first: the offset before the first step, in ns
         :param steps: in the order of time
-        :param how: what it is known by, as in "by the kernel's timekeeper"
+        :param how: its origin, as in "by the kernel's timekeeper"
         """
         self.steps = list(steps)
         self.how = how
@@ -73,13 +73,13 @@ class WallClock:
         self._offset = np.array([offset or 0 for _, offset in pieces], np.int64)
 
     def pieces(self) -> list[tuple[int, int | None]]:
-        """Give from when on (CLOCK_MONOTONIC) which offset is true, both in ns; None: not known."""
+        """Offsets, and the CLOCK_MONOTONIC from which each holds, in ns; None: not known."""
         columns = (self._from.tolist(), self._offset.tolist(), self._known.tolist())
         return [(ts, offset if sure else None) for ts, offset, sure in zip(*columns, strict=True)]
 
     def offset(self, ts: int) -> int | None:
         """
-        Find the offset at a moment.
+        Return the offset at a time.
 
         :param ts: CLOCK_MONOTONIC, in ns
         :return: CLOCK_REALTIME - CLOCK_MONOTONIC in ns; None: not known
@@ -166,7 +166,7 @@ def _steps(header: Header, control: Control | None) -> tuple[list[Step], int, in
     """
     Read the recorder's table.
 
-    :return: steps, the last offset, and the last moment when it was seen to be true
+    :return: steps, the last offset, and the last time at which it was observed
     """
     start, offset = header.start, header.real_offset
     if control is None or not control.clock.timekeeper:
@@ -175,7 +175,7 @@ def _steps(header: Header, control: Control | None) -> tuple[list[Step], int, in
     count = min(clock.nr, layout.MAX_STEPS)
     raw = [clock.step[n % layout.MAX_STEPS] for n in range(clock.nr - count, clock.nr)]
     if any(old.ts > new.ts for old, new in pairwise(raw)) or any(s.since > s.ts for s in raw):
-        # The table is damaged, or was being written: only what it ends with may be true.
+        # The table is damaged, or was being written: only its last offset may be valid.
         return [], offset, start
     if not clock.nr and abs(clock.real_offset - offset) <= _START_ERROR_NS:
         # The kernel's own value has no error of user space.

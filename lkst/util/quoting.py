@@ -45,7 +45,7 @@ def split_patterns(text: str, what: str) -> list[str]:
 
     :param what: the parts are, for the user
     :return: shell patterns, in which a name in quotes matches itself alone
-    :raises Usage: if a part is missing, or the quotes or what is in them make no sense
+    :raises Usage: if a part is missing, or the quotes or their content are invalid
     """
     return list(_patterns(text, what))
 
@@ -124,7 +124,7 @@ def escape_pattern(name: str) -> str:
 
 
 def unescape_pattern(pattern: str) -> str | None:
-    """Give the only name that a shell pattern of :func:`split_patterns` matches; None: others."""
+    """Return the only name that a pattern of :func:`split_patterns` matches; None: several."""
     rest = _LITERAL.sub("", pattern)
     return None if re.search("[*?[]", rest) else _LITERAL.sub(r"\1", pattern)
 

@@ -28,7 +28,7 @@ _RATE = re.compile(r"([0-9]{1,9})\s*/\s*(h|min|s)")
 
 _SUFFIXES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 
-#: The recorder counts in 64 bits, of which one is the sign.
+#: The recorder uses signed 64-bit numbers.
 _MOST = (1 << 63) - 1
 
 
@@ -45,7 +45,7 @@ def parse_duration(text: str, least: int = 0) -> int:
     """
     Read a time such as ``5s``, ``1.5ms``, ``10 min``.
 
-    :param least: what it must not be shorter than, in ns
+    :param least: minimum, in ns
     :return: ns
     :raises Usage: if it is none, or no whole number of ns
     """

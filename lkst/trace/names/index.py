@@ -96,7 +96,7 @@ class NameIndex:
         new |= last == _UNKNOWN
         if not new.any():
             return key[:0], words[:0]
-        # All of what the tasks with news have to say, in order.
+        # All assignments of the tasks with new names, sorted.
         some = np.zeros(len(self._last), bool)
         some[task[new]] = True
         rows = np.flatnonzero(some.take(task))
@@ -192,7 +192,7 @@ class NameIndex:
 
 def _carried(block: RecordColumns, start: int, naming: NDArray[np.bool_]) -> tuple[I64, U64]:
     """
-    Give the names that records carry: whose and when as a key, and the name's words.
+    Return the names that records carry: a key of task and time, and the name's words.
 
     :param start: the block's first row
     :param naming: by id, whether an event carries names
@@ -216,7 +216,7 @@ def _carried(block: RecordColumns, start: int, naming: NDArray[np.bool_]) -> tup
 
 def _is_known(pid: I64, name: U64) -> NDArray[np.bool_]:
     """
-    Tell which names are known: LKST_NO_COMM of ``recorder/types.h``.
+    Return which names are known: LKST_NO_COMM of ``recorder/types.h`` marks the others.
 
     The kernel fills up an empty name with zeros; no idle task has one, but recorders before
     ABI 2.2 wrote it where no task was known.
