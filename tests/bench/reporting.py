@@ -7,8 +7,8 @@ import tempfile
 import time
 
 from bench.result import Result
+from browser import browser
 from plenty import plenty
-from report.browser import browser
 
 from lkst.report.build import write_report
 

@@ -6,11 +6,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from browser import Page, browser
 from dumps import SAMPLE
 import numpy as np
 from plenty import plenty
 import pytest
-from report.browser import Page, browser
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 from selenium.webdriver.common.by import By
