@@ -11,6 +11,37 @@ STARTS = (
     TOOLS
     + r"""
 mount -t securityfs securityfs /sys/kernel/security
+record_commands() {
+	try "$1-status" lkst status
+	try "$1-mask" lkst mask use default
+	try "$1-trigger" lkst trigger add fatal --when 'signal_deliver.sig == SIGSEGV' --do notify
+	try "$1-mark" lkst mark "of $1"
+	try "$1-replay" lkst replay live --event mark --format jsonl
+}
+without=-sys_admin,-bpf,-perfmon
+bare() {
+	setpriv --bounding-set $without --inh-caps $without "$@"
+}
+lkst start
+for who in user bare; do
+	for what in status 'mask use default' 'probe add vfs_read' 'mark refused' \
+		'trigger add fatal --when signal_deliver --do notify' 'replay live --last 1' stop; do
+		try "$who-${what%% *}" $who /usr/local/bin/lkst $what
+	done
+done
+lkst stop
+sysctl -q kernel.kptr_restrict=2
+# Large enough that a mark is still there when it is read.
+try kptr lkst start --size 8M
+record_commands kptr
+try kptr-probe lkst probe add vfs_read
+lkst stop
+sysctl -q kernel.kptr_restrict=0
+echo integrity >/sys/kernel/security/lockdown
+try integrity lkst start --size 8M
+record_commands integrity
+lkst stop
+
 try first lkst start & one=$!
 try second lkst start
 wait $one
@@ -34,13 +65,14 @@ try hidden-start lkst start
 touch /tmp/down
 wait $private
 
-without=-sys_admin,-bpf,-perfmon
-try caps setpriv --bounding-set $without --inh-caps $without lkst start
+try caps bare lkst start
 echo confidentiality >/sys/kernel/security/lockdown
 try lockdown lkst start
 ls /sys/fs/bpf >/out/left
 """
 )
+
+COMMANDS = {"status", "mask", "probe", "mark", "trigger", "replay", "stop"}
 
 RT = (
     TOOLS
@@ -62,6 +94,28 @@ try replay lkst replay live --event mark --format jsonl
 @pytest.fixture(scope="module")
 def starts(lab: Lab) -> Guest:
     return Guest(lab("6.12", "--no-record", "--timeout", "900", script=STARTS))
+
+
+@pytest.mark.parametrize("policy", ["kptr", "integrity"])
+def test_what_a_policy_allows_works(starts: Guest, policy: str) -> None:
+    for name in ("", "-status", "-mask", "-trigger", "-mark", "-replay"):
+        assert starts[policy + name].status == 0, starts[policy + name].err
+    assert starts[policy].err == ""
+    assert starts["kptr-probe"].status == 0, starts["kptr-probe"].err
+    (mark,) = starts.records(f"{policy}-replay")
+    assert mark["fields"]["text"] == f"of {policy}"
+
+
+def test_who_may_not_is_told_in_one_line(starts: Guest) -> None:
+    refused = {f"user-{what}": "only root may" for what in COMMANDS}
+    # What is pinned belongs to root, who needs no more to use it; to load takes more.
+    refused["bare-probe"] = "this process lacks CAP_PERFMON and CAP_BPF"
+    for name, words in refused.items():
+        assert starts[name].status == 1
+        assert words in starts[name].err
+        assert len(starts[name].err.splitlines()) == 1
+    for what in COMMANDS - {"probe"}:
+        assert starts[f"bare-{what}"].status == 0, starts[f"bare-{what}"].err
 
 
 def test_of_two_starts_at_once_one_wins_and_the_other_says_so(starts: Guest) -> None:
