@@ -63,7 +63,7 @@ def _run(state: State) -> None:
 def _note(state: State) -> None:
     trace = state.trace
     if not len(trace):
-        state.notes.append("there is no record: nothing is known")
+        state.notes.append("no records: nothing is known")
         return
     # A CPU that has lost nothing had nothing before its first record.
     lost = {loss.cpu for loss in trace.records.losses if loss.overwritten or loss.unreadable}
@@ -74,8 +74,8 @@ def _note(state: State) -> None:
     state.pending = [replace(p, certain=p.since >= state.begin) for p in state.pending]
     seconds = (trace.end - state.begin) / 1e9
     state.notes.append(
-        f"all CPUs have records for the last {seconds:.3f} s: who has waited for longer than the"
-        " trace is not in it"
+        f"all CPUs have records for the last {seconds:.3f} s only: a task that has waited for longer"
+        " than the trace is not listed"
     )
 
 
@@ -85,7 +85,7 @@ def _panics(state: State, end: End) -> list[str]:
         return []
     cpu = int(state.trace.cpu[row])
     if end.panic_cpu is not None and end.panic_cpu != cpu:
-        return [f"the panic is recorded on CPU {cpu}, the dump says CPU {end.panic_cpu}"]
+        return [f"the panic was recorded on CPU {cpu}; the dump says CPU {end.panic_cpu}"]
     return []
 
 
@@ -96,7 +96,7 @@ def _currents(state: State, end: End) -> list[str]:
         if task and cpu.task and task.pid != cpu.task.pid:
             own = who(cpu.task.comm, cpu.task.pid)
             told.append(
-                f"CPU {cpu.cpu}: the trace ends with {own}, the dump has {who(task.comm, task.pid)}"
+                f"CPU {cpu.cpu}: the trace ends in {own}, the dump in {who(task.comm, task.pid)}"
                 + _silence(state, cpu)
             )
     return told

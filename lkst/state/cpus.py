@@ -88,7 +88,7 @@ def find_cpus(
         if index is not None and rows[-1] == start:
             pid = int(switches["next_pid"][index])
         elif index is not None and pid != switches["next_pid"][index]:
-            cpu.notes.append("the switch to its task is not recorded")
+            cpu.notes.append("the switch to its task was not recorded")
             start = -1
         _fill(cpu, trace, tasks, pid, start)
         cpu.contexts += finder.find(cpu, rows[rows > start])
@@ -124,13 +124,13 @@ def _warn(cpu: CPU, trace: Trace, rows: I64) -> None:
     loss = next((loss for loss in trace.records.losses if loss.cpu == cpu.cpu), None)
     if not len(rows):
         claimed = loss and loss.claimed
-        cpu.notes.append("its records are lost" if claimed else "it has no record")
+        cpu.notes.append("its records are lost" if claimed else "it has no records")
         return
     if loss and (loss.torn or loss.unreadable):
-        cpu.notes.append("records are missing: what seems not to have ended may have")
+        cpu.notes.append("records are missing: what looks unfinished may have ended")
     frozen = {buffer.number for buffer in trace.records.buffers if buffer.frozen}
     if frozen & set(trace.buffer[rows[-1:]].tolist()):
-        cpu.notes.append("its ring was frozen: what came after is not recorded")
+        cpu.notes.append("its ring was frozen: later events were not recorded")
 
 
 class _Finder:

@@ -78,7 +78,7 @@ def find_pending(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
         if not len(begin):
             continue
         if not any(ends_are_recorded(trace, end) for end in ends):
-            notes.append(f"{ends[0]} is not recorded: which {kind}s are in flight is not known")
+            notes.append(f"{ends[0]} was not recorded: {kind}s in flight are not known")
             continue
         end = table(trace, ends, key)
         open_ = begin.select(open_ones((begin[key],), begin.rows, (end[key],), end.rows))

@@ -71,11 +71,11 @@ def _cpu(state: State, cpu: CPU) -> str:
         assert cpu.since is not None
         return f"CPU {cpu.cpu}  offline since {relative(state.trace, cpu.since)}\n"
     if not cpu.task:
-        return f"CPU {cpu.cpu}  nothing is known: {', '.join(cpu.notes)}\n"
+        return f"CPU {cpu.cpu}  state not known: {', '.join(cpu.notes)}\n"
     since = (
         f"since {relative(state.trace, cpu.since)}"
         if cpu.since is not None
-        else "since before the trace begins"
+        else "since before the trace began"
     )
     lines = [f"CPU {cpu.cpu}  {clean(who(cpu.task.comm, cpu.task.pid))}  {since}\n"]
     for context in cpu.contexts:
@@ -104,9 +104,9 @@ def _dumped(state: State, cpu: CPU) -> str:
         return ""
     panicked = "  (panicked)" if state.end.panic_cpu == cpu.cpu else ""
     frames = state.end.cpu_stack(cpu.cpu)
-    name = clean(who(task.comm, task.pid)) if task else "a task that cannot be read"
+    name = clean(who(task.comm, task.pid)) if task else "a task that is not readable"
     told = (
-        _stack(frames) or f"{'':17}no stack: it was in user space, or its registers are not known\n"
+        _stack(frames) or f"{'':17}no stack: the task was in user space, or its registers are not known\n"
     )
     return f"  in the dump    {name}{panicked}\n{told}"
 
@@ -123,21 +123,21 @@ def _tasks(state: State) -> Iterator[str]:
     if state.end:
         unseen = [t for t in state.end.waiting if t.pid not in state.tasks]
         if unseen:
-            yield "\nblocked (D) in the dump, without a record in the trace\n" + "".join(
+            yield "\nblocked (D) in the dump, no record in the trace\n" + "".join(
                 f"  {clean(who(t.comm, t.pid))}\n{_stack(state.end.task_stack(t.pid)[:_FRAMES])}"
                 for t in unseen[:_SHOWN]
             )
             yield from _more(len(unseen))
     asleep = [t for t in _in_state(state, "blocked") if t.letter != "D"]
     if asleep:
-        yield f"\n{len(asleep)} other tasks slept; --format json has them\n"
+        yield f"\n{len(asleep)} other tasks slept: --format json lists them\n"
 
 
 def waiting_tasks(state: State) -> Iterator[tuple[str, list[Task]]]:
     """Give the tasks that were kept from running, those that waited longest first."""
     for title, tasks in (
         ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
-        ("could run, and waited for a CPU", _in_state(state, "runnable")),
+        ("runnable, waiting for a CPU", _in_state(state, "runnable")),
     ):
         # Who could run once, and has no record since, has done so elsewhere.
         chosen = [t for t in tasks if t.state == "blocked" or (t.state == "runnable" and t.certain)]
@@ -156,7 +156,7 @@ def _more(count: int) -> Iterator[str]:
 def _task(state: State, task: Task) -> str:
     inside = "".join(f"  {c.kind} {c.text or c.name}" for c in task.contexts)
     since = relative(state.trace, task.since) if task.since is not None else "?"
-    doubt = "" if task.certain else "  (records of that time are gone)"
+    doubt = "" if task.certain else "  (records of that time are overwritten)"
     line = f"  {since:>14}  {who(task.comm, task.pid)}{inside}{doubt}"
     frames = state.end.task_stack(task.pid)[:_FRAMES] if state.end and task.letter == "D" else ()
     return clean(line) + "\n" + _stack(frames)
@@ -167,7 +167,7 @@ def _locks(state: State) -> Iterator[str]:
         return
     rows = [lock_cells(state, lock) for lock in state.locks[:_SHOWN]]
     table = plain_table(rows, LOCK_COLUMNS)
-    yield "\nlocks that were waited for\n" + "".join(f"  {line}\n" for line in table.splitlines())
+    yield "\ncontended locks\n" + "".join(f"  {line}\n" for line in table.splitlines())
     yield from _more(len(state.locks))
 
 
@@ -180,7 +180,7 @@ def lock_cells(state: State, lock: Lock) -> tuple[str, ...]:
     owner = "not recorded"
     if lock.owner is not None:
         name = state.task(lock.owner).comm or state.trace.task_names.last(lock.owner)
-        owner = who(name, lock.owner) + ("" if lock.named else " took it last")
+        owner = who(name, lock.owner) + ("" if lock.named else " (last taken)")
     return tuple(map(clean, (lock.name, lock.kind, names, seconds(longest), owner)))
 
 
@@ -194,4 +194,4 @@ def _pending(state: State) -> Iterator[str]:
         yield "\nin flight\n" + "".join(lines)
         yield from _more(len(pending))
     if old := len(state.pending) - len(pending):
-        yield f"  {old} older ones may have been completed unseen; --format json has them\n"
+        yield f"  {old} older ones may have completed without a record: --format json lists them\n"

@@ -46,7 +46,7 @@ def find_overdue(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
     expired = table(trace, "timer_expire_entry", "timer")
     clock = _tell_clock(trace, start, expired)
     if clock is None:
-        return [], ["too few timers expired: which ones are overdue is not known"]
+        return [], ["too few timers expired: overdue timers are not known"]
     end = table(trace, ("timer_cancel", "timer_expire_entry"), "timer")
     open_ = start.select(open_ones((start["timer"],), start.rows, (end["timer"],), end.rows))
     now = clock.at(trace.end)

@@ -23,7 +23,7 @@ def test_nothing_stands_out(lkst: Run, saved: Path) -> None:
     result = lkst("state", saved)
     assert (result.status, result.stderr) == (0, "")
     assert "\nnothing stands out\n" in result.stdout
-    assert "CPU 1  nothing is known: it has no record\n" in result.stdout
+    assert "CPU 1  state not known: it has no records\n" in result.stdout
 
 
 def test_what_programs_get(lkst: Run) -> None:
@@ -44,7 +44,7 @@ def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:
     save_trace(made.trace(), tmp_path / "empty.lkst")
     result = lkst("state", tmp_path / "empty.lkst")
     assert result.status == 1
-    assert "there is no record" in result.stdout
+    assert "no records: nothing is known" in result.stdout
     assert result.stderr == "lkst: the recorder has no records\n"
 
 

@@ -116,7 +116,7 @@ def test_a_cpu_without_a_record() -> None:
     story = busy()
     cpu = story.state().cpus[1]
     assert cpu.task is None
-    assert cpu.notes == ["it has no record"]
+    assert cpu.notes == ["it has no records"]
 
 
 def test_a_lost_switch_is_told() -> None:
@@ -125,7 +125,7 @@ def test_a_lost_switch_is_told() -> None:
     cpu = story.state().cpus[0]
     assert cpu.task and cpu.task.pid == 99
     assert cpu.since is None
-    assert cpu.notes == ["the switch to its task is not recorded"]
+    assert cpu.notes == ["the switch to its task was not recorded"]
 
 
 def test_records_after_the_panic_do_not_count() -> None:

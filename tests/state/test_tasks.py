@@ -189,7 +189,7 @@ def test_what_is_in_flight_from_before_all_cpus_have_records() -> None:
     state = story.state()
     assert [p.certain for p in state.pending] == [False, True]
     found = next(s for s in story.suspicions() if s.rule == "dead-device")
-    assert found.text.startswith("1 of")
+    assert found.text.startswith("1 I/O of")
 
 
 def test_the_dump_is_compared() -> None:
@@ -203,8 +203,8 @@ def test_the_dump_is_compared() -> None:
         waiting=[EndTask(6, "dd", D)],
     )
     assert story.state().differences == [
-        "the panic is recorded on CPU 1, the dump says CPU 0",
-        "CPU 1: the trace ends with dd:6, the dump has sh:5",
+        "the panic was recorded on CPU 1; the dump says CPU 0",
+        "CPU 1: the trace ends in dd:6, the dump in sh:5",
         "cat:7: blocked (D) in the trace, not in the dump",
         "dd:6: running in the trace, D in the dump",
     ]
@@ -281,5 +281,5 @@ def test_ends_that_would_be_recorded_and_are_not_there() -> None:
 
 def test_a_trace_without_any_record() -> None:
     state = Story().state()
-    assert state.notes == ["there is no record: nothing is known"]
+    assert state.notes == ["no records: nothing is known"]
     assert state.tasks == {}

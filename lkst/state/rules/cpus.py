@@ -133,21 +133,21 @@ def _tell(
     reports: list[int],
 ) -> Iterator[str]:
     assert cpu.task
-    least = " at least" if cpu.since is None else ""
-    yield f"CPU {cpu.cpu} has run {who(cpu.task.comm, cpu.task.pid)} for {seconds(age)}{least}"
+    least = "at least " if cpu.since is None else ""
+    yield f"CPU {cpu.cpu} has run {who(cpu.task.comm, cpu.task.pid)} for {least}{seconds(age)}"
     if inside:
         yield f"in {inside.kind} {inside.name}"
     if function := running_function(cpu_stack(state, cpu)):
-        yield f"by the dump in {function}"
+        yield f"in {function} according to the dump"
     if silence:
         yield (
-            f"it has recorded nothing for {seconds(silence[1])} of it, not even a tick, while"
-            " others went on: interrupts were off, or it stood still"
+            f"it recorded nothing for {seconds(silence[1])} of that, not even a tick, while other CPUs"
+            " did: interrupts were off, or the CPU did not run"
         )
     if spinning:
-        yield "it waits for a lock that another one has"
+        yield "it waits for a lock that another task holds"
     if waiting := len(waiting_for(state, cpu)):
-        yield f"{waiting} tasks wait for the CPU"
+        yield f"{waiting} {'task waits' if waiting == 1 else 'tasks wait'} for the CPU"
     if reports:
         yield clean(message(state.trace, reports[0]))
 

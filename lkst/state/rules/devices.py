@@ -50,11 +50,11 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
         goes_on = last is not None and state.when - int(trace.ts[last]) < LONG
         if goes_on and age < _OVERTAKEN:
             continue  # It is slow, not dead.
-        text = f"{len(requests)} of device {name} not completed, the oldest for {seconds(age)}"
+        text = f"{len(requests)} I/O{'s' * (len(requests) > 1)} of device {name} not completed, the oldest for {seconds(age)}"
         if last is None:
-            text += "; none was completed in all of the trace"
+            text += "; no I/O of it completed in the whole trace"
         else:
-            text += f"; the last one that was: {seconds(state.when - int(trace.ts[last]))} ago"
+            text += f"; the last completion was {seconds(state.when - int(trace.ts[last]))} ago"
         if waiting:
             text += f"; {', '.join(waiting[:3])} in D state"
         rows = tuple(pending.row for pending in requests[:8])

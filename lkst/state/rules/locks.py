@@ -78,15 +78,15 @@ def find_deadlocks(state: State) -> Iterator[Suspicion]:
                 continue
             since = min(int(state.trace.ts[row]) for row in rows)
             text = "; ".join(
-                f"{_name(state, pid)} waits for {lock.name}, which"
-                f" {_name(state, lock.owner or 0)} {'has' if lock.named else 'took last'}"
+                f"{_name(state, pid)} waits for {lock.name},"
+                f" {'held' if lock.named else 'last taken'} by {_name(state, lock.owner or 0)}"
                 for pid, lock in circle
             )
             yield Suspicion(
                 "deadlock",
                 "holder",
                 _name(state, circle[0][0]),
-                f"a circle: {text}",
+                f"circular wait: {text}",
                 since,
                 tuple(sorted(rows)),
                 float("inf"),
@@ -115,7 +115,7 @@ def find_holders(state: State) -> Iterator[Suspicion]:
                 "lock-holder",
                 "holder",
                 lock.name,
-                f"{waiting}; who has it is not recorded",
+                f"{waiting}; its owner was not recorded",
                 since,
                 rows,
                 weight,
@@ -123,13 +123,13 @@ def find_holders(state: State) -> Iterator[Suspicion]:
             continue
         if state.waits_for(lock.owner):
             continue  # told of the lock that this one waits for
-        has = "has it" if lock.named else "took it last of those that waited"
+        has = "holds it" if lock.named else "is the last waiter that took it"
         evidence = rows if lock.row is None else (lock.row, *rows)
         yield Suspicion(
             "lock-holder",
             "holder",
             _name(state, lock.owner),
-            f"{waiting}; {_name(state, lock.owner)} {has}, and is {_doing(state, lock.owner)}",
+            f"{waiting}; {_name(state, lock.owner)} {has} and is {_doing(state, lock.owner)}",
             since,
             tuple(sorted(set(evidence))),
             weight,
@@ -140,12 +140,12 @@ def _doing(state: State, pid: int) -> str:
     task = state.task(pid)
     place = waiting_function(state, pid)
     return f"{_state(task)}{_for(state, task)}{_inside(task)}" + (
-        f", by the dump in {place}" if place else ""
+        f", in {place} according to the dump" if place else ""
     )
 
 
 def _state(task: Task) -> str:
-    names = {"S": "asleep", "D": "asleep (D)", "I": "asleep", "T": "stopped"}
+    names = {"S": "asleep", "D": "blocked (D)", "I": "asleep", "T": "stopped"}
     if task.state == "blocked":
         return names.get(task.letter, f"blocked ({task.letter})")
     return "gone" if task.state == "dead" else task.state.replace("unknown", "not in the trace")

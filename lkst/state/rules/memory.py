@@ -57,7 +57,7 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
     if not signs:
         return
     out = any(e in ("panic", "mark_victim") for e in map(Words(trace).event, signs))
-    what = "memory ran out" if out else "memory is short"
+    what = "out of memory" if out else "memory is short"
     faults = _faults(state)
     sizes = _sizes(state)
     if sizes:
@@ -69,8 +69,8 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
                 "memory-hog",
                 "hog",
                 name,
-                f"{what}, and tasks have {total >> 20} of {ram * _PAGE >> 20} MiB:"
-                f" {name} has {pages * _PAGE >> 20} MiB",
+                f"{what}: tasks have {total >> 20} of {ram * _PAGE >> 20} MiB,"
+                f" {name} {pages * _PAGE >> 20} MiB",
                 int(trace.ts[signs[0]]),
                 tuple(sorted({signs[0], signs[-1]})),
                 pages / ram,
@@ -78,21 +78,21 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
             return
         culprit = who(sizes[pid][1], pid)
         text = (
-            f"{what}, and {culprit}{about} {size >> 20} MiB of it,"
-            f" {100 * size // max(total, 1)}% of what {len(sizes)} tasks have"
+            f"{what}: {culprit}{about} {size >> 20} MiB,"
+            f" {100 * size // max(total, 1)}% of the memory of all {len(sizes)} tasks"
         )
         weight = size / max(total, 1)
     elif faults:
         pid = max(faults, key=lambda pid: len(faults[pid]))
         culprit = who(state.task(pid).comm, pid)
-        text = f"{what}, and {culprit} took the most of it"
+        text = f"{what}: {culprit} had the most page faults for new pages"
         weight = 0.5
     else:
         return
     own = faults.get(pid, [])
     if own:
         span = int(trace.ts[own[-1]]) - int(trace.ts[own[0]])
-        text += f"; it has faulted in {len(own)} pages within {seconds(max(span, 1))}"
+        text += f"; it faulted in {len(own)} pages within {seconds(max(span, 1))}"
     since = int(trace.ts[own[0]]) if own else int(trace.ts[signs[0]])
     rows = tuple(sorted({*own[:1], *own[-1:], *signs[:1], *signs[-1:]}))
     yield Suspicion("memory-hog", "hog", culprit, text, since, rows, weight)
@@ -174,7 +174,7 @@ def _biggest(sizes: dict[int, tuple[int, str]]) -> tuple[int, int, str]:
     if size == sizes[pid][0]:
         return pid, size, " has"
     # What they share is counted in each.
-    return pid, size, f" and {others - 1} more of that name have"
+    return pid, size, f" and {others - 1} others of that name have"
 
 
 def _faults(state: State) -> dict[int, list[int]]:

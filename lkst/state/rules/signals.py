@@ -55,7 +55,7 @@ def find_killers(state: State) -> Iterator[Suspicion]:
     own = [row for row in (last, panic) if row is not None]
     if last is not None:
         sender = who(words.comms([last])[0], int(trace.pid[last]))
-        text += f"; its last signal ({words.fields([last])[0]}) came of {sender}"
+        text += f"; its last signal ({words.fields([last])[0]}) was sent by {sender}"
     hands: dict[int, list[int]] = {}
     for row in [*grips, *to_init]:
         if (pid := int(trace.pid[row])) not in (0, _INIT):
@@ -68,7 +68,7 @@ def find_killers(state: State) -> Iterator[Suspicion]:
             "init-killed",
             "fault",
             name,
-            f"{text}; {name} had a hand in it before: {', '.join(deeds)}",
+            f"{text}; {name} acted on it before: {', '.join(deeds)}",
             int(trace.ts[min(rows)]),
             tuple(sorted({*rows[:4], *rows[-1:], *own})),
             -float(state.when - int(trace.ts[max(rows)])),

@@ -52,8 +52,8 @@ def find_starved(state: State) -> Iterator[Suspicion]:
             "starved",
             "waiter",
             name,
-            f"{names}{more} could run on CPU {cpu.cpu} for up to {seconds(age)} and did not get"
-            f" to; real-time tasks had {100 * share:.0f}% of that time, the most {name},"
+            f"{names}{more} runnable on CPU {cpu.cpu} for up to {seconds(age)} without running;"
+            f" real-time tasks used {100 * share:.0f}% of that time, most of it {name},"
             f" {_class(priority(keeper) or 0)}",
             starved[0].since or 0,
             tuple(sorted(task.row for task in starved[:8] if task.row is not None)),
@@ -62,7 +62,7 @@ def find_starved(state: State) -> Iterator[Suspicion]:
 
 
 def _class(prio: int) -> str:
-    return "which has a deadline" if prio < 0 else f"of priority {_REAL_TIME - 1 - prio}"
+    return "a deadline task" if prio < 0 else f"priority {_REAL_TIME - 1 - prio}"
 
 
 def _priorities(state: State) -> Priority:

@@ -79,13 +79,13 @@ def find_forks(state: State) -> Iterator[Suspicion]:
         first = int(trace.ts[rows[0]])
         span = max(int(trace.ts[rows[-1]]) - first, 1)
         name = who(words.comms([int(rows[-1])])[0], top)
-        others = f" and {len(pids) - 1} more of that name" if len(pids) > 1 else ""
+        others = f" and {len(pids) - 1} others of that name" if len(pids) > 1 else ""
         yield Suspicion(
             "fork-storm",
             "hog",
             name,
-            f"{name}{others} forked {len(rows)} times within {seconds(span)}, and {alive} of the"
-            " children are still there",
+            f"{name}{others} forked {len(rows)} times within {seconds(span)}; {alive} of the"
+            " children are still alive",
             first,
             (int(rows[0]), int(rows[-1])),
             # More than any share of memory.
@@ -129,8 +129,7 @@ def _find_storms(
             "irq-storm",
             "hog",
             name,
-            f"{kind} {name} came {rate:.0f} times a second, and took {100 * share:.0f}% of CPU"
-            f" {cpu}",
+            f"{kind} {name} ran {rate:.0f} times a second and used {100 * share:.0f}% of CPU {cpu}",
             first,
             (int(rows[0]), int(rows[-1])),
             share,

@@ -72,7 +72,7 @@ def find_blocked(state: State) -> Iterator[Suspicion]:
         if first.contexts:
             text += f", in {first.contexts[-1].kind} {first.contexts[-1].name}"
         if place:
-            text += f", by the dump in {place}"
+            text += f", in {place} according to the dump"
         yield Suspicion(
             "blocked",
             "waiter",
@@ -109,11 +109,11 @@ def find_work(state: State) -> Iterator[Suspicion]:
             if not behind and not others and age < _HARMLESS:
                 continue
             text = (
-                f"work item {context.name} has gone on for {seconds(age)} in"
+                f"work item {context.name} has run for {seconds(age)} in"
                 f" {who(task.comm, task.pid)}, which is {task.state}"
             )
             if behind:
-                text += f"; {behind} work items have been queued since and not begun"
+                text += f"; {behind} work items queued since have not started"
             yield Suspicion(
                 "endless-work",
                 "holder" if behind or others else "waiter",
