@@ -6,7 +6,7 @@ from lkst.abi.control import name_of
 from lkst.decode.catalogue import Event
 from lkst.measure.find import Measure
 from lkst.measure.result import Missing
-from lkst.state.tables import RECORDING, ends_are_recorded
+from lkst.trace.event_table import RECORDING, ends_are_recorded
 from lkst.trace.trace import Trace
 
 __all__ = ("find_missing",)

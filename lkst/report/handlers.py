@@ -11,8 +11,8 @@ from collections.abc import Callable
 import numpy as np
 
 from lkst.report.stretches import BEGAN_BEFORE, GOES_ON, NONE, ByCPU, Lane, named
-from lkst.state.tables import I64, ends_are_recorded, table
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import I64, ends_are_recorded, table
 from lkst.trace.trace import Trace
 
 __all__ = ("handler_lane",)
@@ -27,7 +27,7 @@ _HANDLERS = (
 _IN_TASK = ("sched_switch", "sys_enter", "sys_exit", "page_fault_user", "sched_process_exit")
 
 
-def handler_lane(trace: Trace, words: Words, order: ByCPU, lane: str) -> Lane:
+def handler_lane(trace: Trace, naming: Naming, order: ByCPU, lane: str) -> Lane:
     """
     Find the stretches of a lane.
 
@@ -38,22 +38,22 @@ def handler_lane(trace: Trace, words: Words, order: ByCPU, lane: str) -> Lane:
     codes = [NONE]
     notes = []
     aside = np.sort(order.place[table(trace, _IN_TASK).rows])
-    for kind, begins, ends, key, naming in _HANDLERS:
-        begin, end = table(trace, begins, key, naming), table(trace, ends, key)
+    for kind, begins, ends, key, name_field in _HANDLERS:
+        begin, end = table(trace, begins, key, name_field), table(trace, ends, key)
         if kind != lane or not len(begin):
             continue
         if not ends_are_recorded(trace, ends):
             notes.append(f"{ends} is not recorded")
             continue
-        field = "softirq" if naming == "vec" else ""
+        field = "softirq" if name_field == "vec" else ""
         first, last, cut = _pairs(order, aside, (begin.rows, begin[key]), (end.rows, end[key]))
         # One whose beginning is lost has no name but its number.
         value = np.zeros(len(trace), np.int64)
-        value[begin.rows] = begin[naming]
-        if naming == key:
+        value[begin.rows] = begin[name_field]
+        if name_field == key:
             value[end.rows] = end[key]
         wanted = value[order.rows[np.where(cut & BEGAN_BEFORE, last, first)]]
-        names, code = named(wanted, _namer(words, field, begins))
+        names, code = named(wanted, _namer(naming, field, begins))
         codes.append(code + len(keys))
         keys += names
         parts.append((first, last, cut))
@@ -71,11 +71,11 @@ def handler_lane(trace: Trace, words: Words, order: ByCPU, lane: str) -> Lane:
     )
 
 
-def _namer(words: Words, type_: str, event: str) -> Callable[[int], str]:
+def _namer(naming: Naming, type_: str, event: str) -> Callable[[int], str]:
     if type_:
-        return lambda value: words.named(type_, value)
+        return lambda value: naming.named(type_, value)
     prefix = "hrtimer " if event.startswith("hrtimer") else ""
-    return lambda value: prefix + (words.address(value) if value else "?")
+    return lambda value: prefix + (naming.address(value) if value else "?")
 
 
 def _pairs(

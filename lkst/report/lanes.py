@@ -24,8 +24,8 @@ from lkst.report.stretches import (
     no_lane,
     stretches,
 )
-from lkst.state.tables import I64, ends_are_recorded, table
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import I64, ends_are_recorded, table
 from lkst.trace.trace import Trace
 
 __all__ = ("LANES", "Tasks", "find_lanes", "find_tasks", "find_wakeups", "states_left")
@@ -66,12 +66,12 @@ def find_lanes(trace: Trace, tasks: Tasks) -> list[Lane]:
     order = ByCPU(trace)
     switches = table(trace, "sched_switch", "next_pid")
     current = _current(trace, tasks, order, switches.rows, switches["next_pid"])
-    words = Words(trace)
+    naming = Naming(trace)
     return [
         _task_lane(tasks, order, current),
-        _syscall_lane(trace, words, order, switches.rows, switches["next_pid"]),
-        handler_lane(trace, words, order, "softirq"),
-        handler_lane(trace, words, order, "irq"),
+        _syscall_lane(trace, naming, order, switches.rows, switches["next_pid"]),
+        handler_lane(trace, naming, order, "softirq"),
+        handler_lane(trace, naming, order, "irq"),
     ]
 
 
@@ -107,7 +107,7 @@ def _task_lane(tasks: Tasks, order: ByCPU, current: I64) -> Lane:
     )
 
 
-def _syscall_lane(trace: Trace, words: Words, order: ByCPU, switches: I64, next_pid: I64) -> Lane:
+def _syscall_lane(trace: Trace, naming: Naming, order: ByCPU, switches: I64, next_pid: I64) -> Lane:
     enter = table(trace, "sys_enter", "nr", "compat")
     exit_ = table(trace, "sys_exit", "nr", "compat")
     if len(enter) and not ends_are_recorded(trace, "sys_exit"):
@@ -121,7 +121,7 @@ def _syscall_lane(trace: Trace, words: Words, order: ByCPU, switches: I64, next_
     number = np.zeros(len(trace), np.int64)
     for each in (enter, exit_):
         number[each.rows] = each["nr"] & 0xFFFFFFFF | (each["compat"] & 1) << 32
-    names, name = named(number[record], lambda value: words.named("syscall", value))
+    names, name = named(number[record], lambda value: naming.named("syscall", value))
     first, last = order.rows[begin], order.rows[end]
     is_exit = np.zeros(len(trace), bool)
     is_exit[exit_.rows] = True
@@ -173,10 +173,10 @@ def states_left(trace: Trace, lane: Lane) -> tuple[list[str], I64]:
     switches = table(trace, "sched_switch", "prev_state")
     state = np.full(len(trace), -1, np.int64)
     state[switches.rows] = switches["prev_state"]
-    words = Words(trace)
+    naming = Naming(trace)
     left = np.where(lane.cut & GOES_ON, -1, state[lane.end] if len(lane) else NONE)
     known = left >= 0
-    names, code = named(left[known], lambda value: words.named("task_state", value))
+    names, code = named(left[known], lambda value: naming.named("task_state", value))
     codes = np.zeros(len(lane), np.int64)
     codes[known] = code + 1
     return ["", *names], codes

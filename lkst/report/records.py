@@ -13,8 +13,8 @@ from lkst.replay.rows import FLAGS
 from lkst.replay.stacks import Stacks
 from lkst.report.columns import PageColumns
 from lkst.report.lanes import Tasks
-from lkst.state.tables import I64
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import I64
 from lkst.trace.trace import Trace
 from lkst.util.printable import clean
 
@@ -69,12 +69,12 @@ def describe_tasks(tasks: Tasks) -> list[list[int | str]]:
 
 def _texts(trace: Trace) -> list[bytes]:
     """Write a line for each record: its fields, and after tabs the frames of its stack."""
-    words = Words(trace)
+    naming = Naming(trace)
     stacks = Stacks(trace.facts.names)
     chunks = []
     for start in range(0, len(trace), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(trace)))
-        lines = words.fields(rows)
+        lines = naming.fields(rows)
         for row, frames in zip(*stacks.write(trace.select(rows)), strict=True):
             lines[row] = "\t".join((lines[row], *frames))
         chunks.append("\n".join(lines).encode("utf-8", "replace"))

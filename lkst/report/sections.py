@@ -17,9 +17,9 @@ from lkst.replay.header import event_lines, identity_lines, loss_text, remark_li
 from lkst.replay.summary import find_panic, sum_cpus
 from lkst.replay.times import relative
 from lkst.state.model import CPU, State, Task
+from lkst.state.naming import who
 from lkst.state.rules import Suspicion
 from lkst.state.text import LOCK_COLUMNS, lock_cells, waiting_tasks
-from lkst.state.words import who
 from lkst.trace.filters import Filters
 from lkst.trace.timeline import build_timeline
 from lkst.trace.trace import Trace

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 from lkst.trace.trace import Trace
 from lkst.util.printable import clean
 

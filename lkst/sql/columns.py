@@ -20,7 +20,7 @@ from lkst.decode.catalogue import Event
 from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
 from lkst.sql.holes import Holes, find_holes, find_unseen_switches
-from lkst.state.tables import I64, Table, table
+from lkst.trace.event_table import I64, Table, table
 from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
 from lkst.util.quoting import well_formed
@@ -134,7 +134,7 @@ class TableColumns:
         return order[starts[event.id] : starts[event.id + 1]].astype(np.int64)
 
     def table(self, names: str | Iterable[str], *fields: str) -> Table:
-        """Give the records of one event or of several: see :func:`lkst.state.tables.table`."""
+        """Give the records of one event or of several: see :func:`lkst.trace.event_table.table`."""
         return table(self.trace, names, *fields, rows=self.rows)
 
     def recorded(self, *names: str) -> bool:

@@ -8,7 +8,7 @@ from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, keys, last_before, pair
 from lkst.sql.spans import either, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 
 __all__ = ("VIEWS",)
 

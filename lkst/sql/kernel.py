@@ -7,7 +7,7 @@ from lkst.sql.columns import Column, Names, TableColumns
 from lkst.sql.pairs import keys, pair
 from lkst.sql.spans import either, joined, maybe, since, span_columns, sure
 from lkst.sql.view import BIGINT, INTEGER, SPAN, TEXT, UBIGINT, ColumnInfo, View
-from lkst.state.tables import I64, Table
+from lkst.trace.event_table import I64, Table
 
 __all__ = ("VIEWS",)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 
 __all__ = ("Pairs", "keys", "last_before", "pair")
 

@@ -26,7 +26,7 @@ from lkst.sql.steps import (
     task_steps,
 )
 from lkst.sql.view import BIGINT, BOOLEAN, INTEGER, SPAN, TEXT, ColumnInfo, View
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 
 __all__ = ("VIEWS",)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, last_before
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 
 __all__ = ("either", "joined", "known", "maybe", "since", "span_columns", "sure")
 

@@ -15,7 +15,7 @@ from lkst.abi.kernel_constants import TASK_DEAD, TASK_PREEMPTED
 from lkst.sql.columns import TableColumns
 from lkst.sql.pairs import Pairs
 from lkst.sql.spans import sure
-from lkst.state.tables import I64, Table
+from lkst.trace.event_table import I64, Table
 
 __all__ = (
     "ASLEEP",

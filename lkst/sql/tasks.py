@@ -7,7 +7,7 @@ from lkst.sql.columns import Column, Maybe, Names, TableColumns
 from lkst.sql.pairs import Pairs, pair
 from lkst.sql.spans import either, maybe, span_columns, sure
 from lkst.sql.view import INTEGER, SPAN, TEXT, ColumnInfo, View
-from lkst.state.tables import I64
+from lkst.trace.event_table import I64
 from lkst.util.quoting import well_formed
 
 __all__ = ("VIEWS",)

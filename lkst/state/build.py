@@ -3,18 +3,18 @@
 Building the state
 ------------------
 
-From a trace to what was going on when it ends, with what the dump says of the same
-moment beside it.
+Compute from a trace what every CPU and task was doing when it ends, and compare that
+with the dump.
 """
 
 from dataclasses import replace
 
 from lkst.state.cpus import find_cpus
 from lkst.state.model import CPU, State
+from lkst.state.naming import Naming, who
 from lkst.state.pending import find_pending
 from lkst.state.tasks import find_locks, find_tasks
 from lkst.state.timers import find_overdue
-from lkst.state.words import Words, who
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
 
@@ -23,22 +23,22 @@ __all__ = ("build_state",)
 
 def build_state(trace: Trace, end: End | None = None) -> State:
     """
-    Tell what was going on when a trace ends: at the panic, if there was one.
+    Return the state when a trace ends: at the panic, if there was one.
 
     :param trace: a whole trace
-    :param end: what the dump says
+    :param end: what the dump says about the same moment
     """
     row = trace.panic_row
     until = trace if row is None else trace.select(slice(0, row + 1))
-    words = Words(until)
-    tasks = find_tasks(until, words)
-    pending, notes = find_pending(until, words)
-    overdue, more = find_overdue(until, words)
+    naming = Naming(until)
+    tasks = find_tasks(until, naming)
+    pending, notes = find_pending(until, naming)
+    overdue, more = find_overdue(until, naming)
     state = State(
         until,
-        find_cpus(until, tasks, words, end),
+        find_cpus(until, tasks, naming, end),
         tasks,
-        find_locks(until, words),
+        find_locks(until, naming),
         pending + overdue,
         end,
         notes=notes + more,
@@ -51,7 +51,7 @@ def build_state(trace: Trace, end: End | None = None) -> State:
 
 
 def _run(state: State) -> None:
-    """Let no task run on a CPU that has gone to another one since, its switch being lost."""
+    # A task does not run on a CPU that has switched to another task, even if that record is lost.
     current = {cpu.task.pid: cpu.cpu for cpu in state.cpus if cpu.task}
     for task in state.tasks.values():
         if task.state == "running" and task.pid not in current:
@@ -65,7 +65,7 @@ def _note(state: State) -> None:
     if not len(trace):
         state.notes.append("no records: nothing is known")
         return
-    # A CPU that has lost nothing had nothing before its first record.
+    # A CPU without losses had no records before its first one.
     lost = {loss.cpu for loss in trace.records.losses if loss.overwritten or loss.unreadable}
     starts = [int(trace.ts[trace.cpu == cpu][0]) for cpu in lost & set(trace.cpu.tolist())]
     state.begin = max(starts, default=int(trace.ts[0]))
@@ -74,8 +74,8 @@ def _note(state: State) -> None:
     state.pending = [replace(p, certain=p.since >= state.begin) for p in state.pending]
     seconds = (trace.end - state.begin) / 1e9
     state.notes.append(
-        f"all CPUs have records for the last {seconds:.3f} s only: a task that has waited for longer"
-        " than the trace is not listed"
+        f"all CPUs have records for the last {seconds:.3f} s only: a task that has waited for"
+        " longer than the trace is not listed"
     )
 
 

@@ -3,23 +3,23 @@
 CPUs
 ----
 
-What each CPU was in the middle of: since its last switch to a task, the interrupts,
-softirqs and timers that have begun and not ended, inside of what its task has begun.
+What each CPU was in the middle of: what its current task has begun, and the interrupts,
+softirqs and timers that have begun since the last switch and not ended.
 """
 
 import numpy as np
 
 from lkst.decode.catalogue import Event
 from lkst.state.model import CPU, Context, Task
+from lkst.state.naming import Naming
 from lkst.state.online import find_offline
-from lkst.state.tables import I64, ends_are_recorded, last_by, table
-from lkst.state.words import Words
+from lkst.trace.event_table import I64, ends_are_recorded, last_by, table
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
 
 __all__ = ("contexts_at", "find_cpus")
 
-#: What begins on a CPU: event -> kind, field that tells which, field that names it.
+#: Events that begin a context on a CPU: event -> kind, key field, field with its name.
 _BEGINS = {
     "irq_handler_entry": ("irq", "irq", "handler"),
     "softirq_entry": ("softirq", "vec", "vec"),
@@ -35,7 +35,7 @@ _ENDS = {
     "hrtimer_expire_exit": ("hrtimer", "hrtimer"),
 }
 _END_OF = {kind: name for name, (kind, _) in _ENDS.items()}
-#: What happens in a task only: no interrupt goes on.
+#: Events that only tasks cause: no interrupt context is open then.
 _IN_TASK = {
     "sched_switch",
     "sys_enter",
@@ -46,17 +46,17 @@ _IN_TASK = {
     "sched_process_exit",
 }
 
-#: Records that say nothing of whether an exception before them is over.
+#: Categories of records that do not show whether an earlier exception has ended.
 _ASIDE = {"console", "trouble", "signal", "rcu", "recorder", "irq", "softirq", "timer", "lock"}
 
 _FAULTS = ("page_fault_kernel", "page_fault_user")
 
-#: Last records of each CPU that are shown.
+#: Number of last records to show for each CPU.
 _SHOWN = 5
 
 
 def find_cpus(
-    trace: Trace, tasks: dict[int, Task], words: Words, end: End | None = None
+    trace: Trace, tasks: dict[int, Task], naming: Naming, end: End | None = None
 ) -> list[CPU]:
     """
     Find what every CPU was in the middle of when the trace ends.
@@ -64,7 +64,7 @@ def find_cpus(
     :param end: what the dump says
     """
     offline = find_offline(trace, end)
-    finder = _Finder(trace, words)
+    finder = _Finder(trace, naming)
     switches = table(trace, "sched_switch", "next_pid")
     last = last_by(trace.cpu[switches.rows], np.arange(len(switches)))
     found = []
@@ -95,10 +95,10 @@ def find_cpus(
     return found
 
 
-def contexts_at(trace: Trace, words: Words, row: int, tasks: dict[int, Task]) -> list[Context]:
-    """Tell what a CPU was in the middle of when it wrote a record."""
+def contexts_at(trace: Trace, naming: Naming, row: int, tasks: dict[int, Task]) -> list[Context]:
+    """Return the open contexts of a CPU when it wrote a record."""
     before = trace.select(slice(0, row + 1))
-    cpus = find_cpus(before, tasks, words)
+    cpus = find_cpus(before, tasks, naming)
     return cpus[int(trace.cpu[row])].contexts
 
 
@@ -112,7 +112,7 @@ def _fill(cpu: CPU, trace: Trace, tasks: dict[int, Task], pid: int, start: int) 
 
 
 def _last(trace: Trace, rows: I64) -> list[int]:
-    """Give the last records, without what the kernel printed, if there are others."""
+    # Skip console records, unless there are no others.
     console = [e.id for e in trace.catalogue.events.values() if e.category == "console"]
     silent = rows[~np.isin(trace.event[rows], console)]
     found: list[int] = (silent if len(silent) else rows)[-_SHOWN:].tolist()
@@ -120,7 +120,7 @@ def _last(trace: Trace, rows: I64) -> list[int]:
 
 
 def _warn(cpu: CPU, trace: Trace, rows: I64) -> None:
-    """Say what cannot be known of a CPU."""
+    # Note what cannot be known about a CPU.
     loss = next((loss for loss in trace.records.losses if loss.cpu == cpu.cpu), None)
     if not len(rows):
         claimed = loss and loss.claimed
@@ -134,17 +134,17 @@ def _warn(cpu: CPU, trace: Trace, rows: I64) -> None:
 
 
 class _Finder:
-    """Finds interrupts that have begun and not ended."""
+    # Finds interrupts that have begun and not ended.
 
-    def __init__(self, trace: Trace, words: Words) -> None:
+    def __init__(self, trace: Trace, naming: Naming) -> None:
         self._trace = trace
-        self._words = words
+        self._naming = naming
         self._events: dict[int, Event] = {}
         for event in trace.catalogue.events.values():
             name = event.name
             needed = _BEGINS.get(name, ())[1:] + _ENDS.get(name, ())[1:]
             known = name in _IN_TASK or name in _ENDS
-            # What seems not to have ended is told only where ends are recorded.
+            # Without records of ends, every context would look open.
             known |= name in _BEGINS and ends_are_recorded(trace, _END_OF[_BEGINS[name][0]])
             if (known or name == "cpu_idle") and all(
                 (field := event.field(part)) and field.is_number for part in needed
@@ -153,9 +153,9 @@ class _Finder:
 
     def find(self, cpu: CPU, rows: I64) -> list[Context]:
         """
-        Walk over the records of a CPU.
+        Return the open contexts of a CPU, the outermost first.
 
-        :param rows: since the last switch
+        :param rows: the CPU's records since the last switch
         """
         stack: list[tuple[str, int, int]] = []  # kind, which, row
         trace = self._trace
@@ -165,7 +165,7 @@ class _Finder:
             event = self._events[id_]
             if event.name in _BEGINS:
                 key = _BEGINS[event.name][0], value
-                _end(stack, key)  # the end of one before was lost
+                _end(stack, key)  # the end of the previous one was lost
                 stack.append((*key, row))
             elif event.name in _ENDS:
                 _end(stack, (_ENDS[event.name][0], value))
@@ -177,7 +177,7 @@ class _Finder:
         return self._with_fault(cpu, rows, contexts)
 
     def _keys(self, rows: I64) -> I64:
-        """Give the field of each record that tells which of its kind it is about."""
+        # Return the key field of each record.
         keys = np.zeros(len(rows), np.int64)
         ids = self._trace.event[rows]
         for id_, event in self._events.items():
@@ -201,23 +201,23 @@ class _Finder:
         naming = _BEGINS[event.name][2] if event.name in _BEGINS else ""
         value = self._value(event, naming, row) if naming else 0
         name = (
-            self._words.named("softirq", value)
+            self._naming.named("softirq", value)
             if kind == "softirq"
-            else self._words.address(value)
+            else self._naming.address(value)
             if naming
             else ""
         )
-        return Context(kind, row, int(trace.ts[row]), name, self._words.fields([row])[0])
+        return Context(kind, row, int(trace.ts[row]), name, self._naming.fields([row])[0])
 
     def _with_fault(self, cpu: CPU, rows: I64, contexts: list[Context]) -> list[Context]:
-        """Put in the page fault that nothing says has ended."""
+        # Insert the last page fault, unless a later record shows that it has ended.
         trace = self._trace
         events = trace.catalogue.events
         found, certain = None, False
         for row in rows[::-1].tolist():
             event = events.get(int(trace.event[row]))
             if event and event.name in ("oops", "panic"):
-                # What is said after it may fault as well.
+                # Printing the report may fault as well.
                 found, certain = None, True
             elif event and event.name in _FAULTS:
                 found = found or (row, event)
@@ -226,14 +226,14 @@ class _Finder:
         if not found:
             return contexts
         row, event = found
-        name = self._words.address(self._value(event, "ip", row))
-        text = f"{event.name} {self._words.fields([row])[0]}"
+        name = self._naming.address(self._value(event, "ip", row))
+        text = f"{event.name} {self._naming.fields([row])[0]}"
         fault = Context("exception", row, int(trace.ts[row]), name, text, certain)
         return sorted([*contexts, fault], key=lambda c: c.row)
 
 
 def _end(stack: list[tuple[str, int, int]], key: tuple[str, int]) -> None:
-    """End a context, and with it those inside of it."""
+    # End a context and all contexts nested in it.
     for place in range(len(stack) - 1, -1, -1):
         if stack[place][:2] == key:
             del stack[place:]

@@ -4,7 +4,7 @@ State
 -----
 
 What every CPU and task was in the middle of when a trace ends. Times are in ns of
-CLOCK_MONOTONIC; None stands for what the trace cannot tell.
+CLOCK_MONOTONIC; None means not known from the trace.
 """
 
 from dataclasses import dataclass, field
@@ -25,35 +25,35 @@ class Context:
     #: Row of the record with which it began.
     row: int
     since: int
-    #: What it is about, in a word: the system call, the function, the lock, the softirq.
+    #: Name of the system call, function, lock or softirq.
     name: str
-    #: All that its record has.
+    #: Fields of its record, as text.
     text: str = ""
-    #: Whether it is certain that it had not ended.
+    #: Whether it certainly had not ended.
     certain: bool = True
 
 
 @dataclass
 class Task:
-    """A task, as its records show it."""
+    """A task, as far as its records show."""
 
     pid: int
     comm: str
     #: running, runnable, blocked, dead, unknown
     state: str
-    #: Of one that is blocked: S, D, ..., F if it is frozen; of one that was preempted: R+.
+    #: If blocked: S, D, ..., F for frozen; if preempted: R+.
     letter: str = ""
-    #: Since when it is in this state.
+    #: When it entered this state.
     since: int | None = None
-    #: Row of the record that says so.
+    #: Row of the record that shows this.
     row: int | None = None
-    #: CPU that it was last on, or is to run on.
+    #: CPU on which it ran last, or whose run queue it is in.
     cpu: int | None = None
-    #: Outermost first: system call, work item, direct reclaim, lock that it waits for.
+    #: Outermost first: system call, work item, direct reclaim, wait for a lock.
     contexts: list[Context] = field(default_factory=list)
     #: Row of its last record.
     last: int | None = None
-    #: Whether all CPUs have records since then: else it may have gone on unseen.
+    #: Whether all CPUs have records since then; if not, a later change may be lost.
     certain: bool = True
 
 
@@ -62,22 +62,22 @@ class CPU:
     """A CPU."""
 
     cpu: int
-    #: None: it has no record, or is offline.
+    #: None: the CPU has no records, or is offline.
     task: Task | None = None
     #: It was taken offline, or never brought up.
     offline: bool = False
-    #: When it went to that task, or offline; None: before the trace begins.
+    #: When it switched to that task or went offline; None: before the trace begins.
     since: int | None = None
-    #: Outermost first: those of its task, then exceptions and interrupts.
+    #: Outermost first: contexts of its task, then exceptions and interrupts.
     contexts: list[Context] = field(default_factory=list)
     #: Rows of its last records.
     last: list[int] = field(default_factory=list)
-    #: What cannot be known of it.
+    #: What is not known about it.
     notes: list[str] = field(default_factory=list)
 
     @property
     def is_idle(self) -> bool:
-        """Whether its idle task had nothing to do."""
+        """Whether the CPU was idle."""
         quiet = {"task", "idle"}
         return bool(self.task and not self.task.pid and all(c.kind in quiet for c in self.contexts))
 
@@ -88,27 +88,27 @@ class Lock:
 
     address: int
     name: str
-    #: spin, mutex, ...: flags of the wait.
+    #: Flags of the wait: spin, mutex, ...
     kind: str
-    #: Tasks that wait, by pid, each with the row where it began; the longest first.
+    #: pid -> row where the wait began; the longest wait first.
     waiters: dict[int, int]
-    #: Who had it when the last wait began or ended.
+    #: pid of the owner when the last wait began or ended.
     owner: int | None = None
-    #: Row of the record that says so.
+    #: Row of the record that shows this.
     row: int | None = None
-    #: Whether the kernel itself named the owner; else it is who took it last, of those that waited.
+    #: Whether the kernel named the owner; if not, the owner is the last waiter that took the lock.
     named: bool = False
 
     @property
     def is_spin(self) -> bool:
-        """Whether it lets nobody sleep, neither who has it nor who waits."""
-        # A mutex is spun for until its owner sleeps.
+        """Whether neither its owner nor its waiters may sleep."""
+        # Waiters of a mutex spin while its owner runs.
         return "spin" in self.kind and not re.search("mutex|rt", self.kind)
 
 
 @dataclass(frozen=True)
 class Pending:
-    """Something in flight: begun by one and to be ended by another."""
+    """Something in flight: begun by one context, to be ended by another."""
 
     #: request, bio, work, timer
     kind: str
@@ -117,15 +117,15 @@ class Pending:
     #: Function or device.
     name: str
     text: str = ""
-    #: Whether all CPUs have records since then: else its end may be lost.
+    #: Whether all CPUs have records since then; if not, its end may be lost.
     certain: bool = True
 
 
 @dataclass
 class State:
-    """All of it."""
+    """The state of a machine when a trace ends."""
 
-    #: What it is the state of: everything up to the panic.
+    #: The records up to the panic.
     trace: Trace
     cpus: list[CPU] = field(default_factory=list)
     #: By pid, without idle tasks.
@@ -134,22 +134,22 @@ class State:
     pending: list[Pending] = field(default_factory=list)
     #: What the dump says.
     end: End | None = None
-    #: Where the dump says otherwise.
+    #: Contradictions between the trace and the dump.
     differences: list[str] = field(default_factory=list)
-    #: What cannot be known.
+    #: What is not known.
     notes: list[str] = field(default_factory=list)
-    #: From then on all CPUs have records, in ns of CLOCK_MONOTONIC.
+    #: All CPUs have records from this time on, in ns of CLOCK_MONOTONIC.
     begin: int = 0
 
     @property
     def when(self) -> int:
-        """The end, in ns of CLOCK_MONOTONIC."""
+        """End of the trace, in ns of CLOCK_MONOTONIC."""
         return self.trace.end
 
     def task(self, pid: int) -> Task:
-        """Give a task, even one without any record of its own."""
+        """Return a task, also one without records."""
         return self.tasks.get(pid) or Task(pid, "", "unknown")
 
     def waits_for(self, pid: int) -> Lock | None:
-        """Give the lock that a task waits for."""
+        """Return the lock that a task waits for."""
         return next((lock for lock in self.locks if pid in lock.waiters), None)

@@ -1,21 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-CPUs that are offline
----------------------
+Offline CPUs
+------------
 
-By the dump, if there is one; by the records of CPU hotplug otherwise
+Found in the dump if there is one, otherwise in the records of CPU hotplug
 (include/trace/events/cpuhp.h).
 """
 
 import numpy as np
 
-from lkst.state.tables import last_by, table
+from lkst.trace.event_table import last_by, table
 from lkst.trace.facts import End
 from lkst.trace.trace import Trace
 
 __all__ = ("find_offline",)
 
-#: Of enum cpuhp_state: where a CPU that is taken down is to arrive.
+#: CPUHP_OFFLINE of enum cpuhp_state: target of a CPU that is taken down.
 _OFFLINE = 0
 
 
@@ -24,7 +24,7 @@ def find_offline(trace: Trace, end: End | None = None) -> dict[int, int | None]:
     Find the CPUs that were offline when a trace ends.
 
     :param end: what the dump says
-    :return: CPU to when it went, in ns of CLOCK_MONOTONIC; None: not known
+    :return: CPU -> when it went offline, in ns of CLOCK_MONOTONIC; None: not known
     """
     went = _went(trace)
     panicked = trace.panic_row
@@ -37,12 +37,8 @@ def find_offline(trace: Trace, end: End | None = None) -> dict[int, int | None]:
 
 
 def _went(trace: Trace) -> dict[int, int]:
-    """
-    Find the CPUs whose last step of hotplug led down, and when they ran last.
-
-    On the way down a CPU takes its own steps first. Once another CPU takes them for it,
-    it runs no more.
-    """
+    # Find the CPUs whose last hotplug step led down, and when they ran last. A CPU takes the
+    # first steps down itself. Once another CPU takes them for it, it no longer runs.
     enter = table(trace, "cpuhp_enter", "cpu_id", "target")
     leave = table(trace, "cpuhp_exit", "cpu_id", "ret")
     if not len(enter) or not len(leave):

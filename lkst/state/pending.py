@@ -3,23 +3,23 @@
 In flight
 ---------
 
-What one has begun and another was to end: block requests, block I/O, work items.
+Begun by one context, to be ended by another: block requests, bios, work items.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lkst.state.model import Pending
-from lkst.state.tables import Table, ends_are_recorded, open_ones, table
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import Table, ends_are_recorded, open_ones, table
 from lkst.trace.trace import Trace
 
 __all__ = ("find_pending",)
 
 _SECTOR = 512
 
-#: kind; events that begin it, that end it; field that tells which; field and type of its name;
-#: flag that has to be set. Bios of drivers that make requests of them end as requests.
+#: kind; events that begin it; events that end it; key field; field and type of its name; flag
+#: that must be set. If a driver turns bios into requests, they end as requests.
 _KINDS = (
     (
         "request",
@@ -40,12 +40,9 @@ _KINDS = (
 
 
 def _merged(trace: Trace, open_: Table) -> NDArray[np.bool_]:
-    """
-    Tell which requests were merged into another one while they were queued.
-
-    Nothing is recorded then (attempt_merge() of block/blk-merge.c), but that one is issued
-    with their sectors, and they never are.
-    """
+    # Find the requests that were merged into another one while they were queued. The merge has
+    # no tracepoint (attempt_merge() in block/blk-merge.c), but the other request is issued with
+    # their sectors, and they are never issued.
     places = ("dev", "sector", "bytes")
     insert, issue = (table(trace, name, *places) for name in ("block_rq_insert", "block_rq_issue"))
     index = np.searchsorted(insert.rows, open_.rows)
@@ -63,11 +60,11 @@ def _merged(trace: Trace, open_: Table) -> NDArray[np.bool_]:
     return merged
 
 
-def find_pending(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
+def find_pending(trace: Trace, naming: Naming) -> tuple[list[Pending], list[str]]:
     """
-    Find what is in flight, the oldest first.
+    Find everything in flight, the oldest first.
 
-    :return: it, and what cannot be known
+    :return: what is in flight, and notes about what is not known
     """
     found = []
     notes = []
@@ -78,14 +75,15 @@ def find_pending(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
         if not len(begin):
             continue
         if not any(ends_are_recorded(trace, end) for end in ends):
-            notes.append(f"{ends[0]} was not recorded: {kind}s in flight are not known")
+            what = "work item" if kind == "work" else kind
+            notes.append(f"{ends[0]} was not recorded: {what}s in flight are not known")
             continue
         end = table(trace, ends, key)
         open_ = begin.select(open_ones((begin[key],), begin.rows, (end[key],), end.rows))
         if kind == "request":
             open_ = open_.select(~_merged(trace, open_))
-        texts = words.fields(open_.rows)
+        texts = naming.fields(open_.rows)
         for row, value, text in zip(open_.rows.tolist(), open_[name].tolist(), texts, strict=True):
-            named = words.address(value) if type_ == "ksym" else words.named(type_, value)
+            named = naming.address(value) if type_ == "ksym" else naming.named(type_, value)
             found.append(Pending(kind, row, int(trace.ts[row]), named, text))
     return sorted(found, key=lambda p: p.row), notes

@@ -3,8 +3,8 @@
 Reports
 -------
 
-What the kernel itself says when it finds something wrong: an event of the category
-trouble, and the console lines that follow it on the same CPU. Their form is that of
+What the kernel reports when it finds something wrong: an event of the category
+trouble, and the console lines that follow it on the same CPU. Their format is that of
 ``lib/dump_stack.c``, ``arch/x86/kernel/dumpstack.c`` and ``mm/oom_kill.c``.
 """
 
@@ -13,13 +13,13 @@ import re
 
 import numpy as np
 
-from lkst.state.tables import I64
-from lkst.state.words import function_of
+from lkst.state.naming import function_of
+from lkst.trace.event_table import I64
 from lkst.trace.trace import Trace
 
 __all__ = ("Report", "console_lines", "is_helper", "message", "read_report", "troubles")
 
-#: Lines after the first that are looked at.
+#: Maximum number of lines to read after the first.
 _MAX_LINES = 250
 
 _RIP = re.compile(r"RIP: 0010:([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[([\w-]+))?")
@@ -27,8 +27,8 @@ _CALL = re.compile(r"^\s*([\w.]+)\+0x[0-9a-f]+/0x[0-9a-f]+(?: \[([\w-]+))?")
 _COMM = re.compile(r"CPU: (\d+) (?:UID: \d+ )?PID: (\d+) Comm: (.*?) (?:Tainted|Not tainted|Kdump)")
 _IN = re.compile(r"BUG: (?:KFENCE|KASAN): .* in ([\w.]+)")
 
-#: Functions that find or report what is wrong, lend their hands to whoever calls them, or
-#: wait for somebody else: how their names begin.
+#: Prefixes of functions that detect or report a fault, are generic helpers of their callers, or
+#: wait for somebody else.
 _HELPERS = (
     "refcount_",
     "__refcount_",
@@ -138,18 +138,18 @@ _HELPERS = (
 
 @dataclass
 class Report:
-    """What was said."""
+    """A report of the kernel."""
 
     #: Row of the event.
     row: int
-    #: Its name: oops, warn, ...
+    #: Name of the event: oops, warn, ...
     event: str
     message: str
-    #: Function in which it happened, as the kernel names it.
+    #: Function of the RIP line.
     rip: str = ""
-    #: Functions that led there, the innermost first.
+    #: Functions of the call trace, the innermost first.
     calls: list[str] = field(default_factory=list)
-    #: Modules of those that are in one.
+    #: function -> module, for functions of modules.
     modules: dict[str, str] = field(default_factory=dict)
     cpu: int | None = None
     pid: int | None = None
@@ -158,31 +158,31 @@ class Report:
 
     @property
     def function(self) -> str:
-        """The function to look at: the innermost that is not one of the kernel's helpers."""
+        """The innermost function that is not a helper of the kernel."""
         named = _IN.search(self.message)
         if named:
             return function_of(named[1])
         for name in (self.rip, *self.calls):
-            # Those of a module may have any name.
+            # A function of a module may have any name.
             if name and (name in self.modules or not is_helper(name)):
                 return function_of(name)
         return function_of(self.rip)
 
 
 def is_helper(function: str) -> bool:
-    """Tell whether a function finds, reports or waits, instead of doing what is wrong."""
+    """Check whether a function only detects or reports a fault, or waits."""
     return function.startswith(_HELPERS) or function_of(function) == "die"
 
 
 def troubles(trace: Trace, *names: str) -> list[int]:
-    """Give the rows of events of the category trouble, in order."""
+    """Return the rows of events of the category trouble, in order."""
     ids = [event.id for event in trace.catalogue.events.values() if event.name in names]
     rows: list[int] = np.flatnonzero(np.isin(trace.event, ids)).tolist()
     return rows
 
 
 def message(trace: Trace, row: int) -> str:
-    """Give the text of a record, as it was printed."""
+    """Return the message of a record, as it was printed."""
     event = trace.catalogue.events.get(int(trace.event[row]))
     for text in event.fields if event else ():
         if text.type == "text" and text.is_number:
@@ -191,7 +191,7 @@ def message(trace: Trace, row: int) -> str:
 
 
 def console_lines(trace: Trace, rows: I64) -> list[str]:
-    """Give what the kernel printed in some rows."""
+    """Return the console text of some rows."""
     event = next((e for e in trace.catalogue.events.values() if e.name == "console"), None)
     text = event.field("text") if event else None
     if event is None or text is None or not text.is_number:
@@ -200,7 +200,7 @@ def console_lines(trace: Trace, rows: I64) -> list[str]:
 
 
 def read_report(trace: Trace, row: int) -> Report:
-    """Read what was said from a record on, also after the panic: most is printed then."""
+    """Read the report that begins with a record; most of it is printed after the panic."""
     whole = trace.whole
     event = trace.catalogue.events[int(trace.event[row])]
     report = Report(row, event.name, message(trace, row))

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-State for programs
-------------------
+State as JSON and CSV
+---------------------
 
 One JSON object. Times named ``since`` are seconds before the end, those named ``ts``
-ns of CLOCK_MONOTONIC; null stands for what is not known. ``suspicions`` is a list in
-the order of rank, of ``rule``, ``kind``, ``culprit``, ``text``, ``since`` and
+ns of CLOCK_MONOTONIC; null means not known. ``suspicions`` is a list in
+the order of rank; each has ``rule``, ``kind``, ``culprit``, ``text``, ``since`` and
 ``evidence`` (times of records, in ns of CLOCK_MONOTONIC).
 """
 
@@ -24,7 +24,7 @@ _SUSPICION = ("rule", "kind", "culprit", "text", "since", "evidence")
 
 
 def state_json(state: State, suspicions: list[Suspicion]) -> str:
-    """Write a state and what looks wrong in it; ends with a line's end."""
+    """Return a state and its suspicions as JSON, with a final newline."""
     facts = state.trace.facts
     answer = {
         "source": facts.source,
@@ -57,7 +57,7 @@ def _panic(state: State) -> dict[str, Any] | None:
 
 
 def suspicions_text(state: State, suspicions: list[Suspicion], form: str) -> str:
-    """Write what looks wrong as jsonl or csv, in the order of rank."""
+    """Return suspicions as jsonl or csv, in the order of rank."""
     return objects_text([_suspicion(state, each) for each in suspicions], form, _SUSPICION)
 
 

@@ -3,7 +3,7 @@
 Tasks
 -----
 
-Who ran, who could have, who waited and for what: from the last switch and the last
+Which tasks ran, were runnable or waited, and for what: from the last switch and the last
 wakeup of each task, and from what it has begun and not ended.
 """
 
@@ -11,14 +11,14 @@ import numpy as np
 
 from lkst.abi.kernel_constants import TASK_DEAD, TASK_FROZEN, TASK_PREEMPTED, TASK_UNINTERRUPTIBLE
 from lkst.state.model import Context, Lock, Task
-from lkst.state.tables import Table, ends_are_recorded, last_by, open_ones, table
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import Table, ends_are_recorded, last_by, open_ones, table
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
 __all__ = ("find_locks", "find_tasks", "task_contexts")
 
-#: What a task begins and ends: kind, event, field that names it, event that ends it.
+#: Spans of tasks: kind, event that begins it, field with its name, event that ends it.
 _SPANS = (
     ("syscall", "sys_enter", "nr", "sys_exit"),
     ("work", "workqueue_execute_start", "function", "workqueue_execute_end"),
@@ -34,8 +34,8 @@ _STATE_BITS = 0xFFFF
 _EXIT_BITS = 0x30  # EXIT_DEAD, EXIT_ZOMBIE: include/linux/sched.h
 
 
-def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
-    """Tell the state of every task that has a record or is named in one, by pid."""
+def find_tasks(trace: Trace, naming: Naming) -> dict[int, Task]:
+    """Return the state of every task that has a record or is named in one, by pid."""
     switches = table(trace, "sched_switch", "prev_state", "next_pid")
     away = last_by(trace.pid[switches.rows], np.arange(len(switches)))
     back = last_by(switches["next_pid"], switches.rows)
@@ -51,7 +51,7 @@ def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
     tasks = {}
     for pid in pids:
         task = Task(pid, "", "unknown", last=last.get(pid))
-        _tell(task, words, switches, away.get(pid), back.get(pid))
+        _tell(task, naming, switches, away.get(pid), back.get(pid))
         _tell_unseen(task, unseen.get(pid))
         if pid in woken:
             _tell_woken(task, trace, wakeups, woken[pid])
@@ -61,26 +61,26 @@ def find_tasks(trace: Trace, words: Words) -> dict[int, Task]:
             task.state, task.letter, task.row = "dead", "", gone[pid]
             task.since = int(trace.ts[gone[pid]])
         tasks[pid] = task
-    _name(tasks, words)
-    contexts = task_contexts(trace, words)
+    _name(tasks, naming)
+    contexts = task_contexts(trace, naming)
     for pid, task in tasks.items():
         if task.state != "dead":
             task.contexts = contexts.get(pid, [])
     return tasks
 
 
-def _tell(task: Task, words: Words, switches: Table, away: int | None, back: int | None) -> None:
-    """Tell by the last switch from a task (an index of the table) and to it (a row)."""
-    trace = words.trace
+def _tell(task: Task, naming: Naming, switches: Table, away: int | None, back: int | None) -> None:
+    # away: index of the last switch from the task; back: row of the last switch to it.
+    trace = naming.trace
     gone = -1 if away is None else int(switches.rows[away])
     if back is not None and back > gone:
         task.state, task.row = "running", back
     elif away is not None:
         task.row = gone
         state = int(switches["prev_state"][away])
-        # The kernel's own letter for a frozen task is D.
+        # The kernel shows a frozen task as D.
         frozen = state & TASK_FROZEN and not state & TASK_UNINTERRUPTIBLE
-        task.letter = "F" if frozen else words.named("task_state", state & 0xFFFFFFFF)
+        task.letter = "F" if frozen else naming.named("task_state", state & 0xFFFFFFFF)
         if state & TASK_PREEMPTED or not state & _STATE_BITS:
             task.state = "runnable"
         elif state & (TASK_DEAD | _EXIT_BITS):
@@ -88,7 +88,7 @@ def _tell(task: Task, words: Words, switches: Table, away: int | None, back: int
         else:
             task.state = "blocked"
     elif task.last is not None:
-        # It has records and no switch: it has run all the time.
+        # It has records and no switch: it has run since the trace began.
         task.state, task.cpu = "running", int(trace.cpu[task.last])
         return
     if task.row is not None:
@@ -109,30 +109,30 @@ def _tell_moved(task: Task, moves: Table, index: int) -> None:
 
 
 def _left_unseen(trace: Trace) -> dict[int, int]:
-    """Find the tasks that left a CPU without a record: rows where another one showed up there."""
+    # pid -> row where another task first ran on its CPU without a recorded switch.
     gaps = unrecorded_switches(trace)
     return {} if gaps is None else last_by(gaps.left, gaps.rows)
 
 
 def _tell_unseen(task: Task, row: int | None) -> None:
-    """Take back that a task runs if it left its CPU before ``row``, and was not seen again."""
+    # A running task becomes unknown if it left its CPU before ``row`` and was not seen again.
     if row is None or task.state != "running" or task.row is None or task.row > row:
         return
     if task.last is None or task.last < row:
         task.state, task.row, task.since = "unknown", None, None
 
 
-def _name(tasks: dict[int, Task], words: Words) -> None:
+def _name(tasks: dict[int, Task], naming: Naming) -> None:
     own = [task for task in tasks.values() if task.last is not None]
-    for task, comm in zip(own, words.comms([task.last or 0 for task in own]), strict=True):
+    for task, comm in zip(own, naming.comms([task.last or 0 for task in own]), strict=True):
         task.comm = comm
     for task in tasks.values():
         if not task.comm:
-            task.comm = words.trace.task_names.last(task.pid)
+            task.comm = naming.trace.task_names.last(task.pid)
 
 
-def task_contexts(trace: Trace, words: Words) -> dict[int, list[Context]]:
-    """Find what tasks have begun and not ended, by pid, the outermost first."""
+def task_contexts(trace: Trace, naming: Naming) -> dict[int, list[Context]]:
+    """Return the open contexts of tasks by pid, the outermost first."""
     found: dict[int, list[Context]] = {}
     exits = table(trace, "sched_process_exit").rows
     for kind, begins, field, ends in _SPANS:
@@ -143,18 +143,18 @@ def task_contexts(trace: Trace, words: Words) -> dict[int, list[Context]]:
         keys = (trace.pid[begin.rows],), begin.rows, (trace.pid[end],), end
         for index in open_ones(*keys).tolist():
             row, value = int(begin.rows[index]), int(begin[field][index])
-            context = Context(kind, row, int(trace.ts[row]), _of(kind, value, row, words))
+            context = Context(kind, row, int(trace.ts[row]), _of(kind, value, row, naming))
             found.setdefault(int(trace.pid[row]), []).append(context)
     waits = _waits(trace)
     for row, lock in zip(waits.rows.tolist(), waits["lock"].tolist(), strict=True):
-        context = Context("lock", row, int(trace.ts[row]), words.address(lock))
+        context = Context("lock", row, int(trace.ts[row]), naming.address(lock))
         found.setdefault(int(trace.pid[row]), []).append(context)
     found.pop(0, None)
     every = [context for contexts in found.values() for context in contexts]
     texts = dict(
         zip(
             (context.row for context in every),
-            words.fields([context.row for context in every]),
+            naming.fields([context.row for context in every]),
             strict=True,
         )
     )
@@ -167,18 +167,18 @@ def task_contexts(trace: Trace, words: Words) -> dict[int, list[Context]]:
     }
 
 
-def _of(kind: str, value: int, row: int, words: Words) -> str:
+def _of(kind: str, value: int, row: int, naming: Naming) -> str:
     if kind == "work":
-        return words.address(value)
+        return naming.address(value)
     if kind == "reclaim":
-        return words.named("gfp", value)
-    compat = table(words.trace.select(np.array([row])), "sys_enter", "compat")["compat"]
+        return naming.named("gfp", value)
+    compat = table(naming.trace.select(np.array([row])), "sys_enter", "compat")["compat"]
     both = value & 0xFFFFFFFF | (int(compat[0]) << 32 if len(compat) else 0)
-    return words.named("syscall", both)
+    return naming.named("syscall", both)
 
 
 def _waits(trace: Trace) -> Table:
-    """Find the waits for locks that have not ended; none if ends are not recorded."""
+    # Waits for locks that have not ended; none if ends are not recorded.
     begin = table(trace, "contention_begin", "lock", "flags")
     if not ends_are_recorded(trace, "contention_end"):
         begin = begin.select(np.zeros(len(begin), bool))
@@ -190,7 +190,7 @@ def _waits(trace: Trace) -> Table:
         end.rows,
     )
     waits = begin.select(open_)
-    # A task that does such things waits no longer, even if the end of its wait is lost.
+    # A task with one of these records no longer waits, even if the end of its wait is lost.
     after = table(trace, ("sched_process_exit", "sys_enter", "sys_exit")).rows
     gone = last_by(trace.pid[after], after)
     alive = [
@@ -200,8 +200,8 @@ def _waits(trace: Trace) -> Table:
     return waits.select(np.array(alive, bool))
 
 
-def find_locks(trace: Trace, words: Words) -> list[Lock]:
-    """Find the locks that tasks wait for, those with the most waiters first."""
+def find_locks(trace: Trace, naming: Naming) -> list[Lock]:
+    """Return the locks that tasks wait for, those with the most waiters first."""
     waits = _waits(trace)
     if not len(waits):
         return []
@@ -217,8 +217,8 @@ def find_locks(trace: Trace, words: Words) -> list[Lock]:
         own = waits.select(waits["lock"] == address)
         lock = Lock(
             address,
-            words.address(address),
-            words.named("lock_flags", int(own["flags"][-1])),
+            naming.address(address),
+            naming.named("lock_flags", int(own["flags"][-1])),
             {int(trace.pid[row]): row for row in own.rows.tolist()},
         )
         _find_owner(lock, trace, takers.get(address), named, owners.get(address))
@@ -229,7 +229,7 @@ def find_locks(trace: Trace, words: Words) -> list[Lock]:
 
 
 def _free_of_locks(trace: Trace) -> dict[int, int]:
-    """Find where each task was last seen to have no lock of the kernel: rows by pid."""
+    # pid -> last row at which the task certainly held no lock of the kernel.
     ends = (
         "sys_enter",
         "sys_exit",
@@ -243,18 +243,18 @@ def _free_of_locks(trace: Trace) -> dict[int, int]:
 
 
 def _may_have(lock: Lock, free: dict[int, int]) -> bool:
-    """Check that nothing speaks against the owner of a lock."""
+    # Check that no record contradicts the owner of a lock.
     assert lock.owner is not None and lock.row is not None
     if free.get(lock.owner, -1) > lock.row:
         return False
-    # Who took it once and waits for it now gave it back meanwhile; only the kernel knows better.
+    # A waiter that took it earlier must have released it, unless the kernel says otherwise.
     return lock.named or lock.owner not in lock.waiters
 
 
 def _find_owner(
     lock: Lock, trace: Trace, taken: int | None, named: Table, index: int | None
 ) -> None:
-    """Take the later: that somebody was named as its owner, or that somebody took it."""
+    # Use the later of: a task was named as the owner; a waiter took the lock.
     row = -1 if index is None else int(named.rows[index])
     if index is not None and (taken is None or row > taken):
         lock.owner, lock.row, lock.named = int(named["owner"][index]), row, True

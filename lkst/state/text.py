@@ -3,8 +3,8 @@
 State as text
 -------------
 
-What looks wrong first, then the CPUs, then tasks, locks and what is in flight. What
-the dump says stands beside what the trace says.
+Suspicions first, then CPUs, tasks, locks and what is in flight, each with what the dump
+says about it.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,8 +15,8 @@ from lkst.replay.header import identity, ranges, wrap
 from lkst.replay.text import text_lines
 from lkst.replay.times import relative
 from lkst.state.model import CPU, Lock, State, Task
+from lkst.state.naming import seconds, who
 from lkst.state.rules import Suspicion
-from lkst.state.words import seconds, who
 from lkst.util.printable import clean
 from lkst.util.tables import plain_table
 
@@ -24,17 +24,17 @@ __all__ = ("LOCK_COLUMNS", "lock_cells", "state_text", "waiting_tasks")
 
 LOCK_COLUMNS = ("lock", "kind", "waiters", "longest", "owner")
 
-#: Of each kind; all are in the JSON.
+#: Maximum number of entries of each kind; JSON has all.
 _SHOWN = 12
 _FRAMES = 8
 _INDENT = 4
 
 
 def state_text(state: State, suspicions: list[Suspicion]) -> Iterator[str]:
-    """Show a state and what looks wrong in it; gives pieces that end with a line's end."""
+    """Yield a state and its suspicions as text, in pieces that end with a newline."""
     yield identity(state.trace)
     yield "\n" + _suspicions(state, suspicions)
-    # On virtual machines there may be many that were never brought up.
+    # Virtual machines may have many CPUs that were never brought up.
     never = [cpu.cpu for cpu in state.cpus if cpu.offline and cpu.since is None]
     for cpu in state.cpus:
         if cpu.cpu not in never:
@@ -105,10 +105,9 @@ def _dumped(state: State, cpu: CPU) -> str:
     panicked = "  (panicked)" if state.end.panic_cpu == cpu.cpu else ""
     frames = state.end.cpu_stack(cpu.cpu)
     name = clean(who(task.comm, task.pid)) if task else "a task that is not readable"
-    told = (
-        _stack(frames) or f"{'':17}no stack: the task was in user space, or its registers are not known\n"
-    )
-    return f"  in the dump    {name}{panicked}\n{told}"
+    missing = "no stack: the task was in user space, or its registers are not known"
+    stack = _stack(frames) or f"{'':17}{missing}\n"
+    return f"  in the dump    {name}{panicked}\n{stack}"
 
 
 def _stack(frames: tuple[str, ...]) -> str:
@@ -134,12 +133,12 @@ def _tasks(state: State) -> Iterator[str]:
 
 
 def waiting_tasks(state: State) -> Iterator[tuple[str, list[Task]]]:
-    """Give the tasks that were kept from running, those that waited longest first."""
+    """Yield titles and tasks that could not run, the longest wait first."""
     for title, tasks in (
         ("blocked (D)", [t for t in state.tasks.values() if t.letter == "D"]),
         ("runnable, waiting for a CPU", _in_state(state, "runnable")),
     ):
-        # Who could run once, and has no record since, has done so elsewhere.
+        # A task that became runnable before records were lost may have run since.
         chosen = [t for t in tasks if t.state == "blocked" or (t.state == "runnable" and t.certain)]
         yield title, sorted(chosen, key=lambda task: task.since or 0)
 
@@ -172,7 +171,7 @@ def _locks(state: State) -> Iterator[str]:
 
 
 def lock_cells(state: State, lock: Lock) -> tuple[str, ...]:
-    """Say who waits for a lock and who has it: a text for each of LOCK_COLUMNS."""
+    """Return the waiters and the owner of a lock: a text for each of LOCK_COLUMNS."""
     pids = list(lock.waiters)
     names = ", ".join(who(state.task(pid).comm, pid) for pid in pids[:3])
     names += f" and {len(pids) - 3} more" if len(pids) > 3 else ""

@@ -3,21 +3,21 @@
 Timers
 ------
 
-Timers that were armed, should have expired, and have not. Which jiffy it was is told
-by those that did expire.
+Timers that were armed, should have expired, and have not. The current jiffy is estimated
+from the timers that did expire.
 """
 
 from typing import NamedTuple
 
 from lkst.state.model import Pending
-from lkst.state.tables import Table, open_ones, table
-from lkst.state.words import Words
+from lkst.state.naming import Naming
+from lkst.trace.event_table import Table, open_ones, table
 from lkst.trace.trace import Trace
 
 __all__ = ("find_overdue",)
 
-#: The timer wheel runs those that are far away up to an eighth of the way late
-#: (kernel/time/timer.c); and a tick may be late.
+#: The timer wheel expires a timer late by up to 1/8 of its timeout (kernel/time/timer.c), and
+#: a tick may be late.
 _LATE = 8
 _TICKS = 2
 
@@ -34,17 +34,17 @@ class _Clock(NamedTuple):
         return self.jiffy + (ns - self.ns) * self.hz / 1e9
 
 
-def find_overdue(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
+def find_overdue(trace: Trace, naming: Naming) -> tuple[list[Pending], list[str]]:
     """
-    Find the timers that are overdue; only if it is recorded when timers are armed.
+    Find the timers that are overdue; none if ``timer_start`` is not recorded.
 
-    :return: them, and what cannot be known
+    :return: the timers, and notes about what is not known
     """
     start = table(trace, "timer_start", "timer", "expires", "function")
     if not len(start):
         return [], []
     expired = table(trace, "timer_expire_entry", "timer")
-    clock = _tell_clock(trace, start, expired)
+    clock = _estimate_clock(trace, start, expired)
     if clock is None:
         return [], ["too few timers expired: overdue timers are not known"]
     end = table(trace, ("timer_cancel", "timer_expire_entry"), "timer")
@@ -56,13 +56,13 @@ def find_overdue(trace: Trace, words: Words) -> tuple[list[Pending], list[str]]:
     ):
         since = int(trace.ts[row])
         if now - expires > max(expires - clock.at(since), 0) / _LATE + _TICKS:
-            text = words.fields([row])[0]
-            found.append(Pending("timer", row, since, words.address(function), text))
+            text = naming.fields([row])[0]
+            found.append(Pending("timer", row, since, naming.address(function), text))
     return found, []
 
 
-def _tell_clock(trace: Trace, start: Table, expired: Table) -> _Clock | None:
-    """Tell jiffies by the timers whose expiry is known: none of them can have come early."""
+def _estimate_clock(trace: Trace, start: Table, expired: Table) -> _Clock | None:
+    # Estimate jiffies from the timers that expired: a timer never expires early.
     armed: dict[int, tuple[int, int]] = {}
     begun = dict(zip(start.rows.tolist(), start["timer"].tolist(), strict=True))
     expires = dict(zip(start.rows.tolist(), start["expires"].tolist(), strict=True))

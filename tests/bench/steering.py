@@ -17,7 +17,7 @@ from lkst.record.lifecycle.start import start, stop
 from lkst.record.maskset.text import Handler, Maskset, built_in
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.source.live import open_live
-from lkst.state.tables import table
+from lkst.trace.event_table import table
 
 ROUNDS = 11
 

@@ -5,7 +5,7 @@ from ends import PREEMPTED, D, S, Story, lively
 import pytest
 
 from lkst.abi.layout import HANDLERS
-from lkst.state.tables import ends_are_recorded
+from lkst.trace.event_table import ends_are_recorded
 from lkst.trace.facts import End, EndTask
 
 IDLE = ("swapper/0", 0)
@@ -223,7 +223,7 @@ def test_in_flight() -> None:
     story.record(7, 0, 7, "workqueue_queue_work", work=0x60, function=story.at("later"))
     state = story.state()
     assert [(p.kind, p.name) for p in state.pending] == [("request", "8:1"), ("bio", "9:0")]
-    assert any("works are in flight" in note for note in state.notes)
+    assert any("work items in flight" in note for note in state.notes)
     story.record(8, 0, 3, "workqueue_execute_start", work=0x70, function=story.at("other"))
     assert [(p.kind, p.name) for p in story.state().pending][-1] == ("work", "later")
 
@@ -255,7 +255,7 @@ def test_which_timers_are_overdue_may_not_be_known() -> None:
     arm(story, 1, 0x10, 1000)
     state = story.state()
     assert state.pending == []
-    assert any("overdue is not known" in note for note in state.notes)
+    assert any("overdue timers are not known" in note for note in state.notes)
 
 
 def test_a_ring_that_was_frozen_is_told() -> None:

@@ -3,8 +3,8 @@
 Suspicions
 ----------
 
-What looks wrong in a state, each from a rule with a name. A rule looks at what
-happened, never at who is known to do such things.
+What looks wrong in a state, found by named rules. A rule judges what happened, never a
+known culprit's name.
 """
 
 from lkst.state.model import State
@@ -25,5 +25,5 @@ __all__ = ("KINDS", "Suspicion", "find_suspicions", "rules")
 
 
 def find_suspicions(state: State) -> list[Suspicion]:
-    """Apply all rules, and give what they find in the order of rank."""
+    """Apply all rules and return their suspicions in the order of rank."""
     return rank(suspicion for rule in rules().values() for suspicion in rule(state))

@@ -3,7 +3,7 @@
 Rules
 -----
 
-What a suspicion is, which rules there are, and what comes first.
+What a suspicion is, the registry of rules, and the order of suspicions.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,19 +13,19 @@ from lkst.state.model import State
 
 __all__ = ("HUNG", "KINDS", "LONG", "Suspicion", "rank", "rule", "rules")
 
-#: Kinds of suspicions, the first to be shown first:
-#: what the kernel itself calls a fault of the code that was running;
-#: who has what others wait for, or keeps a CPU from all others;
-#: who takes so much of something that there is none left;
-#: who waits for long, whoever is to blame;
-#: what is strange, and may mean nothing.
+#: Kinds of suspicions, in the order in which they are shown:
+#: fault: the kernel reported a fault of the code that was running;
+#: holder: holds what others wait for, or keeps a CPU from all others;
+#: hog: has used up a resource;
+#: waiter: waits for long, whoever is to blame;
+#: oddity: unusual, and may mean nothing.
 KINDS = ("fault", "holder", "hog", "waiter", "oddity")
 
-#: What takes longer than this takes long, in ns.
+#: Anything that takes longer than this takes long, in ns.
 LONG = 500_000_000
 
-#: Who waits in D state or for a lock that tasks sleep with may wait for a disk: so long, in ns,
-#: a slow one takes now and then.
+#: The same for a task in D state, or waiting for a sleeping lock, in ns: it may wait for a disk,
+#: and a slow disk sometimes takes this long.
 HUNG = 1_500_000_000
 
 
@@ -41,9 +41,9 @@ class Suspicion:
     text: str
     #: When it began, in ns of CLOCK_MONOTONIC.
     since: int
-    #: Rows that show it.
+    #: Rows of the records that are its evidence.
     rows: tuple[int, ...]
-    #: Of two of one kind the heavier comes first.
+    #: Within a kind, greater weights come first.
     weight: float
 
 
@@ -56,7 +56,7 @@ def rule(name: str) -> Callable[[Rule], Rule]:
     """
     Register a rule.
 
-    :param name: by which it is known to users
+    :param name: the rule's name, as users see it
     """
 
     def register(function: Rule) -> Rule:
@@ -68,12 +68,12 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def rules() -> dict[str, Rule]:
-    """Give the rules by name, each a function of a state."""
+    """Return the rules by name, each a function of a state."""
     return dict(_rules)
 
 
 def rank(suspicions: Iterable[Suspicion]) -> list[Suspicion]:
-    """Put suspicions in order: by kind, then by weight; of one culprit only the first stays."""
+    """Sort suspicions by kind, then by weight; keep only the first of each culprit."""
     ordered = sorted(suspicions, key=lambda s: (KINDS.index(s.kind), -s.weight, s.since))
     found: dict[str, Suspicion] = {}
     for suspicion in ordered:

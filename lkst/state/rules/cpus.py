@@ -3,8 +3,8 @@
 CPUs
 ----
 
-A CPU that went on with one thing and let nobody else have it: a handler that does
-not end, a task in the kernel that does not let go, a CPU that takes no interrupts.
+A CPU that runs one thing only: a handler that does not end, a task that stays in the
+kernel and never schedules, a CPU that takes no interrupts.
 """
 
 from collections.abc import Iterator
@@ -13,35 +13,35 @@ import re
 import numpy as np
 
 from lkst.state.model import CPU, Context, State
+from lkst.state.naming import function_of, seconds, who
 from lkst.state.reports import message, read_report, troubles
 from lkst.state.rules.base import LONG, Suspicion, rule
 from lkst.state.rules.places import cpu_stack, running_function
 from lkst.state.rules.ready import waiting_for
-from lkst.state.tables import I64, table
-from lkst.state.words import function_of, seconds, who
+from lkst.trace.event_table import I64, table
 from lkst.util.printable import clean
 
 __all__ = ()
 
 _HANDLERS = ("irq", "softirq", "tasklet", "timer", "hrtimer")
 
-#: Functions in which a CPU spins for a lock that another one has.
+#: Functions in which a CPU spins for a lock that another one holds.
 _SPINNING = re.compile(r"(?:native_|__pv_|kvm_)?queued_.*_slowpath|.*osq_lock|.*_spin_on_owner")
 
 #: A tick comes at least this often to a CPU that is busy, in ns.
 _SILENCE = 400_000_000
 
-#: What a tick leaves.
+#: Events of a tick.
 _TICKS = ("hrtimer_expire_entry", "local_timer_entry", "softirq_entry", "softirq_raise")
 
-#: What a CPU may record although it still stands where it stood.
+#: Categories that a stuck CPU may still record.
 _ASIDE = {"console", "trouble"}
 
-#: So long a system call may take if it keeps nobody waiting: clearing or copying much memory
-#: does. It is half of what the kernel's own watchdog of soft lockups waits for.
+#: A system call that keeps nobody waiting may take this long, in ns: clearing or copying much
+#: memory does. It is half of the timeout of the kernel's soft lockup watchdog.
 _HARMLESS = 10_000_000_000
 
-#: What only a task does that is not stuck in the kernel.
+#: Events of a task that is not stuck in the kernel.
 _GOES_ON = ("sys_enter", "sys_exit", "page_fault_user", "workqueue_execute_end")
 
 _CPU = re.compile(r"CPU#(\d+) stuck|on cpu (\d+)|on CPU (\d+)")
@@ -50,7 +50,7 @@ _BLOCKED = re.compile(r"\bP(\d+)\b")
 
 
 def _is_spinning(state: State, cpu: CPU) -> bool:
-    """Tell whether a CPU waits for a lock that another one has."""
+    # Check whether a CPU spins for a lock that another one holds.
     if any(context.kind == "lock" for context in cpu.contexts):
         return True
     return any(_SPINNING.match(frame) for frame in cpu_stack(state, cpu)) or _says_so(state, cpu)
@@ -71,7 +71,7 @@ def find_handlers(state: State) -> Iterator[Suspicion]:
     for cpu in state.cpus:
         handlers = [context for context in cpu.contexts if context.kind in _HANDLERS]
         old = [c for c in handlers if state.when - c.since >= LONG]
-        if not old or not _can_be_told(state, cpu, old[-1]):
+        if not old or not _certainly_runs(state, cpu, old[-1]):
             continue
         inner = old[-1]
         age = state.when - inner.since
@@ -86,8 +86,8 @@ def find_handlers(state: State) -> Iterator[Suspicion]:
         )
 
 
-def _can_be_told(state: State, cpu: CPU, handler: Context) -> bool:
-    """Check that a handler goes on: its end may be among the records that are missing."""
+def _certainly_runs(state: State, cpu: CPU, handler: Context) -> bool:
+    # Check that a handler still runs: its end may be among the missing records.
     if not any(loss.cpu == cpu.cpu and loss.torn for loss in state.trace.records.losses):
         return True
     name = function_of(handler.name)
@@ -96,7 +96,7 @@ def _can_be_told(state: State, cpu: CPU, handler: Context) -> bool:
 
 @rule("stuck-cpu")
 def find_stuck(state: State) -> Iterator[Suspicion]:
-    """Name a task that a CPU runs in the kernel without ever going to another one."""
+    """Name a task that a CPU runs in the kernel without ever switching to another one."""
     for cpu in state.cpus:
         if not cpu.task or not cpu.last or cpu.is_idle:
             continue
@@ -115,15 +115,15 @@ def find_stuck(state: State) -> Iterator[Suspicion]:
             "stuck-cpu",
             "waiter" if spinning else "holder",
             who(cpu.task.comm, cpu.task.pid),
-            "; ".join(_tell(state, cpu, age, inside, silence, spinning, reports)),
+            "; ".join(_describe(state, cpu, age, inside, silence, spinning, reports)),
             int(state.trace.ts[silence[0]]) if silence else begin,
             tuple(sorted({*shown, cpu.last[-1]})),
-            # With interrupts off it keeps from its CPU what else could have told of it.
+            # With interrupts off, nothing else on this CPU could have recorded anything.
             float(age) * (10 if silence else 1),
         )
 
 
-def _tell(
+def _describe(
     state: State,
     cpu: CPU,
     age: int,
@@ -141,7 +141,7 @@ def _tell(
         yield f"in {function} according to the dump"
     if silence:
         yield (
-            f"it recorded nothing for {seconds(silence[1])} of that, not even a tick, while other CPUs"
+            f"it recorded nothing for {seconds(silence[1])} of that, not even a tick, while others"
             " did: interrupts were off, or the CPU did not run"
         )
     if spinning:
@@ -153,7 +153,7 @@ def _tell(
 
 
 def _keeps_on(state: State, cpu: CPU, age: int) -> bool:
-    """Check whether a task has been in the kernel for so long that others suffer."""
+    # Check whether a task has been in the kernel for so long that others suffer.
     if age < LONG:
         return False
     return (
@@ -169,23 +169,16 @@ def _spins_on(state: State, cpu: CPU) -> bool:
 
 
 def _needs_no_tick(state: State, cpu: CPU) -> bool:
-    """
-    Check whether the kernel may have stopped the tick of a CPU that runs a task (nohz_full).
-
-    Without a dump that is not known, but a task that is in the kernel gets one.
-    """
+    # Check whether the kernel may have stopped the tick of a CPU that runs a task (nohz_full).
+    # Without a dump that is not known, but a task in the kernel gets a tick.
     if state.end is None:
         return all(context.kind == "task" for context in cpu.contexts)
     return bool(cpu.task and cpu.task.pid and cpu.cpu in state.end.tickless)
 
 
 def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
-    """
-    Find the longest time without a record of a CPU that runs a task, if others had some.
-
-    :param rows: of that CPU
-    :return: the record before it, and ns
-    """
+    # Find the longest time in which a CPU that runs a task had no records and others had some.
+    # rows: the CPU's. Return the row before that time, and its length in ns.
     trace = state.trace
     ts = trace.ts
     own = rows[ts[rows] >= begin]
@@ -197,29 +190,25 @@ def _silence(state: State, rows: I64, begin: int) -> tuple[int, int] | None:
     aside = [e.id for e in trace.catalogue.events.values() if e.category in _ASIDE]
     lively = own[place + 1 :][~np.isin(trace.event[own[place + 1 :]], aside)]
     if len(lively) and int(ts[lively[-1]]) - int(ts[own[place]]) - length >= LONG:
-        return None  # It is long over.
+        return None  # It ended long ago.
     low, high = int(own[place]) + 1, int(np.searchsorted(ts, int(ts[own[place]]) + length))
     others = ts[low:high]
     if length < _SILENCE or not len(others):
         return None
-    # One that goes on must have done so for most of it: all stand still in a virtual machine.
+    # Another CPU must have run for most of that time: a paused virtual machine stops all.
     return (int(own[place]), length) if int(others[-1]) - int(others[0]) > length / 2 else None
 
 
 def _kernel(cpu: CPU) -> Context | None:
-    """Give what tells that the task is in the kernel."""
+    # Return the context that shows that the task is in the kernel.
     kinds = ("syscall", "work", "reclaim", "exception")
     inside = [c for c in cpu.contexts if c.kind in kinds and c.certain]
     return inside[-1] if inside else None
 
 
 def _reports(state: State, cpu: CPU, rows: I64, begin: int) -> list[int]:
-    """
-    Give the rows of the kernel's own complaints about a CPU and the task that it runs.
-
-    :param rows: of that CPU
-    :param begin: since when it has run that task
-    """
+    # Return the rows of the kernel's own reports about a CPU and the task that it runs.
+    # rows: the CPU's; begin: when it switched to that task.
     found = []
     trace = state.trace
     on = rows[np.isin(rows, table(trace, _GOES_ON).rows)]
@@ -229,14 +218,14 @@ def _reports(state: State, cpu: CPU, rows: I64, begin: int) -> list[int]:
         numbers = {int(n) for match in _CPU.findall(text) for n in match if n}
         blocked: set[int] = set()
         if "rcu" in text.lower():
-            # It names the CPU that finds the stall; those that cause it come in the next lines.
+            # The message names the CPU that detects the stall, the next lines the stalled ones.
             lines = read_report(trace, row).lines[:12]
             numbers = {int(m[1]) for line in lines if (m := _STALLED.match(line))}
             if "self-detected" in text:
                 numbers.add(int(trace.cpu[row]))
             blocked = {int(pid) for line in lines for pid in _BLOCKED.findall(line)}
         current = cpu.task.pid if cpu.task else None
-        # Of the CPU they speak only for as long as it does what it did then.
+        # A report counts only while the CPU still does what it did then.
         still = row > over and int(trace.ts[row]) >= begin
         if (cpu.cpu in numbers and still) or current in blocked:
             found.append(row)

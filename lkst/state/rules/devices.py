@@ -3,7 +3,7 @@
 Devices
 -------
 
-A driver that has stopped completing what it was given.
+A driver that has stopped completing I/O.
 """
 
 from collections.abc import Iterator
@@ -11,19 +11,19 @@ from collections.abc import Iterator
 import numpy as np
 
 from lkst.state.model import Pending, State
+from lkst.state.naming import seconds, who
 from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.waits import blocked_tasks
-from lkst.state.tables import table
-from lkst.state.words import seconds, who
+from lkst.trace.event_table import table
 from lkst.trace.trace import Trace
 
 __all__ = ()
 
-#: So long others may overtake a request, in ns: an I/O scheduler lets a write wait for 5 s
+#: Others may overtake a request for this long, in ns: an I/O scheduler lets a write wait for 5 s
 #: (Documentation/block/deadline-iosched.rst).
 _OVERTAKEN = 10_000_000_000
 
-#: How often as long as the slowest one that was completed.
+#: Multiple of the slowest completed request's time that is suspicious.
 _LONGER = 3
 
 _IO = (
@@ -34,7 +34,7 @@ _IO = (
 
 @rule("dead-device")
 def find_dead_devices(state: State) -> Iterator[Suspicion]:
-    """Name a block device with requests that are older than they should get."""
+    """Name a block device with requests that are too old."""
     trace = state.trace
     devices: dict[str, list[Pending]] = {}
     for pending in state.pending:
@@ -49,8 +49,11 @@ def find_dead_devices(state: State) -> Iterator[Suspicion]:
             continue
         goes_on = last is not None and state.when - int(trace.ts[last]) < LONG
         if goes_on and age < _OVERTAKEN:
-            continue  # It is slow, not dead.
-        text = f"{len(requests)} I/O{'s' * (len(requests) > 1)} of device {name} not completed, the oldest for {seconds(age)}"
+            continue  # The device is slow, not dead.
+        text = (
+            f"{len(requests)} I/O{'s' * (len(requests) > 1)} of device {name} not completed,"
+            f" the oldest for {seconds(age)}"
+        )
         if last is None:
             text += "; no I/O of it completed in the whole trace"
         else:
@@ -81,7 +84,7 @@ def _last_completion(trace: Trace, name: str) -> int | None:
 
 
 def _slowest(trace: Trace, name: str) -> int:
-    """Give the longest time, in ns, that a device has taken for something; 0: for nothing."""
+    # Longest time in ns that a device took to complete a request; 0: it completed none.
     longest = 0
     for begins, ends, key in _IO:
         begin, end = table(trace, begins, key, "dev"), table(trace, ends, key, "dev")

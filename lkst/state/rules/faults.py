@@ -3,7 +3,7 @@
 Faults
 ------
 
-What the kernel says of the code that it was running: an oops, a BUG, a WARN, a
+What the kernel reports about the code that it was running: an oops, a BUG, a WARN, a
 report of KASAN or KFENCE.
 """
 
@@ -11,34 +11,34 @@ from collections.abc import Iterator
 
 from lkst.state.cpus import contexts_at
 from lkst.state.model import State
+from lkst.state.naming import Naming, function_of, who
 from lkst.state.reports import is_helper, message, read_report, troubles
 from lkst.state.rules.base import Suspicion, rule
-from lkst.state.words import Words, function_of, who
 from lkst.util.printable import clean
 
 __all__ = ()
 
 _EVENTS = ("oops", "warn", "kasan", "kfence")
 
-#: Reports that are looked at: the last ones.
+#: Number of reports to look at, the last ones.
 _MAX = 4
 
 
 @rule("fault")
 def find_faults(state: State) -> Iterator[Suspicion]:
-    """Name the function in which the kernel found a fault, and in the middle of what."""
+    """Name the function in which the kernel found a fault, and its context."""
     trace = state.trace
-    words = Words(trace)
-    # A WARN alone kills nobody: it may be a sign, or come of what has gone wrong before.
+    naming = Naming(trace)
+    # A WARN alone is not fatal: it may be a symptom of an earlier fault.
     deadly = any("panic_on_warn" in message(trace, row) for row in troubles(trace, "panic"))
     for row in troubles(trace, *_EVENTS)[-_MAX:]:
         report = read_report(trace, row)
-        contexts = contexts_at(trace, words, row, state.tasks)
+        contexts = contexts_at(trace, naming, row, state.tasks)
         faults = [c for c in contexts if c.kind == "exception"]
         inside = [c for c in contexts if c.kind not in ("task", "exception", "idle")]
         function = report.function or (function_of(faults[-1].name) if faults else "")
         pid = int(trace.pid[row])
-        task = who(words.comms([row])[0], pid)
+        task = who(naming.comms([row])[0], pid)
         where = f" in {inside[-1].kind} {inside[-1].name}" if inside else ""
         text = f"{clean(report.message)}: in {function or 'an unknown function'},{where}"
         yield Suspicion(
@@ -54,7 +54,7 @@ def find_faults(state: State) -> Iterator[Suspicion]:
 
 @rule("module-panic")
 def find_panicking_modules(state: State) -> Iterator[Suspicion]:
-    """Name the function of a module that has called panic() itself."""
+    """Name the function of a module that called panic()."""
     trace = state.trace
     for row in troubles(trace, "panic")[-1:]:
         report = read_report(trace, row)

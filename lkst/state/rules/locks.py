@@ -3,16 +3,16 @@
 Locks
 -----
 
-Who has what others wait for: followed from waiter to owner, until one that does not
-wait for a lock, or round in a circle.
+Owners of locks that others wait for: followed from waiter to owner, until an owner that
+does not wait for a lock, or until the chain closes.
 """
 
 from collections.abc import Iterator
 
 from lkst.state.model import Lock, State, Task
+from lkst.state.naming import seconds, who
 from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.places import waiting_function
-from lkst.state.words import seconds, who
 
 __all__ = ()
 
@@ -27,12 +27,8 @@ def _age(state: State, row: int) -> int:
 
 
 def _waiters(state: State, lock: Lock) -> dict[int, int]:
-    """
-    Give those that certainly wait for a lock, with the rows where it began.
-
-    The end of a wait that began before all CPUs have records may be lost, unless the dump
-    has the task in D state.
-    """
+    # pid -> row where the wait began, of tasks that certainly wait. The end of a wait that began
+    # before all CPUs have records may be lost, unless the dump has the task in D state.
     waiting = {task.pid for task in state.end.waiting} if state.end else set()
     return {
         pid: row
@@ -42,7 +38,7 @@ def _waiters(state: State, lock: Lock) -> dict[int, int]:
 
 
 def _follow(state: State, pid: int) -> list[tuple[int, Lock]]:
-    """Go from a waiter to who has its lock, and on: (waiter, lock), each task once."""
+    # Follow waiter -> lock -> owner -> ...: (waiter, lock), each task once.
     chain: list[tuple[int, Lock]] = []
     seen: set[int] = set()
     while pid not in seen and (lock := state.waits_for(pid)):
@@ -57,7 +53,7 @@ def _follow(state: State, pid: int) -> list[tuple[int, Lock]]:
 @rule("deadlock")
 def find_deadlocks(state: State) -> Iterator[Suspicion]:
     """Name tasks that wait for each other's locks."""
-    told: set[frozenset[int]] = set()
+    seen: set[frozenset[int]] = set()
     for lock in state.locks:
         for waiter in lock.waiters:
             chain = _follow(state, waiter)
@@ -65,27 +61,27 @@ def find_deadlocks(state: State) -> Iterator[Suspicion]:
             pids = [pid for pid, _ in chain]
             if last not in pids:
                 continue
-            circle = chain[pids.index(last) :]
-            members = frozenset(pid for pid, _ in circle)
-            if members in told:
+            cycle = chain[pids.index(last) :]
+            members = frozenset(pid for pid, _ in cycle)
+            if members in seen:
                 continue
-            told.add(members)
-            # Who has a lock is known as of the last wait for it: a moment may be none.
-            if any(pid not in _waiters(state, lock) for pid, lock in circle):
+            seen.add(members)
+            # An owner is known as of the last wait for its lock: a short wait may be no deadlock.
+            if any(pid not in _waiters(state, lock) for pid, lock in cycle):
                 continue
-            rows = [lock.waiters[pid] for pid, lock in circle]
+            rows = [lock.waiters[pid] for pid, lock in cycle]
             if min(_age(state, row) for row in rows) < LONG:
                 continue
             since = min(int(state.trace.ts[row]) for row in rows)
             text = "; ".join(
                 f"{_name(state, pid)} waits for {lock.name},"
                 f" {'held' if lock.named else 'last taken'} by {_name(state, lock.owner or 0)}"
-                for pid, lock in circle
+                for pid, lock in cycle
             )
             yield Suspicion(
                 "deadlock",
                 "holder",
-                _name(state, circle[0][0]),
+                _name(state, cycle[0][0]),
                 f"circular wait: {text}",
                 since,
                 tuple(sorted(rows)),
@@ -95,7 +91,7 @@ def find_deadlocks(state: State) -> Iterator[Suspicion]:
 
 @rule("lock-holder")
 def find_holders(state: State) -> Iterator[Suspicion]:
-    """Name who has a lock that others wait for, and does not wait for one itself."""
+    """Name the owner of a contended lock that does not wait for a lock itself."""
     for lock in state.locks:
         waiters = _waiters(state, lock)
         waited = max((_age(state, row) for row in waiters.values()), default=0)
@@ -122,7 +118,7 @@ def find_holders(state: State) -> Iterator[Suspicion]:
             )
             continue
         if state.waits_for(lock.owner):
-            continue  # told of the lock that this one waits for
+            continue  # reported for the lock that this owner waits for
         has = "holds it" if lock.named else "is the last waiter that took it"
         evidence = rows if lock.row is None else (lock.row, *rows)
         yield Suspicion(

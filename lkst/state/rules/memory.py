@@ -3,8 +3,8 @@
 Memory
 ------
 
-Who has the memory when there is none left: by the table of tasks that the kernel
-prints then, and by the pages that tasks asked for, which page faults tell.
+Who has the memory when there is none left: from the table of tasks that the OOM killer
+prints, and from the page faults of tasks.
 """
 
 from collections.abc import Iterator
@@ -13,10 +13,10 @@ import re
 import numpy as np
 
 from lkst.state.model import State
+from lkst.state.naming import Naming, seconds, who
 from lkst.state.reports import console_lines, message, troubles
 from lkst.state.rules.base import Suspicion, rule
-from lkst.state.tables import table
-from lkst.state.words import Words, seconds, who
+from lkst.trace.event_table import table
 
 __all__ = ()
 
@@ -25,15 +25,15 @@ _TASK = re.compile(r"^\[\s*(\d+)\]\s+\d+\s+\d+\s+\d+\s+(\d+)(?:\s+-?\d+)+\s(\S.*
 
 _PAGE = 4096
 
-#: Of one name, so that they are looked at together.
+#: Tasks of one name from this number on are summed up.
 _MANY_TASKS = 20
 
-#: Reclaims by tasks themselves that free nothing, within the last second, tell that memory is
-#: short. Those that free something are what a page cache costs.
+#: This many direct reclaims within the last second that free nothing mean that memory is short.
+#: Reclaims that free something are normal with a page cache.
 _MANY_RECLAIMS = 20
 _SECOND = 10**9
 
-#: What the OOM killer did before has helped.
+#: An older OOM kill has helped, in ns.
 _RECENT = 10 * _SECOND
 
 _OOM = re.compile("(?i)out of memory|deadlocked on memory")
@@ -41,22 +41,22 @@ _OOM = re.compile("(?i)out of memory|deadlocked on memory")
 _CGROUP = re.compile(r"Memory cgroup out of memory: Killed process (\d+)")
 
 
-#: mm/show_mem.c: what the kernel has, in pages, and all that there is.
+#: mm/show_mem.c: pages of the kernel, and of all RAM.
 _KERNELS = re.compile(r"(slab_unreclaimable|shmem|pagetables):(\d+)")
 _RAM = re.compile(r"^(\d+) pages RAM")
 
-#: Part of all memory below which tasks together are not what fills it.
+#: If tasks together have less than this part of all memory, they do not fill it.
 _LITTLE = 0.2
 
 
 @rule("memory-hog")
 def find_hogs(state: State) -> Iterator[Suspicion]:
-    """Name who has the most memory, or has taken the most lately, when it has run out."""
+    """Name the task with the most memory, or with the most page faults, if memory is short."""
     trace = state.trace
     signs = _signs(state)
     if not signs:
         return
-    out = any(e in ("panic", "mark_victim") for e in map(Words(trace).event, signs))
+    out = any(e in ("panic", "mark_victim") for e in map(Naming(trace).event, signs))
     what = "out of memory" if out else "memory is short"
     faults = _faults(state)
     sizes = _sizes(state)
@@ -99,7 +99,7 @@ def find_hogs(state: State) -> Iterator[Suspicion]:
 
 
 def _signs(state: State) -> list[int]:
-    """Give the rows that say that memory is short."""
+    # Rows that show that memory is short.
     trace = state.trace
     rows = _victims(state)
     rows += [row for row in troubles(trace, "panic") if _OOM.search(message(trace, row))]
@@ -112,7 +112,7 @@ def _signs(state: State) -> list[int]:
 
 
 def _victims(state: State) -> list[int]:
-    """Give the rows in which the OOM killer chose a task lately, not for a cgroup's limit."""
+    # Rows in which the OOM killer recently chose a task, except for the limit of a cgroup.
     whole = state.trace.whole
     victims = table(state.trace, "mark_victim", "pid")
     victims = victims.select(state.trace.ts[victims.rows] > state.when - _RECENT)
@@ -125,7 +125,7 @@ def _victims(state: State) -> list[int]:
 
 
 def _sizes(state: State) -> dict[int, tuple[int, str]]:
-    """Read the last table that the kernel has printed: by pid, bytes in memory and name."""
+    # The last table of tasks that the kernel printed: pid -> bytes in memory, name.
     whole = state.trace.whole
     sizes: dict[int, tuple[int, str]] = {}
     for line in console_lines(whole, np.arange(len(whole))):
@@ -138,10 +138,10 @@ def _sizes(state: State) -> dict[int, tuple[int, str]]:
 
 def _kernels(state: State, total: int) -> tuple[str, int, int] | None:
     """
-    Tell what the kernel itself has most of, if that is what fills the memory.
+    Find the largest memory user of the kernel itself, if the kernel fills the memory.
 
-    :param total: what tasks have, in bytes
-    :return: its name in the kernel's table, pages, and the pages of all RAM
+    :param total: memory of all tasks, in bytes
+    :return: name in the kernel's table, pages, pages of all RAM
     """
     whole = state.trace.whole
     ram, parts = 0, dict[str, int]()
@@ -158,9 +158,9 @@ def _kernels(state: State, total: int) -> tuple[str, int, int] | None:
 
 def _biggest(sizes: dict[int, tuple[int, str]]) -> tuple[int, int, str]:
     """
-    Find the task that has the most, or the first of many that together have more.
+    Find the task with the most memory, or the first of many tasks of one name that have more.
 
-    :return: its pid, the size in bytes, and words between name and size
+    :return: pid, size in bytes, text between name and size
     """
     pid, (size, _) = max(sizes.items(), key=lambda item: item[1][0])
     names: dict[str, list[int]] = {}
@@ -173,12 +173,12 @@ def _biggest(sizes: dict[int, tuple[int, str]]) -> tuple[int, int, str]:
     others = len(names[sizes[pid][1]])
     if size == sizes[pid][0]:
         return pid, size, " has"
-    # What they share is counted in each.
+    # Shared pages are counted in each task.
     return pid, size, f" and {others - 1} others of that name have"
 
 
 def _faults(state: State) -> dict[int, list[int]]:
-    """Give the rows of page faults of user space that wanted new pages, by pid."""
+    # pid -> rows of page faults of user space for new pages.
     trace = state.trace
     faults = table(trace, "page_fault_user", "error")
     wanted = faults.rows[faults["error"] & 1 == 0]

@@ -3,14 +3,14 @@
 Places
 ------
 
-Where in the kernel a task or CPU is, by the stacks in the dump.
+Functions that tasks and CPUs are in, from the stacks in the dump.
 """
 
 import re
 
 from lkst.state.model import CPU, State
+from lkst.state.naming import function_of
 from lkst.state.reports import is_helper
-from lkst.state.words import function_of
 
 __all__ = ("cpu_stack", "running_function", "waiting_function")
 
@@ -19,7 +19,7 @@ _ENTRY = re.compile(r"asm_(?:sysvec|exc|common|load)|asm_.*_interrupt|(?:end_rep
 
 
 def cpu_stack(state: State, cpu: CPU) -> tuple[str, ...]:
-    """Give the stack of what a CPU runs, if the dump has the same task as the trace."""
+    """Return the stack of a CPU's task, if dump and trace agree on the task."""
     task = state.end.current.get(cpu.cpu) if state.end else None
     if not state.end or not task or not cpu.task or task.pid != cpu.task.pid:
         return ()
@@ -28,9 +28,7 @@ def cpu_stack(state: State, cpu: CPU) -> tuple[str, ...]:
 
 def running_function(stack: tuple[str, ...]) -> str:
     """
-    Give the function that a CPU was in.
-
-    What came in between, an interrupt or what handles the panic, is left out.
+    Return the function that a CPU was in, without interrupts and the handling of the panic.
 
     :param stack: the innermost frame first
     """
@@ -39,7 +37,7 @@ def running_function(stack: tuple[str, ...]) -> str:
 
 
 def waiting_function(state: State, pid: int) -> str:
-    """Give the function in which a task waits, "" if there is no stack of it."""
+    """Return the function in which a task waits; "" if it has no stack."""
     return _first(state.end.task_stack(pid)) if state.end else ""
 
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Ready tasks
------------
+Runnable tasks
+--------------
 
-Who could run on a CPU and does not get to, by the records and by the dump.
+Tasks that wait for a CPU, according to the records and the dump.
 """
 
 from lkst.state.model import CPU, State, Task
@@ -13,9 +13,9 @@ __all__ = ("waiting_for",)
 
 def waiting_for(state: State, cpu: CPU, least: int = 0) -> list[Task]:
     """
-    Give the tasks that certainly wait for a CPU, the longest wait first.
+    Return the tasks that certainly wait for a CPU, the longest wait first.
 
-    :param least: how long they have waited at least, in ns
+    :param least: minimum wait, in ns
     """
     ready = state.end.runnable if state.end else None
     allowed = None if ready is None else {task.pid for task in ready if not task.throttled}

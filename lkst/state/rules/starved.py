@@ -3,9 +3,9 @@
 Starved tasks
 -------------
 
-Tasks that could run and do not get to, since a real-time task keeps their CPU. Among
-others the kernel shares a CPU: who waits there for seconds is nice, in a cgroup of
-small weight or one that has used up its time, and nobody is to blame.
+Runnable tasks that do not run because a real-time task keeps their CPU. The kernel shares
+a CPU among other tasks: one that waits there for seconds has a high nice value, or is in
+a cgroup of small weight or without quota left, and nobody is to blame.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,20 +13,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from lkst.state.model import CPU, State, Task
+from lkst.state.naming import seconds, who
 from lkst.state.rules.base import Suspicion, rule
 from lkst.state.rules.ready import waiting_for
-from lkst.state.tables import last_by, table
-from lkst.state.words import seconds, who
+from lkst.trace.event_table import last_by, table
 
 __all__ = ()
 
 _MAX_NAMES = 3
 
-#: MAX_RT_PRIO of include/linux/sched/prio.h: below it are real-time tasks.
+#: MAX_RT_PRIO of include/linux/sched/prio.h: real-time tasks are below it.
 _REAL_TIME = 100
 
-#: Real-time tasks leave others 5 % of each second, unless somebody has set it otherwise
-#: (Documentation/scheduler/sched-rt-group.rst): who gets that is not starved.
+#: By default real-time tasks leave others 5 % of each second
+#: (Documentation/scheduler/sched-rt-group.rst): a task that gets that is not starved. In ns.
 _LONG = 2_000_000_000
 _SHARE = 0.98
 
@@ -35,11 +35,11 @@ Priority = Callable[[int], int | None]
 
 @rule("starved")
 def find_starved(state: State) -> Iterator[Suspicion]:
-    """Name the real-time task that keeps a CPU for which others wait."""
+    """Name the real-time task that keeps a CPU that others wait for."""
     priority = _priorities(state)
     for cpu in state.cpus:
         starved = waiting_for(state, cpu, _LONG)
-        # Who waits longest has been kept by whoever had the CPU in all that time.
+        # The longest waiter was kept waiting by the task that had the CPU in that time.
         found = _keeper(state, cpu, starved[0], priority) if starved else None
         if found is None:
             continue
@@ -66,7 +66,7 @@ def _class(prio: int) -> str:
 
 
 def _priorities(state: State) -> Priority:
-    """Give a function from a pid to what the kernel calls prio; None: it is not known."""
+    # Return a function: pid -> prio of the kernel; None: not known.
     if state.end and state.end.runnable is not None:
         dumped = {task.pid: task.prio for task in state.end.runnable}
     else:
@@ -84,9 +84,9 @@ def _priorities(state: State) -> Priority:
 
 def _keeper(state: State, cpu: CPU, task: Task, priority: Priority) -> tuple[int, float] | None:
     """
-    Find the real-time task that had a CPU for most of the time that another one waited.
+    Find the real-time task that used most of the time that another task waited for a CPU.
 
-    :return: its pid, and the part of that time that such tasks had; None if they left some
+    :return: its pid, and the share of that time that real-time tasks used; None: too little
     """
     times = _times(state, cpu, task.since or 0)
     own = priority(task.pid)
@@ -102,7 +102,7 @@ def _keeper(state: State, cpu: CPU, task: Task, priority: Priority) -> tuple[int
 
 
 def _times(state: State, cpu: CPU, since: int) -> dict[int, int]:
-    """Sum up how long each task ran on a CPU since then, by pid."""
+    # pid -> how long the task ran on a CPU since then, in ns.
     trace = state.trace
     switches = table(trace, "sched_switch", "next_pid")
     switches = switches.select(trace.cpu[switches.rows] == cpu.cpu)

@@ -3,8 +3,7 @@
 Storms
 ------
 
-What happens so often that there is time or room for nothing else: forks,
-interrupts, signals.
+Forks, interrupts and signals at rates that leave no time or memory for anything else.
 """
 
 from collections.abc import Iterator
@@ -12,37 +11,37 @@ from collections.abc import Iterator
 import numpy as np
 
 from lkst.state.model import State
+from lkst.state.naming import Naming, function_of, seconds, who
 from lkst.state.rules.base import Suspicion, rule
-from lkst.state.tables import I64, last_by, table
-from lkst.state.words import Words, function_of, seconds, who
+from lkst.trace.event_table import I64, last_by, table
 from lkst.trace.trace import Trace
 
 __all__ = ()
 
-#: Children that tasks of one name have made and that live on, their part of all, and how
-#: many of them came lately: a server or a build starts many, and then stops.
+#: Thresholds: living children of tasks of one name, their share of all their children, and
+#: children of the last 3 s: a server or a build starts many, and then stops.
 _MANY_FORKS = 100
 _ALIVE = 0.8
 _FAST_FORKS = 20
 _LATELY = 3_000_000_000
 
-#: A second, of which most are nobody's.
+#: Interrupts per second, if most of them are unhandled.
 _INTERRUPTS = 20_000
 _UNHANDLED = 0.5
-#: A second.
+#: Signals per second.
 _SIGNALS = 2_000
 
-#: Part of one CPU's time that handlers of one interrupt take. Softirqs and timers do the
+#: Share of one CPU's time that handlers of one interrupt use. Softirqs and timers do the
 #: work of networks and disks, which may be much.
 _SHARE = {"irq": 0.5}
 _MUCH = 0.85
 
-#: include/uapi/asm-generic/siginfo.h: si_code of signals that the kernel makes of timers.
+#: include/uapi/asm-generic/siginfo.h: si_code of signals from the kernel and its timers.
 _BY_KERNEL = (0x80, -2)
 
 _SECOND = 10**9
 
-#: kind; events that begin and end it; field that tells which, field that names it and its type.
+#: kind; events that begin and end it; key field; field with its name, and its type.
 _HANDLERS = (
     ("irq", "irq_handler_entry", "irq_handler_exit", "irq", "handler", "ksym"),
     ("softirq", "softirq_entry", "softirq_exit", "vec", "vec", "softirq"),
@@ -53,15 +52,15 @@ _HANDLERS = (
 
 @rule("fork-storm")
 def find_forks(state: State) -> Iterator[Suspicion]:
-    """Name tasks whose children come fast and stay."""
+    """Name tasks that fork fast and whose children stay alive."""
     trace = state.trace
-    words = Words(trace)
+    naming = Naming(trace)
     forks = table(trace, "sched_process_fork", "child_pid", "child_tgid")
-    # Threads are not what fills a machine.
+    # Threads do not count as children.
     forks = forks.select(forks["child_pid"] == forks["child_tgid"])
     exits = table(trace, "sched_process_exit")
     gone = last_by(trace.pid[exits.rows], exits.rows)
-    comms = words.comms(forks.rows)
+    comms = naming.comms(forks.rows)
     by_comm: dict[str, list[int]] = {}
     for index, comm in enumerate(comms):
         by_comm.setdefault(comm, []).append(index)
@@ -78,7 +77,7 @@ def find_forks(state: State) -> Iterator[Suspicion]:
         top = int(pids[np.argmax(counts)])
         first = int(trace.ts[rows[0]])
         span = max(int(trace.ts[rows[-1]]) - first, 1)
-        name = who(words.comms([int(rows[-1])])[0], top)
+        name = who(naming.comms([int(rows[-1])])[0], top)
         others = f" and {len(pids) - 1} others of that name" if len(pids) > 1 else ""
         yield Suspicion(
             "fork-storm",
@@ -88,14 +87,14 @@ def find_forks(state: State) -> Iterator[Suspicion]:
             " children are still alive",
             first,
             (int(rows[0]), int(rows[-1])),
-            # More than any share of memory.
+            # Above the weight of any memory hog.
             1 + float(alive),
         )
 
 
 @rule("irq-storm")
 def find_interrupts(state: State) -> Iterator[Suspicion]:
-    """Name interrupts that come too often for nobody, and what takes most of a CPU's time."""
+    """Name unhandled interrupts at a high rate, and handlers that use most of a CPU's time."""
     for kind, begin, end, key, name, type_ in _HANDLERS:
         yield from _find_storms(state, kind, (begin, key, name), (end, key), type_)
 
@@ -104,13 +103,13 @@ def _find_storms(
     state: State, kind: str, begins: tuple[str, str, str], ends: tuple[str, str], type_: str
 ) -> Iterator[Suspicion]:
     trace = state.trace
-    words = Words(trace)
-    _, key, naming = begins
+    naming = Naming(trace)
+    _, key, name_field = begins
     entries, exits = table(trace, *begins), table(trace, *ends)
-    # With PREEMPT_RT softirqs and their timers are preempted.
+    # With PREEMPT_RT, softirqs and their timers can be preempted.
     switches = table(trace, "sched_switch").rows
     recent = entries.select(trace.ts[entries.rows] > state.when - _SECOND)
-    # A trace of less than this is too short to tell.
+    # A rate over less than this is not reliable.
     span = min(_SECOND, max(state.when - int(trace.ts[0]), _SECOND // 2)) if len(trace) else 1
     for which in np.unique(recent[key]).tolist():
         own = recent.select(recent[key] == which)
@@ -120,11 +119,11 @@ def _find_storms(
         cpu, busy = _busiest(trace.ts, trace.cpu, rows, stops)
         rate, share = len(rows) * _SECOND / span, busy / span
         if share < _SHARE.get(kind, _MUCH) and not (
-            rate >= _INTERRUPTS and kind == "irq" and _is_nobodys(trace, which)
+            rate >= _INTERRUPTS and kind == "irq" and _is_unhandled(trace, which)
         ):
             continue
-        value = int(own[naming][-1])
-        name = words.named(type_, value) if type_ != "ksym" else function_of(words.address(value))
+        value = int(own[name_field][-1])
+        name = naming.named(type_, value) if type_ != "ksym" else function_of(naming.address(value))
         yield Suspicion(
             "irq-storm",
             "hog",
@@ -136,8 +135,8 @@ def _find_storms(
         )
 
 
-def _is_nobodys(trace: Trace, irq: int) -> bool:
-    """Check whether most of an interrupt's handlers said that it was not theirs."""
+def _is_unhandled(trace: Trace, irq: int) -> bool:
+    # Check whether most calls of an interrupt's handlers returned IRQ_NONE.
     exits = table(trace, "irq_handler_exit", "irq", "handled")
     handled = exits["handled"][exits["irq"] == irq]
     return len(handled) > 0 and float((handled == 0).mean()) > _UNHANDLED
@@ -145,9 +144,9 @@ def _is_nobodys(trace: Trace, irq: int) -> bool:
 
 def _busiest(ts: I64, cpu: I64, begins: I64, stops: I64) -> tuple[int, int]:
     """
-    Sum up the time from each beginning to the next stop on the same CPU.
+    Sum up the time from each begin to the next stop on the same CPU.
 
-    :return: the CPU with the most of it, and that
+    :return: the CPU with the greatest sum, and the sum in ns
     """
     times = []
     for number in np.unique(cpu[begins]).tolist():
@@ -161,19 +160,19 @@ def _busiest(ts: I64, cpu: I64, begins: I64, stops: I64) -> tuple[int, int]:
 
 @rule("signal-storm")
 def find_signals(state: State) -> Iterator[Suspicion]:
-    """Name tasks that send signals without end."""
+    """Name tasks that send signals at a high rate."""
     trace = state.trace
-    words = Words(trace)
+    naming = Naming(trace)
     sent = table(trace, "signal_generate", "pid", "code")
     sent = sent.select(trace.ts[sent.rows] > state.when - _SECOND)
-    # Those of timers and profilers come in the name of whoever runs.
+    # Signals of timers and profilers have the current task as their sender.
     others = sent["pid"] != trace.pid[sent.rows]
     sent = sent.select(others & ~np.isin(sent["code"], _BY_KERNEL))
     for pid in np.unique(trace.pid[sent.rows]).tolist():
         rows = sent.rows[trace.pid[sent.rows] == pid]
         if len(rows) < _SIGNALS:
             continue
-        name = who(words.comms([int(rows[-1])])[0], pid)
+        name = who(naming.comms([int(rows[-1])])[0], pid)
         yield Suspicion(
             "signal-storm",
             "hog",

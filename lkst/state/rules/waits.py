@@ -3,23 +3,23 @@
 Waits
 -----
 
-Tasks in D state for long, work items that do not end.
+Tasks that are in D state for long, and work items that do not end.
 """
 
 from collections.abc import Iterator
 import re
 
 from lkst.state.model import State, Task
+from lkst.state.naming import function_of, seconds, who
 from lkst.state.rules.base import HUNG, LONG, Suspicion, rule
 from lkst.state.rules.places import waiting_function
-from lkst.state.tables import last_by, table
-from lkst.state.words import function_of, seconds, who
+from lkst.trace.event_table import last_by, table
 
 __all__ = ("blocked_tasks",)
 
 _MAX_NAMES = 3
 
-#: So long a work item may go on if nobody waits for it, in ns: writeback does.
+#: A work item that nobody waits for may run this long, in ns: writeback does.
 _HARMLESS = 10_000_000_000
 
 #: kernel/workqueue.c: functions that wait for work items to end.
@@ -27,7 +27,7 @@ _FLUSH = re.compile(r"_*(?:flush|cancel|drain)_.*work")
 
 
 def blocked_tasks(state: State) -> list[Task]:
-    """Give the tasks that are in D state for long, without those that wait for programs."""
+    """Return the tasks that are in D state for long, except parents in vfork()."""
     forks = table(state.trace, "sched_process_fork").rows
     forked = last_by(state.trace.pid[forks], forks)
     return [
@@ -42,9 +42,9 @@ def blocked_tasks(state: State) -> list[Task]:
 
 def _waits_for_child(state: State, task: Task, forked: int) -> bool:
     """
-    Check whether a task waits until its child has executed a program, as vfork() does.
+    Check whether a task waits until its child has called execve(), as vfork() does.
 
-    :param forked: row in which it made its last child
+    :param forked: row of its last fork
     """
     calls = [context for context in task.contexts if context.kind == "syscall"]
     if calls and forked > calls[-1].row:
@@ -58,7 +58,7 @@ def _age(state: State, task: Task) -> int:
 
 @rule("blocked")
 def find_blocked(state: State) -> Iterator[Suspicion]:
-    """Name tasks that are in D state for long, those at the same place together."""
+    """Name tasks that are in D state for long, grouped by the function that they wait in."""
     places: dict[str, list[Task]] = {}
     for task in blocked_tasks(state):
         places.setdefault(waiting_function(state, task.pid), []).append(task)
@@ -91,7 +91,7 @@ def _may_wait_for_work(state: State, task: Task) -> bool:
 
 @rule("endless-work")
 def find_work(state: State) -> Iterator[Suspicion]:
-    """Name work items that have begun long ago and not ended."""
+    """Name work items that started long ago and have not ended."""
     flushing = {task.pid for task in blocked_tasks(state) if _may_wait_for_work(state, task)}
     for task in state.tasks.values():
         for context in task.contexts:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Words
+Names
 -----
 
-How records, addresses and tasks are named, for the state and what is wrong with it.
+Names of records, addresses and tasks, for states and suspicions.
 """
 
 from collections.abc import Sequence
@@ -19,61 +19,61 @@ from lkst.replay.values import TEXT
 from lkst.trace.trace import Trace
 from lkst.util.printable import clean, comm_word
 
-__all__ = ("Words", "function_of", "seconds", "who")
+__all__ = ("Naming", "function_of", "seconds", "who")
 
 _U64 = (1 << 64) - 1
 
 
 def function_of(symbol: str) -> str:
-    """Give the function of ``name+0x12``, without what the compiler has added to its name."""
+    """Return the function of ``name+0x12``, without suffixes of the compiler (.isra.0)."""
     name = symbol.split("+", 1)[0].split(" ", 1)[0]
     return re.sub(r"\.(?:part|isra|constprop|cold)(?:\.\d+)?", "", name)
 
 
 def seconds(ns: int) -> str:
-    """Show a length of time, as it is read aloud."""
+    """Format a duration in ns with one decimal and its unit."""
     if ns >= 10**9:
         return f"{ns / 1e9:.1f} s"
     return f"{ns / 1e6:.1f} ms" if ns >= 10**6 else f"{ns / 1e3:.1f} us"
 
 
 def who(comm: str, pid: int) -> str:
-    """Name a task."""
+    """Return ``comm:pid``."""
     return f"{comm_word(comm) if comm else '?'}:{pid}"
 
 
-class Words:
-    """Names what is in a trace."""
+class Naming:
+    """Names of what a trace contains."""
 
     def __init__(self, trace: Trace) -> None:
-        """Prepare; all rows are those of this trace."""
+        """Prepare; rows are those of ``trace``."""
         self.trace = trace
         self._rows = Rows(trace, dataclasses.replace(TEXT, message=_message, quiet=True))
 
     def fields(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
-        """Write the fields of some records."""
+        """Return the fields of some records as text."""
         if not len(rows):
             return []
         lines = self._rows.write(self.trace.select(np.asarray(rows, np.int64)))
         return [line.replace(b"\0", b"").decode() for line in lines]
 
     def event(self, row: int) -> str:
-        """Name a record's event."""
+        """Return the name of a record's event."""
         id_ = int(self.trace.event[row])
         event = self.trace.catalogue.events.get(id_)
         return event.name if event else f"event#{id_}"
 
     def address(self, value: int) -> str:
-        """Name a kernel address."""
+        """Return the symbol of a kernel address, or the address in hex."""
         value &= _U64
         return clean(self.trace.facts.names.symbol(value) or hex(value)).removesuffix("+0x0")
 
     def named(self, type_: str, value: int) -> str:
-        """Name a number of a type that has names."""
+        """Return the name of a number, for a type whose numbers have names."""
         return str(NAMERS[type_](value, self.trace.facts.names))
 
     def comms(self, rows: Sequence[int] | NDArray[np.int64]) -> list[str]:
-        """Name the current tasks of some records."""
+        """Return the names of the current tasks of some records."""
         if not len(rows):
             return []
         names, codes = self.trace.select(np.asarray(rows, np.int64)).comms()

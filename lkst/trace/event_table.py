@@ -3,7 +3,7 @@
 Events as tables
 ----------------
 
-The records of one event as columns of integers, and what begins without ending.
+The records of an event as columns of integers, and the spans that begin and do not end.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -28,11 +28,11 @@ RECORDING = (layout.HANDLERS.index("record"), layout.HANDLERS.index("stack"))
 
 @dataclass(frozen=True)
 class Table:
-    """Records of one event, in the order of time; of several, what they have in common."""
+    """Records of one or several events, in the order of time, with their common fields."""
 
     #: Rows of the trace.
     rows: I64
-    #: Fields by name; addresses above 2**63 are negative here.
+    #: Fields by name; addresses of 2**63 and above are negative.
     columns: Mapping[str, I64]
 
     def __len__(self) -> int:
@@ -42,7 +42,7 @@ class Table:
         return self.columns[name]
 
     def select(self, which: NDArray[np.bool_] | I64) -> "Table":
-        """Give some of them."""
+        """Return the selected records."""
         return Table(self.rows[which], {name: c[which] for name, c in self.columns.items()})
 
 
@@ -53,13 +53,13 @@ def table(
     rows: Callable[[Event], I64] | None = None,
 ) -> Table:
     """
-    Give the records of one event or of several.
+    Return the records of one event or of several.
 
-    An event that the recorder does not have, or that lacks one of the fields, has none.
+    An event that the recorder does not have, or that lacks one of the fields, has no records.
 
-    :param names: of events
-    :param fields: numbers, which all of them have
-    :param rows: gives the rows of an event, if somebody knows them already
+    :param names: names of events
+    :param fields: numeric fields that all of the events have
+    :param rows: returns the rows of an event, if the caller knows them already
     """
     wanted = {names} if isinstance(names, str) else set(names)
     parts = []
@@ -89,7 +89,7 @@ def _has(event: Event, fields: Iterable[str]) -> bool:
 
 
 def ends_are_recorded(trace: Trace, name: str) -> bool:
-    """Tell whether an event is recorded; if not, what it ends never seems to end."""
+    """Check whether an event is recorded; if not, what it ends seems to be open for ever."""
     event = next((e for e in trace.catalogue.events.values() if e.name == name), None)
     if event is None:
         return False
@@ -115,14 +115,13 @@ def open_ones(
     begin_keys: tuple[I64, ...], begin: I64, end_keys: tuple[I64, ...], end: I64
 ) -> NDArray[np.int64]:
     """
-    Find what has begun and not ended: beginnings after which their key has no more rows.
+    Find what has begun and not ended: begins that are the last row of their key.
 
-    Ends whose beginning is not in the trace do no harm, and of several beginnings
-    in a row the last one counts.
+    Ends without a begin are ignored. Of several begins in a row the last one counts.
 
-    :param begin_keys: columns that together tell what has begun, one entry for each of ``begin``
-    :param end_keys: the same of what has ended
-    :return: which of ``begin``, in order
+    :param begin_keys: columns that together are the key, one entry for each row of ``begin``
+    :param end_keys: the same for ``end``
+    :return: indices into ``begin``, ascending
     """
     if not len(begin):
         return _NONE
