@@ -25,8 +25,7 @@
  */
 static __always_inline struct lkst_notice *lkst_new_notice(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	struct lkst_cpu *c = lkst_this_cpu();
 	struct lkst_notice *notice;
 
 	if (!c || __sync_val_compare_and_swap(&c->in_reserve, 0, 1))

@@ -96,13 +96,9 @@ static __always_inline int record_heartbeat_age(__u64 age)
 		return 0;
 	scratch.what = what_of(EV_heartbeat_age, 1, current_pid());
 	e->delay = age;
-	verdict = lkst_evaluate(&scratch);
-	if (verdict & VERDICT_KEEP && claim(&r, scratch.what, scratch.ts)) {
-		__builtin_memcpy(r.slot->payload, scratch.payload, LKST_PAYLOAD_SIZE);
-		commit(&r);
-	}
-	if (verdict >> VERDICT_FIRE_SHIFT)
-		lkst_run_triggers(&scratch, verdict >> VERDICT_FIRE_SHIFT);
+	/* A timer's callback has no context from which a stack could be taken. */
+	verdict = lkst_evaluate(&scratch) & ~VERDICT_STACK;
+	record_evaluated(NULL, &r, &scratch, verdict, NULL, 0);
 	return 0;
 }
 

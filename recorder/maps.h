@@ -79,6 +79,14 @@ enum lkst_user_verdict {
 	LKST_KEEP_STACK, /* with the kernel's stack */
 };
 
+/* Return this CPU's entry of lkst_cpus. */
+static __always_inline struct lkst_cpu *lkst_this_cpu(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&lkst_cpus, &cpu);
+}
+
 /* The parts of a slot's second word. */
 static __always_inline __u32 lkst_event_of(const struct lkst_slot *slot)
 {

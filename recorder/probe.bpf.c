@@ -82,8 +82,7 @@ static __always_inline bool fetch(struct fetch_context *context)
 
 static __always_inline struct lkst_flow *my_flow(void)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	struct lkst_cpu *c = lkst_this_cpu();
 
 	return c ? &c->flow[probe.place % LKST_MAX_PROBES] : NULL;
 }

@@ -101,8 +101,7 @@ static __noinline int write_text(const struct record *r, const char *src, __u32 
 /* Unwind the kernel's stack; leave @frames as it is if that is not possible. */
 static __always_inline void get_stack(void *ctx, __u64 *frames, __u32 size, __u64 skip)
 {
-	__u32 cpu = bpf_get_smp_processor_id();
-	struct lkst_cpu *c = bpf_map_lookup_elem(&lkst_cpus, &cpu);
+	struct lkst_cpu *c = lkst_this_cpu();
 
 	if (!c)
 		return;
@@ -153,19 +152,13 @@ static __always_inline __u64 with_stack(__u64 what)
 	       ((__u64)LKST_STACK_SLOTS << LKST_NR_SHIFT);
 }
 
-/*
- * Evaluate an event in a slot on the stack, record it if it is to be kept, and run the
- * triggers that it fires. @len bytes of text at @text have no room in the slot.
- */
-static __noinline int evaluate_and_record(void *ctx, struct record *r, const char *text, __u32 len)
+/* Record an evaluated event if @verdict says so, then run the triggers that it fires. */
+static __always_inline void record_evaluated(void *ctx, struct record *r, struct lkst_slot *scratch,
+					     __u64 verdict, const char *text, __u32 len)
 {
-	struct lkst_slot *scratch = r->slot;
 	__u64 what = scratch->what;
 	__u32 nr = what >> LKST_NR_SHIFT & LKST_MAX_SLOTS;
-	__u64 verdict = VERDICT_KEEP;
 
-	if (handler_of(lkst_event_of(scratch)) != LKST_RECORD)
-		verdict = lkst_evaluate(scratch);
 	if (verdict & VERDICT_STACK)
 		what = with_stack(what);
 	if (verdict & VERDICT_KEEP && claim(r, what, scratch->ts)) {
@@ -178,6 +171,20 @@ static __noinline int evaluate_and_record(void *ctx, struct record *r, const cha
 	}
 	if (verdict >> VERDICT_FIRE_SHIFT)
 		lkst_run_triggers(scratch, verdict >> VERDICT_FIRE_SHIFT);
+}
+
+/*
+ * Evaluate an event in a slot on the stack, record it if it is to be kept, and run the
+ * triggers that it fires. @len bytes of text at @text have no room in the slot.
+ */
+static __noinline int evaluate_and_record(void *ctx, struct record *r, const char *text, __u32 len)
+{
+	struct lkst_slot *scratch = r->slot;
+	__u64 verdict = VERDICT_KEEP;
+
+	if (handler_of(lkst_event_of(scratch)) != LKST_RECORD)
+		verdict = lkst_evaluate(scratch);
+	record_evaluated(ctx, r, scratch, verdict, text, len);
 	return 0;
 }
 
