@@ -76,14 +76,15 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
     wanted = list(dict.fromkeys(kinds))
     for kind in wanted:
         for other in read(kind):
-            offset: int | None = 0
+            place: _Place = _as_it_is
             how = "timed by CLOCK_MONOTONIC like the records"
             error: int | None = 0
             if other.clock == "local":
                 tie = tie or tie_local(trace.whole, _log(trace))
-                offset, how, error = _by_tie(tie)
+                place, how, error = _by_tie(tie)
             elif other.clock == "unknown":
-                offset, how, error = None, "timed by an unknown clock, shown last", 0
+                place = _nowhere
+                how, error = "timed by an unknown clock, shown last", 0
             if all(entry.ts is None for entry in other.entries):
                 how, error = "without times, shown last", 0
             elif kind == "ringbuf":
@@ -91,7 +92,10 @@ def build_timeline(trace: Trace, kinds: Iterable[str], filters: Filters) -> Time
                 error = None
             if error is not None:
                 error += other.error
-            placed = [_place(trace, other, entry, offset) for entry in other.entries]
+            placed = [_placed(trace, other, entry, place) for entry in other.entries]
+            if unsure := sum(_UNSURE in one.entry.flags for one in placed):
+                how += f"; {unsure} lines marked {_UNSURE} have the offset of another time"
+                error = None
             timed = any(entry.ts is not None for entry in placed)
             line.sources.append(Source(other.origin, len(placed), how, timed, error))
             line.notes += other.notes
@@ -112,22 +116,39 @@ def _log(trace: Trace) -> list[Entry]:
     return [entry for other in read("dmesg") for entry in other.entries] if read else []
 
 
-def _by_tie(tie: Tie | None) -> tuple[int | None, str, int | None]:
+#: Converts a time to CLOCK_MONOTONIC (None: not known), and says whether that is certain.
+_Place = Callable[[int], tuple[int | None, bool]]
+
+#: A flag: the time was converted by an offset from the other side of a suspend.
+_UNSURE = "time-unsure"
+
+
+def _as_it_is(ts: int) -> tuple[int | None, bool]:
+    return ts, True
+
+
+def _nowhere(ts: int) -> tuple[int | None, bool]:
+    return None, True
+
+
+def _by_tie(tie: Tie | None) -> tuple[_Place, str, int | None]:
     if tie is None:
-        return (
-            0,
-            "timed by local_clock(), assumed to be CLOCK_MONOTONIC: no log line is also a record",
-            None,
-        )
+        how = "timed by local_clock(), assumed to be CLOCK_MONOTONIC: no log line is also a record"
+        return _as_it_is, how, None
+    known = [offset for offset in tie.offsets if offset is not None]
+    offsets = ", after a suspend ".join(f"{offset.offset / 1e9:+.9f} s" for offset in known)
     how = (
-        f"timed by local_clock() {tie.offset / 1e9:+.9f} s, from {tie.lines} lines of the kernel's"
-        " log that are also records"
+        f"timed by local_clock() {offsets}, from {sum(offset.lines for offset in known)} lines of"
+        " the kernel's log that are also records"
     )
-    return tie.offset, how, tie.error
+    errors = [offset.error for offset in known if offset.error is not None]
+    return tie.place, how, max(errors) if len(errors) == len(known) else None
 
 
-def _place(trace: Trace, other: ForeignTrace, entry: Entry, offset: int | None) -> Placed:
-    ts = None if entry.ts is None or offset is None else entry.ts + offset
+def _placed(trace: Trace, other: ForeignTrace, entry: Entry, place: _Place) -> Placed:
+    ts, sure = (None, True) if entry.ts is None else place(entry.ts)
+    if not sure:
+        entry = replace(entry, flags=(*entry.flags, _UNSURE))
     comm = ""
     if entry.pid:
         comm = trace.task_names.last(entry.pid)

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from lkst.source import open_source
+from lkst.trace.filters import Filters
+from lkst.trace.timeline import build_timeline
 from lkst.trace.trace import Trace
 
 # Each line of truth: what was done, CLOCK_MONOTONIC and CLOCK_REALTIME at one moment, in ns.
@@ -17,7 +19,17 @@ cat >/tmp/truth.py <<'X'
 import sys, time
 m = time.clock_gettime_ns(1); r = time.clock_gettime_ns(0); m2 = time.clock_gettime_ns(1)
 print(sys.argv[1], (m + m2) // 2, r, flush=True)
+with open("/dev/kmsg", "w") as log:
+    log.write(f"truth {sys.argv[1]} {time.clock_gettime_ns(1)}\n")
+    log.flush()
+    with open("/out/written", "a") as after:
+        after.write(f"{time.clock_gettime_ns(1)}\n")
 X
+# Lines of the log from before the suspend are to be among the records still.
+lkst mask new quiet --from default
+lkst mask set quiet sched=off irq=off timer=off workqueue=off syscall=off exception=off block=off \
+	lock=off power=off
+lkst mask use quiet
 now() { python3 /tmp/truth.py $1 >>/out/truth; lkst mark $1; }
 now first
 date -s '+400 days'
@@ -76,6 +88,22 @@ def test_times_in_the_dump(dump: Dump) -> None:
     trace = open_source(str(dump.vmcore))[0]
     check(trace, dump)
     assert trace.wall_clock.how == "the kernel's timekeeper"
+
+
+def test_lines_of_the_log_on_both_sides_of_the_suspend(dump: Dump) -> None:
+    line = build_timeline(open_source(str(dump.vmcore))[0], ["dmesg"], Filters())
+    said = [placed for placed in line.entries if placed.entry.text.startswith("truth ")]
+    words = [placed.entry.text.split() for placed in said]
+    assert [name for _, name, _ in words] == [truth.what for truth in truths(dump)]
+    written = (dump.out / "written").read_text().split()
+    sure = []
+    for placed, (_, name, before), after in zip(said, words, written, strict=True):
+        # The records that would tie it may have been overwritten. Then it says so.
+        if not placed.entry.flags:
+            assert placed.ts is not None
+            assert int(before) - ERROR_NS < placed.ts < int(after) + ERROR_NS, name
+            sure.append(name)
+    assert "resumed" in sure
 
 
 def test_times_in_a_file_saved_live(dump: Dump) -> None:

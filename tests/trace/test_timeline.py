@@ -8,7 +8,7 @@ from synthetic import Synthetic
 
 from lkst.errors import NotFound
 from lkst.replay.timeline import timeline_jsonl, timeline_text
-from lkst.trace.clocks import Tie, tie_local
+from lkst.trace.clocks import Offset, Tie, tie_local
 from lkst.trace.facts import Facts
 from lkst.trace.filters import Filters
 from lkst.trace.foreign import Entry, ForeignTrace
@@ -51,8 +51,17 @@ def recorded(log: list[Entry] | None = None, foreign: list[ForeignTrace] | None 
     return made.trace(Facts(source="made", foreign=read))
 
 
+def only(tie: Tie | None) -> Offset | None:
+    """Give the offset of a machine that did not sleep."""
+    if tie is None:
+        return None
+    assert tie.wakes == ()
+    (offset,) = tie.offsets
+    return offset
+
+
 def test_lines_that_are_records_as_well_tie_the_clocks() -> None:
-    tie = tie_local(recorded(), LOG)
+    tie = only(tie_local(recorded(), LOG))
     assert tie
     # "two" was recorded 10 ns after it got its time; "one" was recorded 300 ns before that.
     assert tie.offset == OFFSET + 10
@@ -67,12 +76,12 @@ def test_lines_after_the_panic_tie_nothing() -> None:
     made.record(0, 10 * S + 300, 7, "console", text="one")
     made.record(0, 10 * S + 500, 7, "panic", message="so it is")
     made.record(0, 10 * S + 600, 7, "console", text="Call Trace:")
-    assert tie_local(made.trace(), stopped) == Tie(OFFSET + 300, None, 1)
+    assert only(tie_local(made.trace(), stopped)) == Offset(OFFSET + 300, None, 1)
 
 
 def test_a_clock_that_drifts_has_no_bound() -> None:
     drifted = [Entry((e.ts or 0) + (5000 if e.text == "three" else 0), "d", e.text) for e in LOG]
-    tie = tie_local(recorded(), drifted)
+    tie = only(tie_local(recorded(), drifted))
     assert tie and tie.error is None
     text = "".join(timeline_text(build_timeline(recorded(drifted), ["dmesg"], Filters())))
     assert "how exactly is not known" in " ".join(text.split())
@@ -81,7 +90,92 @@ def test_a_clock_that_drifts_has_no_bound() -> None:
 def test_nothing_ties_them() -> None:
     assert tie_local(recorded(), [line("x", S)]) is None
     assert tie_local(recorded(), []) is None
-    assert tie_local(recorded(), [line("one", 10 * S)]) == Tie(OFFSET + 700, None, 1)
+    assert only(tie_local(recorded(), [line("one", 10 * S)])) == Offset(OFFSET + 700, None, 1)
+
+
+#: How much further local_clock() goes in each suspend.
+JUMP = 2 * S
+
+
+class Sleeper:
+    """A machine that sleeps once or twice, and prints a line now and then."""
+
+    def __init__(self, *wakes: int) -> None:
+        steps = [(ts, ts, 4 * S * (n + 1), 4 * S * (n + 1)) for n, ts in enumerate(wakes)]
+        self.made = Synthetic(nr_cpus=1, clock=True, steps=steps)
+        self.wakes = wakes
+        self.log: list[Entry] = []
+        self.truth: dict[str, int] = {}
+
+    def print(self, text: str, ts: int, *, recorded: bool, frozen: int = 0) -> None:
+        """
+        Print a line.
+
+        :param frozen: for how long CLOCK_MONOTONIC stands still already
+        """
+        jumps = JUMP * sum(ts >= wake for wake in self.wakes)
+        self.log.append(Entry(ts - OFFSET + jumps + frozen, "dmesg", text))
+        self.truth[text] = ts
+        if recorded:
+            self.made.record(0, ts + (0 if frozen else 50), 7, "console", text=text + "\n")
+
+    def shown(self) -> dict[str, tuple[int, list[str]]]:
+        """Give how far each line is from the truth, in ns, and its flags."""
+        facts = Facts(
+            source="made", foreign=lambda kind: [ForeignTrace("dmesg", "local", self.log)]
+        )
+        line = build_timeline(self.made.trace(facts), ["dmesg"], Filters())
+        self.text = " ".join("".join(timeline_text(line)).split())
+        records = [json.loads(text) for text in "".join(timeline_jsonl(line)).splitlines()]
+        return {
+            record["fields"]["text"]: (
+                abs(record["ts"] - self.truth[record["fields"]["text"]]),
+                record.get("flags", []),
+            )
+            for record in records
+            if record["origin"] == "dmesg"
+        }
+
+
+@pytest.mark.parametrize("wakes", [(20 * S,), (20 * S, 30 * S)])
+def test_each_stretch_between_suspends_has_its_offset(wakes: tuple[int, ...]) -> None:
+    machine = Sleeper(*wakes)
+    machine.print("first", 9 * S, recorded=False)
+    for wake in wakes:
+        machine.print(f"before {wake}", wake - 5 * S, recorded=True)
+        machine.print(f"just before {wake}", wake - 2 * S, recorded=True)
+        machine.print(f"unrecorded {wake}", wake - 10**8, recorded=False)
+        # CLOCK_MONOTONIC stands still at its value when it goes on.
+        machine.print(f"asleep {wake}", wake - 1000, recorded=True, frozen=JUMP // 3)
+        machine.print(f"awake {wake}", wake + 2000, recorded=False)
+        machine.print(f"after {wake}", wake + S, recorded=True)
+        machine.print(f"later {wake}", wake + 2 * S, recorded=True)
+    shown = machine.shown()
+    assert {text: flags for text, (_, flags) in shown.items() if flags} == {}
+    assert len(shown) == len(machine.log)
+    assert {text: error for text, (error, _) in shown.items() if error > 1000} == {}
+    assert "time-unsure" not in machine.text
+
+
+def test_what_no_line_ties_is_marked() -> None:
+    machine = Sleeper(20 * S)
+    machine.print("before", 12 * S, recorded=False)
+    machine.print("after", 21 * S, recorded=True)
+    machine.print("later", 22 * S, recorded=False)
+    shown = machine.shown()
+    assert shown["before"] == (JUMP - 50, ["time-unsure"])
+    assert shown["after"] == shown["later"] == (50, [])
+    assert "1 lines marked time-unsure" in machine.text
+    assert "before [time-unsure]" in machine.text
+
+
+def test_the_last_stretch_is_marked_if_no_line_ties_it() -> None:
+    machine = Sleeper(20 * S)
+    machine.print("before", 12 * S, recorded=True)
+    machine.print("after", 21 * S, recorded=False)
+    shown = machine.shown()
+    assert shown["before"] == (50, [])
+    assert shown["after"][1] == ["time-unsure"]
 
 
 def shown(line: Timeline) -> list[tuple[str, str]]:
