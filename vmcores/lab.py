@@ -107,7 +107,7 @@ def prepare(kernels: tuple[str, ...]) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Shell script that the capture kernel runs first; it leaves /dump/out as DIR/out/capture.",
 )
-@click.option("--timeout", type=float, default=180, show_default=True, metavar="S")
+@click.option("--timeout", type=float, default=400, show_default=True, metavar="S")
 @click.option(
     "--qmp",
     type=click.Path(path_type=Path),

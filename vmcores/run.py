@@ -63,7 +63,7 @@ class Options:
     debuginfo: bool = False
     dump_format: str = "elf"
     dump_level: int | None = None
-    timeout: float = 180
+    timeout: float = 400
     hold: bool = False
     one_thread: bool = False
     """Whether to emulate all processors in one thread: then no breakpoint is stale."""

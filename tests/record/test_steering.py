@@ -102,7 +102,7 @@ try wrong lkst trigger add bad --when 'signal_generate.sgi == 9' --do notify
 
 command lkst heartbeat --every 200ms --miss 1s --do notify &
 beating=$!
-sleep 8
+until lkst trigger list | grep -q heartbeat; do sleep 0.2; done
 kill -9 $beating
 try heart timeout 90 lkst watch --json --count 1
 
