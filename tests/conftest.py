@@ -30,17 +30,22 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Schedulin
     return Scheduling(config, log)
 
 
-#: What a test needs, by the fixture that gives it. What needs none of them is quick.
-MARKS = {"lab": "guest", "browser": "browser"}
+#: Mark of a test, by a fixture that it uses.
+MARKS = {"once": "guest", "lkst": "slow"}
+#: A test without any of these is quick.
+LONG = {"guest", "browser", "slow"}
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_itemcollected(item: pytest.Item) -> None:
     fixtures = getattr(item, "fixturenames", ())
     marks = {mark for fixture, mark in MARKS.items() if fixture in fixtures}
-    if item.get_closest_marker("slow"):
+    # hypothesis tries a hundred inputs. It marks its tests, but later.
+    if getattr(getattr(item, "function", None), "is_hypothesis_test", False):
         marks.add("slow")
-    for mark in marks or {"quick"}:
+    if not marks and not LONG & {mark.name for mark in item.iter_markers()}:
+        marks.add("quick")
+    for mark in marks:
         item.add_marker(mark)
 
 

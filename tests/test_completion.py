@@ -6,6 +6,9 @@ import subprocess
 import sys
 
 from dumps import ROOT
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def complete(*words: str) -> list[str]:

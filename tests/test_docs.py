@@ -15,6 +15,8 @@ import pytest
 from lkst.record.lifecycle.config import DEFAULT_CONFIG_TEXT, Config, parse_config
 from lkst.record.lifecycle.hook_settings import Settings, read_settings
 
+pytestmark = pytest.mark.slow
+
 #: A command of ours at a prompt, and what it prints, in a fenced block.
 EXAMPLE = re.compile(r"^```\n\$ lkst (.*)\n((?:.*\n)*?)```$", re.MULTILINE)
 

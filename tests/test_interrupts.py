@@ -20,6 +20,8 @@ from lkst.cli.main import _interrupts
 from lkst.source.saved import save_trace
 from lkst.util.interrupts import deferred_interrupts
 
+pytestmark = pytest.mark.slow
+
 LKST = [sys.executable, "-m", "lkst"]
 TIMEOUT = 300
 

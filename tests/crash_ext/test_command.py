@@ -5,6 +5,9 @@ from pathlib import Path
 
 from crashes import Crash, lines_of
 from dumps import Run
+import pytest
+
+pytestmark = pytest.mark.slow
 
 
 def test_commands(crash: Crash, lkst: Run) -> None:

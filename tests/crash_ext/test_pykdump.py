@@ -17,6 +17,8 @@ from crashes import Crash, gone
 from dumps import ENDLESS, ROOT, SAMPLE, Dump, Result, Run
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = ROOT / "crash_ext" / "lkst_pykdump.py"
 FOLDER = ROOT / "crash_ext" / "pykdump"
 STAND_IN = Path(__file__).parent / "stand_in"

@@ -8,8 +8,11 @@ import sys
 from crashes import Crash, gone, vmcoreinfo
 from drgn import Program
 from dumps import ROOT, Dump, Run
+import pytest
 
 from lkst.locate.ranges import dumped_ranges
+
+pytestmark = pytest.mark.slow
 
 DRGN = Path(sys.executable).with_name("drgn")
 SCRIPT = ROOT / "drgn_plugins" / "lkst_replay.py"

@@ -7,6 +7,8 @@ from crashes import Crash
 from dumps import ENDLESS, Run
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def test_prompt(crash: Crash) -> None:
     with crash.terminal(pager=True) as terminal:

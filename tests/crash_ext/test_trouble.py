@@ -12,9 +12,12 @@ import time
 from crashes import Crash, gone, lines_of
 from drgn import Program
 from dumps import ENDLESS, ROOT, Dump, Lab, Run
+import pytest
 
 from drgn_plugins.lkst_btf import attach_btf, find_kallsyms
 from lkst.dump.elf import elf_segments
+
+pytestmark = pytest.mark.slow
 
 
 def test_no_python_and_no_lkst(extension: Path, story_6_1: Dump, tmp_path: Path) -> None:

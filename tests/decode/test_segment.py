@@ -5,6 +5,7 @@ import dataclasses
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+import pytest
 from synthetic import Synthetic
 
 from lkst.decode.catalogue import parse_catalogue
@@ -56,6 +57,7 @@ class Log:
         return dataclasses.replace(self.story.image(), buffers=self.buffers)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1), st.integers(0, 60)), max_size=80))
 def test_nothing_is_lost_between_saves_that_come_in_time(

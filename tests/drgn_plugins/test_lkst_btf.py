@@ -496,6 +496,7 @@ def test_btf_that_is_not_in_the_dump() -> None:
         attach_btf(kernel.program())
 
 
+@pytest.mark.slow
 def test_plugin_file_works_alone() -> None:
     script = (
         "import sys; sys.path[:0] = sys.argv[1:];"

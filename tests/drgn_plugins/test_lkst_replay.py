@@ -9,6 +9,8 @@ import sys
 from dumps import LAB, ROOT, Dump, Result, Run
 import pytest
 
+pytestmark = pytest.mark.slow
+
 DRGN = Path(sys.executable).with_name("drgn")
 SCRIPT = ROOT / "drgn_plugins" / "lkst_replay.py"
 

@@ -28,6 +28,8 @@ from drgn_plugins import lkst_btf
 from drgn_plugins.lkst_btf import BTF, attach_btf, drgn_prog_set, find_kallsyms, kallsyms
 from drgn_plugins.lkst_btf import globals as globals_
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = Path(lkst_btf.__file__).parent
 
 STRUCT, UNION, ENUM, TYPEDEF, ENUM64 = 4, 5, 6, 8, 19  # BTF_KIND_*

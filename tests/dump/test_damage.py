@@ -28,6 +28,8 @@ from lkst.locate.merge import count_slots
 from lkst.source import open_source
 from lkst.source.dumped import own_program
 
+pytestmark = pytest.mark.slow
+
 
 def records(path: Path) -> int:
     """Count the records that a replay has."""

@@ -20,6 +20,8 @@ from lkst.slice.kdump import Dump as Contents
 from lkst.slice.kdump import Uts, write_dump
 from lkst.source import open_source
 
+pytestmark = pytest.mark.slow
+
 
 def lzo(page: bytes) -> bytes:
     made: Any = pytest.importorskip("lzallright").LZOCompressor()

@@ -21,6 +21,8 @@ from lkst.dump.elf import PT_LOAD, elf_segments
 from lkst.locate.ranges import dumped_ranges
 from lkst.source.program import open_program
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def pages(story_6_1: Dump, tmp_path: Path) -> Path:

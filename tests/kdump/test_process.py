@@ -19,6 +19,8 @@ import pytest
 
 from lkst.hook.find import dump_folders
 
+pytestmark = pytest.mark.slow
+
 
 def _crash(folder: Path, name: str, age: int = 0, dump: str = "vmcore") -> Path:
     path = folder / name / dump

@@ -20,6 +20,8 @@ from lkst.measure.plot import draw
 from lkst.measure.result import Bin, Bucket, Result, Statistics
 from lkst.source.saved import save_trace
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "\x1b]0;x$\\"
 OWN = """-- title: Marks
 -- description: How many marks there are,

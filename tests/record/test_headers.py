@@ -9,6 +9,8 @@ import subprocess
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RECORDER = Path(__file__).parents[2] / "recorder"
 #: A table that others include several times: it has no guard and does not compile alone.
 TABLE = "events.h"

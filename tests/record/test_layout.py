@@ -17,6 +17,8 @@ from lkst.record.maskset.text import built_in
 from lkst.record.programs.catalogue import built_catalogue
 from lkst.trace.filters import match_events
 
+pytestmark = pytest.mark.slow
+
 OBJECT = Path(str(resources.files("lkst.record") / "lkst.bpf.o"))
 HEADER = Path(__file__).parents[2] / "recorder" / "layout.h"
 

@@ -26,6 +26,7 @@ def same(cell: str, value: Any) -> bool:
     return cell == str(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", TABLES)
 def test_rows_are_those_of_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     results = {

@@ -4,6 +4,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
+import pytest
 
 from lkst.replay.cells import Part, decimal, matrix
 from lkst.replay.lines import Lines
@@ -14,6 +15,7 @@ LINES = Lines()
 texts = st.text(st.characters(min_codepoint=32, exclude_categories=["Cs"]), max_size=5)
 
 
+@pytest.mark.slow
 @given(st.data())
 def test_as_written_one_by_one(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 20))

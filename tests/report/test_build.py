@@ -22,6 +22,8 @@ from lkst.source.saved import save_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
 
+pytestmark = pytest.mark.slow
+
 
 class _Reader(HTMLParser):
     """Takes a page apart."""

@@ -23,6 +23,8 @@ from lkst.source import open_source
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:

@@ -13,6 +13,8 @@ import pytest
 from lkst.dump.notes import elf_note
 from lkst.slice.kdump import Dump, Uts, write_dump
 
+pytestmark = pytest.mark.slow
+
 VMCOREINFO = b"""OSRELEASE=6.1.0-test
 BUILD-ID=0123456789abcdef0123456789abcdef01234567
 PAGESIZE=4096

@@ -13,6 +13,8 @@ from lkst.dump.notes import elf_note
 from lkst.errors import Damaged
 from lkst.slice.notes import parse_notes
 
+pytestmark = pytest.mark.slow
+
 NT_PRSTATUS = 1
 
 

@@ -17,6 +17,8 @@ from lkst.cli.main import run
 from lkst.source.saved import save_trace
 from lkst.sql.views import VIEWS
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = "\x1b[2J\u202eevil"
 
 

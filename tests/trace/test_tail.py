@@ -147,6 +147,7 @@ def decoded(image: Image) -> Trace:
     return trace
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(16))
 def test_the_same_as_when_all_are_decoded(seed: int) -> None:
     image = story(seed)

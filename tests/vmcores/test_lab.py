@@ -23,6 +23,8 @@ import run
 from scenario import scenarios
 from tools import LabError
 
+pytestmark = pytest.mark.slow
+
 LAB = Path(lab.__file__).resolve()
 
 NAMES = [
