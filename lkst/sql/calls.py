@@ -3,8 +3,8 @@
 Calls and handlers
 ------------------
 
-What a CPU enters and leaves: system calls, interrupts, softirqs, page faults; and what
-each CPU was in at any time.
+Spans that a CPU enters and leaves: system calls, interrupts, softirqs, page faults; and
+the context of each CPU at any time.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def _syscalls(columns: TableColumns) -> dict[str, Column]:
     end = columns.table("sys_exit", "nr", "compat", "ret")
     tasks = _pid(columns, begin.rows), _pid(columns, end.rows)
     pairs = pair(tasks[0], begin.rows, tasks[1], end.rows)
-    # execve of another ABI and a restarted call come back as another call.
+    # execve() into another ABI and a restarted call return as another call.
     both = (pairs.begin >= 0) & (pairs.end >= 0)
     both[both] = begin["nr"][pairs.begin[both]] != end["nr"][pairs.end[both]]
     pairs = sure(columns, begin.rows, end.rows, pairs.cut(both), "task")
@@ -78,7 +78,7 @@ def _softirqs(columns: TableColumns) -> dict[str, Column]:
     table = span_columns(columns, begin.rows, end.rows, pairs)
     table["vec"] = vec = either(begin["vec"], end["vec"], pairs)
     table["name"] = columns.named("softirq", vec)
-    # Raised again while it is pending, it is pending since the first time.
+    # If it is raised again while pending, the first time counts.
     first = pair(group[2], raised.rows, group[0], begin.rows, first=True)
     first = sure(columns, raised.rows, begin.rows, first, "cpu")
     whole = first.select((first.begin >= 0) & (first.end >= 0))
@@ -95,7 +95,7 @@ def _page_faults(columns: TableColumns) -> dict[str, Column]:
     end = columns.table("handle_mm_fault", "address", "result")
     tasks = _pid(columns, begin.rows), _pid(columns, end.rows)
     pairs = pair(tasks[0], begin.rows, tasks[1], end.rows)
-    # Pages are also made present without a fault: such an end is none.
+    # handle_mm_fault() also runs without a fault: ignore such ends.
     pairs = pairs.select(pairs.begin >= 0)
     pairs = sure(columns, begin.rows, end.rows, pairs, "task")
     pairs = pairs.select(pairs.begin >= 0)
@@ -118,7 +118,7 @@ _TASK, _IDLE, _SOFTIRQ, _IRQ = range(4)
 
 
 def _contexts(columns: TableColumns) -> dict[str, Column]:
-    """Cut each CPU's time at what changes its context."""
+    # Split each CPU's time at the records that change its context.
     names = (
         "sched_switch",
         "softirq_entry",
@@ -135,10 +135,10 @@ def _contexts(columns: TableColumns) -> dict[str, Column]:
     new = np.ones(len(rows), bool)
     new[1:] = cpu[1:] != cpu[:-1]
     gap = np.zeros(len(rows), bool)
-    for holes in (columns.holes, columns.unseen_switches):
+    for holes in (columns.holes, columns.unrecorded_switches):
         gap[1:] |= holes.on_cpu(cpu[1:], ts[:-1], ts[1:]) & ~new[1:]
     start = np.maximum.accumulate(np.where(new | gap, index, 0))
-    # The last event before that tells whether a softirq is going on, and which task it is.
+    # The last record before that shows whether a softirq runs, and which task.
     about = np.maximum.accumulate(np.where(s_in | s_out | switch, index, -1))
     soft = (about >= start) & s_in[about] if len(rows) else s_in
     pid = columns.pid[rows].astype(np.int64)
@@ -150,7 +150,7 @@ def _contexts(columns: TableColumns) -> dict[str, Column]:
     context[i_in] = _IRQ
     last = np.ones(len(rows), bool)
     last[:-1] = new[1:] | gap[1:]
-    # What was before a CPU's first record in the trace is not known.
+    # Nothing is known before a CPU's first record.
     comm = columns.comms(np.where(switch, -1, rows))
     named = columns.texts(np.where(switch, rows, 0), "next_comm")
     base = len(comm.names)
@@ -172,62 +172,64 @@ def _contexts(columns: TableColumns) -> dict[str, Column]:
 VIEWS = (
     View(
         "syscalls",
-        "A system call, from its entry until it is back.",
+        "A system call, from entry to return.",
         ("sys_enter", "sys_exit"),
         (
             *SPAN,
-            ColumnInfo("nr", INTEGER, "", "its number"),
-            ColumnInfo("name", TEXT, "", "its name"),
-            ColumnInfo("compat", BOOLEAN, "", "whether a 32-bit program called"),
-            ColumnInfo("ret", BIGINT, "", "what it gave back; NULL: it is not back"),
-            ColumnInfo("error", TEXT, "", "-ENOENT, ...; NULL: none"),
+            ColumnInfo("nr", INTEGER, "", "number of the system call"),
+            ColumnInfo("name", TEXT, "", "name of the system call"),
+            ColumnInfo("compat", BOOLEAN, "", "whether it is a 32-bit call"),
+            ColumnInfo("ret", BIGINT, "", "return value; NULL: it did not return"),
+            ColumnInfo("error", TEXT, "", "-ENOENT, ...; NULL: no error"),
         ),
         _syscalls,
     ),
     View(
         "irqs",
-        "A device's interrupt handler runs.",
+        "A run of a device's interrupt handler.",
         ("irq_handler_entry", "irq_handler_exit"),
         (
             *SPAN,
-            ColumnInfo("irq", INTEGER, "", "number of the interrupt"),
-            ColumnInfo("name", TEXT, "", "of the device; NULL: the entry is not in the trace"),
-            ColumnInfo("handler", TEXT, "", "its function; NULL: as before"),
+            ColumnInfo("irq", INTEGER, "", "interrupt number"),
+            ColumnInfo("name", TEXT, "", "device; NULL: the entry is not in the trace"),
+            ColumnInfo(
+                "handler", TEXT, "", "handler function; NULL: the entry is not in the trace"
+            ),
             ColumnInfo("handled", INTEGER, "", "irqreturn_t: 0 none, 1 handled, 2 wake thread"),
         ),
         _irqs,
     ),
     View(
         "softirqs",
-        "A softirq runs.",
+        "A run of a softirq.",
         ("softirq_entry", "softirq_exit"),
         (
             *SPAN,
-            ColumnInfo("vec", INTEGER, "", "number of the softirq"),
+            ColumnInfo("vec", INTEGER, "", "softirq number"),
             ColumnInfo("name", TEXT, "", "TIMER, NET_RX, ..."),
             ColumnInfo("raised_ns", BIGINT, "ns", "when it was first requested; NULL: not known"),
-            ColumnInfo("delay_ns", BIGINT, "ns", "from then to its start; NULL: not known"),
+            ColumnInfo("delay_ns", BIGINT, "ns", "from raised_ns to start_ns; NULL: not known"),
         ),
         _softirqs,
     ),
     View(
         "page_faults",
-        "A page fault, until the memory management has dealt with it.",
+        "A page fault, until handle_mm_fault() returns.",
         ("page_fault_user page_fault_kernel", "handle_mm_fault"),
         (
             *SPAN,
-            ColumnInfo("address", UBIGINT, "", "that was accessed"),
-            ColumnInfo("mode", TEXT, "", "user or kernel: who accessed it"),
+            ColumnInfo("address", UBIGINT, "", "faulting address"),
+            ColumnInfo("mode", TEXT, "", "user or kernel: origin of the access"),
             ColumnInfo("ip", UBIGINT, "", "address of the instruction"),
-            ColumnInfo("ip_name", TEXT, "", "the same by name, in the kernel"),
-            ColumnInfo("error", TEXT, "", "what kind of access, as a replay shows it"),
+            ColumnInfo("ip_name", TEXT, "", "ip as a symbol, if it is in the kernel"),
+            ColumnInfo("error", TEXT, "", "kind of access, as lkst replay shows it"),
             ColumnInfo("result", TEXT, "", "VM_FAULT_*; NULL: not known"),
         ),
         _page_faults,
     ),
     View(
         "contexts",
-        "What a CPU was in: a task, the idle task, a softirq, an interrupt's handler.",
+        "Time of a CPU in one context: a task, idle, a softirq or an interrupt handler.",
         ("sched_switch", "irq_handler_entry", "softirq_entry"),
         (*SPAN, ColumnInfo("context", TEXT, "", "task, idle, softirq or irq")),
         _contexts,

@@ -3,8 +3,8 @@
 Columns
 -------
 
-The columns of a trace in as few bytes as hold them, the rows of each event, and
-columns of names: what the tables are built from.
+Inputs of the tables: the columns of a trace in the smallest types that hold them, the
+rows of each event, and columns of names.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from lkst.abi import layout
 from lkst.decode.catalogue import Event
 from lkst.replay.cells import distinct
 from lkst.replay.numbers import namer_of
-from lkst.sql.holes import Holes, find_holes, find_unseen_switches
+from lkst.sql.holes import Holes, find_holes, find_unrecorded_switches
 from lkst.trace.event_table import I64, Table, table
 from lkst.trace.names.index import decode_comm, factorize
 from lkst.trace.trace import Trace
@@ -29,7 +29,7 @@ __all__ = ("Column", "Maybe", "Names", "TableColumns", "named_by")
 
 T = TypeVar("T")
 
-#: Rows that are worked on at a time, so that not all of them are held several times.
+#: Rows that are converted at a time, to bound temporary memory.
 _BLOCK = 1 << 20
 
 _NAME = 16  # bytes of a comm or a name: recorder/types.h
@@ -37,7 +37,7 @@ _NAME = 16  # bytes of a comm or a name: recorder/types.h
 
 @dataclass(frozen=True)
 class Maybe:
-    """Numbers of which some are not known."""
+    """Numbers, some of which are not known."""
 
     values: NDArray[Any]
     valid: NDArray[np.bool_]
@@ -45,14 +45,14 @@ class Maybe:
 
 @dataclass(frozen=True)
 class Names:
-    """Texts, each of which is kept once."""
+    """Texts, dictionary-encoded."""
 
     names: list[str]
-    #: By row, which one; -1: none.
+    #: Index of each row's text; -1: none.
     codes: NDArray[np.signedinteger[Any]]
 
     def __getitem__(self, which: I64) -> "Names":
-        """Give some of them; -1 gives none."""
+        """Return the texts of some rows; -1: none."""
         if not len(self.codes):
             return Names(self.names, np.full(len(which), -1, np.int64))
         return Names(self.names, np.where(which < 0, -1, self.codes[which]))
@@ -63,15 +63,15 @@ Column = NDArray[Any] | Maybe | Names
 
 
 class TableColumns:
-    """The columns of a whole trace; its filters are for who asks."""
+    """The columns of a whole trace, without its filters."""
 
     def __init__(self, trace: Trace) -> None:
-        """Prepare; what is asked for is worked out when it is asked for."""
+        """Prepare; columns are computed on first use."""
         self.trace = trace.whole
         self._kept: dict[Any, Any] = {}
 
     def keep(self, build: Callable[["TableColumns"], T]) -> T:
-        """Give what a function makes of the columns, which is made once."""
+        """Return the result of a function of the columns, computed once."""
         if build not in self._kept:
             self._kept[build] = build(self)
         return cast(T, self._kept[build])
@@ -114,13 +114,13 @@ class TableColumns:
 
     @cached_property
     def holes(self) -> Holes:
-        """When CPUs may have done something of which there is no record."""
+        """When records of a CPU may be missing."""
         return find_holes(self.trace, self.cpu)
 
     @cached_property
-    def unseen_switches(self) -> Holes:
-        """When CPUs went to another thread without a record of that."""
-        return find_unseen_switches(self.trace)
+    def unrecorded_switches(self) -> Holes:
+        """When CPUs switched to another thread without a record."""
+        return find_unrecorded_switches(self.trace)
 
     @cached_property
     def _by_event(self) -> tuple[NDArray[np.uint32], I64]:
@@ -129,16 +129,16 @@ class TableColumns:
         return order, np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
 
     def rows(self, event: Event) -> I64:
-        """Give the rows of an event, in the order of time."""
+        """Return the rows of an event, in the order of time."""
         order, starts = self._by_event
         return order[starts[event.id] : starts[event.id + 1]].astype(np.int64)
 
     def table(self, names: str | Iterable[str], *fields: str) -> Table:
-        """Give the records of one event or of several: see :func:`lkst.trace.event_table.table`."""
+        """Return the records of events: see :func:`lkst.trace.event_table.table`."""
         return table(self.trace, names, *fields, rows=self.rows)
 
     def recorded(self, *names: str) -> bool:
-        """Tell whether each of some events has a record."""
+        """Check whether each of some events has a record."""
         counts = np.diff(self._by_event[1])
         ids = {event.name: event.id for event in self.trace.catalogue.events.values()}
         return all(name in ids and counts[ids[name]] for name in names)
@@ -157,14 +157,14 @@ class TableColumns:
         return Names(list(names), codes)
 
     def comms(self, rows: I64) -> Names:
-        """Name the tasks that were current in some rows; of row -1, none."""
+        """Return the names of the current tasks of some rows; of row -1, none."""
         return self._comms[rows]
 
     def texts(self, rows: I64, field: str) -> Names:
         """
-        Give a field that is a comm, a name or a text.
+        Return a field that is a comm, a name or a text.
 
-        :param rows: in the order of time, of any events; those without the field have none
+        :param rows: rows of any events, in the order of time; an event without the field has none
         """
         names: dict[str, int] = {}
         codes = np.full(len(rows), -1, np.int64)
@@ -187,18 +187,18 @@ class TableColumns:
         return Names(list(names), codes)
 
     def named(self, type_: str, values: NDArray[Any]) -> Names:
-        """Name numbers of a field's type as a replay does."""
+        """Return the names of numbers of a field's type, as lkst replay shows them."""
         names, namer = self.trace.facts.names, namer_of(type_)
         return named_by(lambda value: str(namer(value, names) if namer else value), values)
 
     def symbols(self, values: I64) -> Names:
-        """Name kernel addresses; 0 has no name."""
+        """Return the symbols of kernel addresses; 0 has none."""
         named = self.named("ksym", values.view(np.uint64))
         return Names(named.names, np.where(values == 0, -1, named.codes))
 
 
 def named_by(name: Callable[[int], str], values: NDArray[Any]) -> Names:
-    """Name numbers by a function, which is called once for each that there is."""
+    """Name numbers by a function, which is called once for each distinct number."""
     if not len(values):
         return Names([], np.zeros(0, np.int64))
     numbers, codes = distinct(values)

@@ -3,8 +3,8 @@
 A trace in SQL
 --------------
 
-Gives DuckDB the columns of a trace as tables. They are Arrow's, over the memory that
-numpy has them in; a table is made when a query first asks for its rows.
+Register the columns of a trace as tables of DuckDB: Arrow tables over numpy's memory. A
+table is built when a query first asks for its rows.
 """
 
 from collections.abc import Mapping
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ("connect", "need", "tables_of")
 
-#: Rows that a thread takes at a time.
+#: Rows of a batch; a thread takes one at a time.
 _BATCH = 1 << 17
 
-#: Bytes of tables that are kept for further queries.
-_ROOM = 1 << 28
+#: Maximum size in bytes of tables that are kept for further queries.
+_MAX_KEPT_BYTES = 1 << 28
 
 
 def need(extra: str, *modules: str) -> None:
     """
-    See to it that an extra is installed.
+    Check that an extra is installed.
 
     :raises LkstError: if it is not
     """
@@ -57,7 +57,7 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
     Open a trace as a database, in which nothing can be changed but what it makes itself.
 
     It has the tables of :func:`tables_of`, and ``before_end(ns)``: seconds from the trace's
-    end, negative before it. Of a trace that is a selection it has the whole.
+    end, negative before it. If the trace is a selection, the tables have the whole trace.
 
     :raises LkstError: if DuckDB or pyarrow is not installed
     """
@@ -66,9 +66,9 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
         import duckdb
 
     connection = duckdb.connect(":memory:")
-    # Tables are these here, and not what variables of the program happen to be called.
+    # Do not let names of Python variables resolve to tables.
     connection.execute("SET python_enable_replacements = false")
-    # It would go to standard output.
+    # The progress bar would go to standard output.
     connection.execute("SET enable_progress_bar = false")
     made = _Made(TableColumns(trace))
     for view in tables_of(trace).values():
@@ -81,11 +81,11 @@ def connect(trace: Trace) -> "duckdb.DuckDBPyConnection":
 
 def tables_of(trace: Trace) -> dict[str, View]:
     """
-    Give all tables of a trace by name: what is derived, and each event's own.
+    Return all tables of a trace by name: the views and one table for each event.
 
-    A probe is called as its user likes: if that is taken, its table has "probe_" before it.
+    If the name of a probe is taken already, its table has the prefix "probe_".
     """
-    # Upper and lower case are one to SQL.
+    # SQL names are case-insensitive.
     taken = set(VIEWS)
     tables = dict(VIEWS)
     for view in event_views(trace.catalogue):
@@ -98,7 +98,7 @@ def tables_of(trace: Trace) -> dict[str, View]:
 
 
 class _Made:
-    """The tables that were asked for last, as many as there is room for."""
+    # Cache of the most recently used tables.
 
     def __init__(self, columns: TableColumns) -> None:
         self._columns = columns
@@ -114,13 +114,15 @@ class _Made:
             batches = pa.Table.from_arrays(arrays, schema=schema).to_batches(_BATCH)
             table = pa.Table.from_batches(batches, schema)
         self._tables[view.name] = table
-        while len(self._tables) > 1 and sum(t.nbytes for t in self._tables.values()) > _ROOM:
+        while (
+            len(self._tables) > 1 and sum(t.nbytes for t in self._tables.values()) > _MAX_KEPT_BYTES
+        ):
             del self._tables[next(iter(self._tables))]
         return table
 
 
 class _Lazy:
-    """A table that is made when its rows are asked for: Arrow's PyCapsule interface."""
+    # A table that is built when its rows are read: Arrow's PyCapsule interface.
 
     def __init__(self, view: View, made: _Made) -> None:
         self._view = view
@@ -152,7 +154,7 @@ def _types() -> Mapping[str, Any]:
 
 
 def _arrow(column: Column, type_: Any) -> Any:
-    """Give a column to Arrow, without a copy where it has the right type."""
+    # Convert a column to Arrow, without a copy if it has the right type.
     import pyarrow as pa
 
     if isinstance(column, Names):

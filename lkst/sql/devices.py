@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What devices do: block requests, and packets."""
+"""Tables about devices: block requests and packets."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ def _block_requests(columns: TableColumns) -> dict[str, Column]:
     table["rq"] = either(begin["rq"], end["rq"], pairs).view(np.uint64)
     table["dev"] = columns.named("dev", either(begin["dev"], end["dev"], pairs))
     table["op"] = columns.named("blk_op", either(begin["op"], end["op"], pairs))
-    # It waits from when it is inserted, or put back, until it is issued.
+    # It waits from insert or requeue until it is issued.
     waits = pair(group[2], insert.rows, group[0], begin.rows, first=True)
     waits = sure(columns, insert.rows, begin.rows, waits, "object")
     waits = waits.select((waits.begin >= 0) & (waits.end >= 0))
@@ -49,12 +49,9 @@ def _block_requests(columns: TableColumns) -> dict[str, Column]:
 
 
 def _again(columns: TableColumns, end: I64, keys_: I64, pairs: Pairs) -> NDArray[np.bool_]:
-    """
-    Tell which ends are further ones of a request that has ended.
-
-    What is completed in parts has several, and so has a write that has to be flushed
-    (``blk_flush_complete_seq()`` of block/blk-flush.c).
-    """
+    # Find further ends of a request that has already ended. A request that completes in parts
+    # has several ends, and so has a write with a flush (blk_flush_complete_seq() of
+    # block/blk-flush.c).
     again = np.zeros(len(pairs), bool)
     lone = np.flatnonzero(pairs.begin < 0)
     if len(lone):
@@ -78,8 +75,8 @@ def _depth(
     first: I64,
     last: I64,
 ) -> Maybe:
-    """Count the requests of the device that are with the driver, when one is issued to it."""
-    # Those that were there before the trace began have ends without a beginning.
+    # Count the requests of the device in the driver when one is issued.
+    # Requests issued before the trace began have ends without a begin.
     lone = first < 0
     group = keys((begin_dev,), (end_dev,))
     depth = np.zeros(len(begin), np.int64)
@@ -121,37 +118,44 @@ def _packets(columns: TableColumns) -> dict[str, Column]:
 VIEWS = (
     View(
         "block_requests",
-        "The driver has a block request, from its issue until it is completed or put back.",
+        "A block request in the driver, from issue to completion or requeue.",
         ("block_rq_issue", "block_rq_complete"),
         (
             *SPAN,
             ColumnInfo("rq", UBIGINT, "", "address of the request"),
             ColumnInfo("dev", TEXT, "", "major:minor of the device"),
             ColumnInfo("op", TEXT, "", "READ, WRITE, FLUSH, ..."),
-            ColumnInfo("sector", BIGINT, "512 bytes", "where; -1: nowhere"),
-            ColumnInfo("bytes", BIGINT, "bytes", "how much"),
-            ColumnInfo("insert_ns", BIGINT, "ns", "when the I/O scheduler got it; NULL: not known"),
-            ColumnInfo("wait_ns", BIGINT, "ns", "from then until the driver got it"),
+            ColumnInfo("sector", BIGINT, "512 bytes", "first sector; -1: none"),
+            ColumnInfo("bytes", BIGINT, "bytes", "size of the transfer"),
+            ColumnInfo(
+                "insert_ns",
+                BIGINT,
+                "ns",
+                "when it was inserted into the I/O scheduler; NULL: not known",
+            ),
+            ColumnInfo("wait_ns", BIGINT, "ns", "from insert_ns to start_ns; NULL: not known"),
             ColumnInfo("status", TEXT, "", "OK, IOERR, ...; NULL: not completed"),
-            ColumnInfo("requeued", BOOLEAN, "", "whether the driver put it back"),
-            ColumnInfo("depth", INTEGER, "", "requests of the device with the driver, it included"),
+            ColumnInfo("requeued", BOOLEAN, "", "whether the driver requeued it"),
+            ColumnInfo(
+                "depth", INTEGER, "", "requests of the device in the driver, this one included"
+            ),
         ),
         _block_requests,
     ),
     View(
         "packets",
-        "A packet that was received or sent, until its memory is given up.",
+        "A packet that was received or sent, until its skb is freed.",
         ("netif_receive_skb net_dev_xmit", "consume_skb kfree_skb"),
         (
             *SPAN,
-            ColumnInfo("skb", UBIGINT, "", "address of the packet"),
-            ColumnInfo("direction", TEXT, "", "in or out; NULL: only its end is known"),
+            ColumnInfo("skb", UBIGINT, "", "address of the struct sk_buff"),
+            ColumnInfo("direction", TEXT, "", "in or out; NULL: only its end is in the trace"),
             ColumnInfo("dev", TEXT, "", "name of the device"),
-            ColumnInfo("bytes", BIGINT, "bytes", "its length"),
-            ColumnInfo("protocol", TEXT, "", "of what came in: IPv4, ARP, ..."),
-            ColumnInfo("dropped", BOOLEAN, "", "whether that was its end"),
+            ColumnInfo("bytes", BIGINT, "bytes", "length of the packet"),
+            ColumnInfo("protocol", TEXT, "", "protocol of a received packet: IPv4, ARP, ..."),
+            ColumnInfo("dropped", BOOLEAN, "", "whether it was dropped"),
             ColumnInfo("reason", TEXT, "", "why"),
-            ColumnInfo("location", TEXT, "", "who dropped it"),
+            ColumnInfo("location", TEXT, "", "function that dropped it"),
         ),
         _packets,
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What is wrong with SQL, for the user."""
+"""Errors of DuckDB as errors of LKST."""
 
 from collections.abc import Iterator
 import contextlib
@@ -15,10 +15,10 @@ _INTERRUPTED = "Query interrupted"
 @contextlib.contextmanager
 def sql_errors(prefix: str = "") -> Iterator[None]:
     """
-    Turn DuckDB's errors into those that a user is told, with the position.
+    Turn DuckDB's errors into LKST's, with the position in the SQL.
 
     :raises Usage: if the SQL is wrong
-    :raises LkstError: if it cannot be done
+    :raises LkstError: if the query fails otherwise
     """
     import duckdb
 
@@ -27,7 +27,7 @@ def sql_errors(prefix: str = "") -> Iterator[None]:
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
     except (RuntimeError, duckdb.Error) as error:
-        # What DuckDB's client makes of a signal while it executes, or calls us.
+        # DuckDB's client turns a signal during execution or a callback into one of these.
         if str(error) == _INTERRUPTED or KeyboardInterrupt.__name__ in str(error):
             raise KeyboardInterrupt from None
         _explain(error, prefix)

@@ -3,10 +3,10 @@
 Holes
 -----
 
-When a CPU may have done something of which there is no record: before its oldest
-record, where its ring was overwritten; where numbers of slots are missing between two
-records; after a ring was frozen; and when another maskset was put in force, which may
-record less. What begins before a hole and ends behind it may be two things.
+When records of a CPU may be missing: before its oldest record, if its ring was
+overwritten; between two records, if numbers of slots are missing; after a ring was
+frozen; and when the maskset was switched, since the new one may record less. A begin
+before a hole and an end after it may not belong together.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from lkst.decode.records import Records, first_words
 from lkst.trace.gaps import unrecorded_switches
 from lkst.trace.trace import Trace
 
-__all__ = ("EVER", "Holes", "find_holes", "find_unseen_switches")
+__all__ = ("EVER", "Holes", "find_holes", "find_unrecorded_switches")
 
 I64 = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -31,13 +31,13 @@ EVER = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class _Spans:
-    """Spans of time that do not overlap, in order, in ns of CLOCK_MONOTONIC."""
+    """Sorted spans of time that do not overlap, in ns of CLOCK_MONOTONIC."""
 
     low: I64
     high: I64
 
     def within(self, begin: I64, end: I64) -> Bools:
-        """Tell whether one of them lies between two times, in whole or in part."""
+        """Check whether a span overlaps the time between begin and end."""
         ended = np.searchsorted(self.high, begin, side="right")
         begun = np.searchsorted(self.low, end, side="left")
         found: Bools = begun > ended
@@ -45,21 +45,21 @@ class _Spans:
 
 
 class Holes:
-    """When which CPU may have done something of which there is no record."""
+    """When records of which CPU may be missing."""
 
     def __init__(self, spans: dict[int, list[tuple[int, int]]]) -> None:
         """
         Prepare.
 
-        :param spans: by CPU, begin and end in ns of CLOCK_MONOTONIC
+        :param spans: CPU -> begin and end, in ns of CLOCK_MONOTONIC
         """
-        #: By CPU, the first and the last moment of each.
+        #: CPU -> spans.
         self.spans = {cpu: _joined(own) for cpu, own in spans.items() if own}
         self._cpus = {cpu: _as_spans(own) for cpu, own in self.spans.items()}
         self._all = _as_spans(_joined(itertools.chain.from_iterable(self.spans.values())))
 
     def on_cpu(self, cpu: NDArray[np.integer], begin: I64, end: I64) -> Bools:
-        """Tell between which times one of their CPU's holes lies."""
+        """Check which intervals overlap a hole of their CPU."""
         found = np.zeros(len(begin), bool)
         for number, spans in self._cpus.items():
             own = np.flatnonzero(cpu == number)
@@ -67,7 +67,7 @@ class Holes:
         return found
 
     def anywhere(self, begin: I64, end: I64) -> Bools:
-        """Tell between which times a hole of any CPU lies."""
+        """Check which intervals overlap a hole of any CPU."""
         return self._all.within(begin, end)
 
 
@@ -91,10 +91,9 @@ def find_holes(trace: Trace, cpus: NDArray[np.integer]) -> Holes:
     """
     Find the holes of a whole trace.
 
-    Of a trace that was filtered when it was saved, what is missing was left out on purpose,
-    and makes none.
+    Records that a filter left out when the trace was saved make no holes.
 
-    :param cpus: by row
+    :param cpus: CPU of each row
     """
     records = trace.records
     spans: dict[int, list[tuple[int, int]]] = {}
@@ -116,11 +115,11 @@ def find_holes(trace: Trace, cpus: NDArray[np.integer]) -> Holes:
     return Holes(every if every or not masks else {0: masks})
 
 
-def find_unseen_switches(trace: Trace) -> Holes:
+def find_unrecorded_switches(trace: Trace) -> Holes:
     """
-    Find when a CPU went to another thread without a record of that.
+    Find when a CPU switched to another thread without a record.
 
-    Only the switch is missing: these are no holes for what does not depend on who runs.
+    Only the switch is missing: these are not holes for what does not depend on the task.
     """
     spans: dict[int, list[tuple[int, int]]] = {}
     if gaps := unrecorded_switches(trace):
@@ -154,7 +153,7 @@ def _of_cpu(
         ends = np.sort(np.stack((ts[own[gaps]], ts[own[gaps + 1]]), axis=1), axis=1)
         found += map(tuple, ends.tolist())
         if number[own].min():
-            # What another buffer holds from before has no hole.
+            # Records of an earlier buffer make no hole.
             found.append((int(ts[first - 1]) if first else -EVER, int(ts[first])))
         frozen, damaged = lost.get((buffer, cpu), (False, False))
         if damaged or (frozen and last == len(ts) - 1):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the kernel does later, or waits for: work items, timers, locks, wait queues."""
+"""Tables about deferred work and waits: work items, timers, locks, wait queues."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def _pid(columns: TableColumns, table: Table) -> I64:
 
 
 def _earlier(columns: TableColumns, before: Table, begin: Table, key: str) -> I64:
-    """Give for each of ``begin`` the row of what led to it: the first since it last happened."""
+    # For each of ``begin``: the row of the first of ``before`` since the previous begin.
     group = keys((before[key],), (begin[key],))
     pairs = pair(group[0], before.rows, group[1], begin.rows, first=True)
     pairs = sure(columns, before.rows, begin.rows, pairs, "object")
@@ -65,7 +65,7 @@ def _timer_part(columns: TableColumns, kind: str) -> dict[str, Column]:
     table["timer"] = either(begin[kind], end[kind], pairs).view(np.uint64)
     table["kind"] = Names([kind], np.zeros(len(pairs), np.int64))
     table["function"] = columns.symbols(begin["function"])[pairs.begin]
-    # Armed anew, it runs from then on.
+    # A timer that is armed again counts from then on.
     group = keys((armed[kind],), (begin[kind],))
     last = pair(group[0], armed.rows, group[1], begin.rows)
     last = sure(columns, armed.rows, begin.rows, last, "object")
@@ -82,7 +82,7 @@ def _lock_waits(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table("contention_begin", "lock", "flags", "owner")
     end = columns.table("contention_end", "lock", "ret")
     group = keys((_pid(columns, begin), begin["lock"]), (_pid(columns, end), end["lock"]))
-    # A mutex that is not had by spinning begins again to be waited for, asleep.
+    # A waiter that fails to get a mutex by spinning begins a second wait, asleep.
     pairs = pair(group[0], begin.rows, group[1], end.rows, first=True)
     pairs = sure(columns, begin.rows, end.rows, pairs, "task")
     table = span_columns(columns, begin.rows, end.rows, pairs)
@@ -102,10 +102,10 @@ def _queue_waits(columns: TableColumns) -> dict[str, Column]:
     begin = columns.table(("add_wait_queue", "prepare_to_wait_event"), "queue", "entry")
     end = columns.table(("remove_wait_queue", "finish_wait"), "queue", "entry")
     group = keys((begin["queue"], begin["entry"]), (end["queue"], end["entry"]))
-    # Whoever finds that what it waits for has not come prepares to wait once more.
+    # A waiter whose condition is still false calls prepare_to_wait() again.
     pairs = pair(group[0], begin.rows, group[1], end.rows, first=True)
     pairs = sure(columns, begin.rows, end.rows, pairs, "object")
-    # Whoever did not have to wait ends its wait all the same.
+    # finish_wait() is called also without a wait.
     first = int(begin.rows[0]) if len(begin) else 0
     pairs = pairs.select((pairs.begin >= 0) | (_picked(end.rows, pairs.end) < first))
     table = span_columns(columns, begin.rows, end.rows, pairs)
@@ -118,55 +118,60 @@ def _queue_waits(columns: TableColumns) -> dict[str, Column]:
 VIEWS = (
     View(
         "work_items",
-        "A worker executes a work item.",
+        "A work item that a worker executes.",
         ("workqueue_execute_start", "workqueue_execute_end"),
         (
             *SPAN,
             ColumnInfo("work", UBIGINT, "", "address of the work item"),
-            ColumnInfo("function", TEXT, "", "its function"),
+            ColumnInfo("function", TEXT, "", "function name"),
             ColumnInfo("queued_ns", BIGINT, "ns", "when it was queued; NULL: not known"),
-            ColumnInfo("delay_ns", BIGINT, "ns", "from then until it was executed"),
+            ColumnInfo("delay_ns", BIGINT, "ns", "from queued_ns to start_ns; NULL: not known"),
             ColumnInfo("queued_by", TEXT, "", "name of the task that queued it"),
         ),
         _work_items,
     ),
     View(
         "timers",
-        "A timer's function runs.",
+        "A run of a timer's function.",
         ("timer_expire_entry hrtimer_expire_entry", "timer_expire_exit hrtimer_expire_exit"),
         (
             *SPAN,
             ColumnInfo("timer", UBIGINT, "", "address of the timer"),
             ColumnInfo("kind", TEXT, "", "timer or hrtimer"),
-            ColumnInfo("function", TEXT, "", "its function"),
-            ColumnInfo("armed_ns", BIGINT, "ns", "when it was armed last; NULL: not known"),
-            ColumnInfo("wait_ns", BIGINT, "ns", "from then until it expired"),
+            ColumnInfo("function", TEXT, "", "function name"),
+            ColumnInfo("armed_ns", BIGINT, "ns", "when it was last armed; NULL: not known"),
+            ColumnInfo("wait_ns", BIGINT, "ns", "from armed_ns to start_ns; NULL: not known"),
         ),
         _timers,
     ),
     View(
         "lock_waits",
-        "A task, or what has interrupted it, waits for a lock.",
+        "A wait for a lock, by a task or an interrupt of it.",
         ("contention_begin", "contention_end"),
         (
             *SPAN,
             ColumnInfo("lock", UBIGINT, "", "address of the lock"),
-            ColumnInfo("name", TEXT, "", "the same as a symbol, if it is one"),
+            ColumnInfo("name", TEXT, "", "symbol at that address; NULL: none"),
             ColumnInfo("kind", TEXT, "", "mutex, spin, read, write, rt, percpu"),
-            ColumnInfo("owner_pid", INTEGER, "", "who had it then; NULL: it does not tell"),
-            ColumnInfo("owner_comm", TEXT, "", "its name"),
-            ColumnInfo("ret", BIGINT, "", "0: it was got; NULL: not known"),
+            ColumnInfo(
+                "owner_pid",
+                INTEGER,
+                "",
+                "thread id of the owner at that time; NULL: the lock does not name it",
+            ),
+            ColumnInfo("owner_comm", TEXT, "", "name of the owner"),
+            ColumnInfo("ret", BIGINT, "", "0: acquired; NULL: not known"),
         ),
         _lock_waits,
     ),
     View(
         "queue_waits",
-        "A waiter is in a wait queue.",
+        "A waiter in a wait queue.",
         ("add_wait_queue prepare_to_wait_event", "remove_wait_queue finish_wait"),
         (
             *SPAN,
             ColumnInfo("queue", UBIGINT, "", "address of the wait queue"),
-            ColumnInfo("name", TEXT, "", "the same as a symbol, if it is one"),
+            ColumnInfo("name", TEXT, "", "symbol at that address; NULL: none"),
         ),
         _queue_waits,
     ),

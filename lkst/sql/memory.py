@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Memory that is allocated and freed, and what tasks do to get some."""
+"""Tables about memory: allocations, direct reclaim and compaction."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ __all__ = ("VIEWS",)
 
 _PAGE = 4096
 
-#: Kind; events that allocate and free; field of what is allocated.
+#: Kind; events that allocate; events that free; field with the address.
 _KINDS = (
     ("page", "mm_page_alloc", "mm_page_free", "page"),
     ("kmalloc", "kmalloc", "kfree", "ptr"),
@@ -32,7 +32,7 @@ def _allocation(
     size = {"page": "order", "kmalloc": "bytes_alloc", "slab": "size"}[kind]
     begin = columns.table(alloc, field, size)
     end = columns.table(free, field)
-    # What was not got has no address: nothing that could be freed.
+    # A failed allocation has no address and is never freed.
     failed = begin[field] == 0
     got, not_got = np.flatnonzero(~failed), np.flatnonzero(failed)
     group = keys((begin[field][got],), (end[field],))
@@ -62,7 +62,7 @@ def _allocation(
     return table
 
 
-#: Kind; events that begin and end it; field with the order; field with what came of it.
+#: Kind; events that begin and end it; field with the order; field with the result.
 _STALLS = (
     ("reclaim", "mm_vmscan_direct_reclaim_begin", "mm_vmscan_direct_reclaim_end"),
     ("compaction", "mm_compaction_begin", "mm_compaction_end"),
@@ -93,22 +93,24 @@ def _stall(columns: TableColumns, kind: str, starts: str, stops: str) -> dict[st
 VIEWS = (
     View(
         "allocations",
-        "Memory is in use, from when it is allocated until it is freed.",
+        "Allocated memory, from allocation to free.",
         ("mm_page_alloc kmalloc kmem_cache_alloc", "mm_page_free kfree kmem_cache_free"),
         (
             *SPAN,
             ColumnInfo("kind", TEXT, "", "page, kmalloc or slab"),
-            ColumnInfo("ptr", UBIGINT, "", "address of it, or of a page's struct page"),
-            ColumnInfo("bytes", BIGINT, "bytes", "its size; NULL: not known"),
-            ColumnInfo("call_site", TEXT, "", "who allocated it; NULL: a page, or not known"),
-            ColumnInfo("cache", TEXT, "", "name of the cache, of a slab"),
-            ColumnInfo("failed", BOOLEAN, "", "whether there was none to be had"),
+            ColumnInfo("ptr", UBIGINT, "", "address of the memory; page: of its struct page"),
+            ColumnInfo("bytes", BIGINT, "bytes", "size; NULL: not known"),
+            ColumnInfo(
+                "call_site", TEXT, "", "function that allocated it; NULL: a page, or not known"
+            ),
+            ColumnInfo("cache", TEXT, "", "name of the slab cache; NULL: not a slab"),
+            ColumnInfo("failed", BOOLEAN, "", "whether the allocation failed"),
         ),
         _allocations,
     ),
     View(
         "reclaims",
-        "A task frees memory, or moves pages, before it gets some.",
+        "Direct reclaim or direct compaction by a task that allocates memory.",
         (
             "mm_vmscan_direct_reclaim_begin mm_compaction_begin",
             "mm_vmscan_direct_reclaim_end mm_compaction_end",
@@ -116,9 +118,9 @@ VIEWS = (
         (
             *SPAN,
             ColumnInfo("kind", TEXT, "", "reclaim or compaction"),
-            ColumnInfo("order", INTEGER, "", "log2 of the pages in a row that are wanted"),
-            ColumnInfo("gfp_flags", TEXT, "", "of the allocation"),
-            ColumnInfo("reclaimed", BIGINT, "pages", "how many were freed; NULL: not known"),
+            ColumnInfo("order", INTEGER, "", "order of the allocation: log2 of its pages"),
+            ColumnInfo("gfp_flags", TEXT, "", "GFP flags of the allocation"),
+            ColumnInfo("reclaimed", BIGINT, "pages", "pages freed; NULL: not known"),
         ),
         _reclaims,
     ),

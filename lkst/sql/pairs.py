@@ -3,8 +3,8 @@
 Pairs
 -----
 
-What begins in one record and ends in another, by keys: the CPU, the task or the thing
-that both are about. What only one end is known of is kept, with -1 for the other.
+Pairs of records that begin and end something, by key: the CPU, the task or the object of
+both. If only one of them is known, the other is -1.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _U64 = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Pairs:
-    """Which beginning has which end: indices, or -1 where it is not known."""
+    """Pairs of begins and ends: indices, -1 if not known."""
 
     begin: I64
     end: I64
@@ -32,11 +32,11 @@ class Pairs:
         return len(self.begin)
 
     def select(self, which: NDArray[np.bool_] | I64) -> "Pairs":
-        """Give some of them."""
+        """Return the selected pairs."""
         return Pairs(self.begin[which], self.end[which])
 
     def cut(self, which: NDArray[np.bool_]) -> "Pairs":
-        """Make two of each that is no pair for sure: one without an end, one without a begin."""
+        """Split uncertain pairs in two: one without an end, one without a begin."""
         if not which.any():
             return self
         missing = np.full(int(which.sum()), -1, np.int64)
@@ -48,10 +48,10 @@ class Pairs:
 
 def keys(*groups: tuple[I64, ...]) -> list[I64]:
     """
-    Number what columns tell together, over several tables.
+    Number the distinct combinations of columns, over several tables.
 
-    :param groups: of each table the same columns
-    :return: numbers, for each table
+    :param groups: the same columns of each table
+    :return: the numbers of each table's rows
     """
     sizes = np.cumsum([len(group[0]) for group in groups])[:-1]
     joined, size = np.zeros(int(sum(len(group[0]) for group in groups)), np.int64), 1
@@ -64,14 +64,8 @@ def keys(*groups: tuple[I64, ...]) -> list[I64]:
 
 
 def _numbered(column: I64) -> tuple[I64, int]:
-    """
-    Number values from 0 up.
-
-    Most often they lie close to each other, and addresses are multiples of something: then
-    nothing has to be sorted.
-
-    :return: numbers, and one more than the greatest
-    """
+    # Number values from 0 up; return the numbers and one more than the greatest. Values that are
+    # close to each other, or multiples of a power of two as addresses are, need no sort.
     if not len(column):
         return column, 1
     offset = column.view(np.uint64) - np.uint64(int(column.min()) & _U64)
@@ -90,12 +84,12 @@ def _renumbered(column: I64) -> tuple[I64, int]:
 
 def pair(begin_keys: I64, begin: I64, end_keys: I64, end: I64, *, first: bool = False) -> Pairs:
     """
-    Pair each beginning with the next end of its key, if no other beginning comes between.
+    Pair each begin with the next end of its key, if no other begin comes between.
 
     :param begin_keys: not negative, below 2**31
     :param begin: rows of the trace
-    :param first: of several beginnings in a row the first counts, and the others do not;
-        otherwise each of them but the last has no end
+    :param first: of several begins in a row only the first counts; otherwise all count, and
+        all but the last have no end
     :return: indices of ``begin`` and ``end``
     """
     code = np.concatenate((begin_keys, end_keys)).astype(np.int64)
@@ -120,10 +114,10 @@ def pair(begin_keys: I64, begin: I64, end_keys: I64, end: I64, *, first: bool = 
 
 def last_before(key: I64, rows: I64, asked_key: I64, asked: I64) -> I64:
     """
-    Find the last of some rows before others, of the same key.
+    Find for each asked row the last of ``rows`` before it that has the same key.
 
     :param key: not negative, below 2**31
-    :return: for each one asked for an index of ``rows``, or -1
+    :return: an index of ``rows`` for each asked row, or -1
     """
     if not len(rows):
         return np.full(len(asked), -1, np.int64)

@@ -3,7 +3,7 @@
 Probes
 ------
 
-Calls of functions on which a probe waited for the return.
+Calls of functions that have a probe with --return.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ __all__ = ("VIEWS",)
 
 _MAX_ERRNO = 4095  # include/linux/err.h
 
-#: Of results that are negative if a call failed.
+#: Fields that are negative if a call failed.
 _ERRORS = ("ret", "errno")
 
 
@@ -61,12 +61,12 @@ def _calls(columns: TableColumns) -> dict[str, Column]:
 VIEWS = (
     View(
         "calls",
-        "A call of a function on which a probe with --return was; cpu is where it returned.",
+        "A call of a function with a --return probe; cpu is where it returned.",
         ("probe",),
         (
             *SPAN,
-            ColumnInfo("name", TEXT, "", "of the probe"),
-            ColumnInfo("error", TEXT, "", "-ENOENT, ..., if the probe has ret; NULL: none"),
+            ColumnInfo("name", TEXT, "", "name of the probe"),
+            ColumnInfo("error", TEXT, "", "-ENOENT, ..., if the probe records ret; NULL: none"),
         ),
         _calls,
     ),

@@ -3,7 +3,7 @@
 The prompt of ``lkst sql``
 --------------------------
 
-Statements from a terminal, each up to its semicolon, or from standard input.
+Read statements from a terminal, each up to its semicolon, or from standard input.
 """
 
 from collections.abc import Callable
@@ -29,9 +29,9 @@ Show = Callable[["duckdb.DuckDBPyConnection"], None]
 
 def run_script(connection: "duckdb.DuckDBPyConnection", text: str, show: Show) -> None:
     """
-    Run statements, and show the rows of those that give some.
+    Run statements and show their rows.
 
-    :raises Usage: if one is wrong, with the position
+    :raises Usage: if a statement is wrong, with the position
     """
     import duckdb
 
@@ -48,9 +48,9 @@ def run_script(connection: "duckdb.DuckDBPyConnection", text: str, show: Show) -
 def run_prompt(
     connection: "duckdb.DuckDBPyConnection", show: Show, describe: Callable[[str], str]
 ) -> None:
-    """Ask for statements until there are no more; what is wrong with one is said."""
+    """Prompt for statements until end of input; print the error of one that fails."""
     with contextlib.suppress(ImportError):
-        import readline  # noqa: F401 - lines can be edited, and come back
+        import readline  # noqa: F401 - line editing and history
     click.echo(_HELP)
     text = ""
     while True:

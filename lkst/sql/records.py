@@ -3,8 +3,8 @@
 Records
 -------
 
-The records themselves as tables: all of them, those of each event with its fields, and
-what there is of each CPU.
+The records themselves as tables: all records, the records of each event with its fields,
+and a summary for each CPU.
 """
 
 from collections.abc import Iterator
@@ -20,10 +20,10 @@ from lkst.sql.view import BIGINT, INTEGER, TEXT, UBIGINT, ColumnInfo, View
 __all__ = ("CPUS", "EVENTS", "HOLES", "TRACE", "event_views")
 
 _RECORD = (
-    ColumnInfo("ts_ns", BIGINT, "ns", "when, of CLOCK_MONOTONIC"),
-    ColumnInfo("cpu", INTEGER, "", "CPU that wrote it"),
+    ColumnInfo("ts_ns", BIGINT, "ns", "time of the record, CLOCK_MONOTONIC"),
+    ColumnInfo("cpu", INTEGER, "", "CPU that wrote the record"),
     ColumnInfo("pid", INTEGER, "", "thread id of the current task; 0: an idle task"),
-    ColumnInfo("comm", TEXT, "", "its name at that time"),
+    ColumnInfo("comm", TEXT, "", "name of that task at that time"),
 )
 
 
@@ -53,12 +53,12 @@ def _record(
 
 EVENTS = View(
     "events",
-    "All records. Each event has a table of its own with its fields, called like the event.",
+    "All records. Each event also has its own table with its fields, named after the event.",
     (),
     (
         *_RECORD,
         ColumnInfo("event", TEXT, "", "name of the event"),
-        ColumnInfo("category", TEXT, "", "its category"),
+        ColumnInfo("category", TEXT, "", "category of the event"),
     ),
     _events,
 )
@@ -98,12 +98,12 @@ def _holes(columns: TableColumns) -> dict[str, Column]:
 
 HOLES = View(
     "holes",
-    "A CPU may have done something of which there is no record.",
+    "Time in which records of a CPU may be missing.",
     (),
     (
-        ColumnInfo("cpu", INTEGER, "", "its number"),
-        ColumnInfo("start_ns", BIGINT, "ns", "last record before; NULL: there is none"),
-        ColumnInfo("end_ns", BIGINT, "ns", "first record behind; NULL: there is none"),
+        ColumnInfo("cpu", INTEGER, "", "CPU number"),
+        ColumnInfo("start_ns", BIGINT, "ns", "last record before the hole; NULL: none"),
+        ColumnInfo("end_ns", BIGINT, "ns", "first record after the hole; NULL: none"),
     ),
     _holes,
 )
@@ -113,14 +113,14 @@ TRACE = View(
     "One row: the whole trace.",
     (),
     (
-        ColumnInfo("start_ns", BIGINT, "ns", "its first record; NULL: it has none"),
-        ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
+        ColumnInfo("start_ns", BIGINT, "ns", "first record; NULL: none"),
+        ColumnInfo("last_ns", BIGINT, "ns", "last record; NULL: none"),
         ColumnInfo("end_ns", BIGINT, "ns", "the panic, or the last record"),
-        ColumnInfo("complete_ns", BIGINT, "ns", "since then no CPU has a hole; NULL: one has"),
-        ColumnInfo("records", BIGINT, "", "how many there are"),
-        ColumnInfo("release", TEXT, "", "of the kernel"),
+        ColumnInfo("complete_ns", BIGINT, "ns", "no CPU has a hole from then on; NULL: one has"),
+        ColumnInfo("records", BIGINT, "", "number of records"),
+        ColumnInfo("release", TEXT, "", "kernel release"),
         ColumnInfo("machine", TEXT, "", "host name"),
-        ColumnInfo("panic", TEXT, "", "its message; NULL: none"),
+        ColumnInfo("panic", TEXT, "", "message of the panic; NULL: none"),
     ),
     _trace,
 )
@@ -147,18 +147,18 @@ CPUS = View(
     "One row for each CPU.",
     (),
     (
-        ColumnInfo("cpu", INTEGER, "", "its number"),
-        ColumnInfo("first_ns", BIGINT, "ns", "its first record; NULL: it has none"),
-        ColumnInfo("last_ns", BIGINT, "ns", "its last record; NULL: it has none"),
-        ColumnInfo("records", BIGINT, "", "how many it has"),
-        ColumnInfo("holes", BIGINT, "", "how often records are missing, before or between"),
+        ColumnInfo("cpu", INTEGER, "", "CPU number"),
+        ColumnInfo("first_ns", BIGINT, "ns", "first record; NULL: none"),
+        ColumnInfo("last_ns", BIGINT, "ns", "last record; NULL: none"),
+        ColumnInfo("records", BIGINT, "", "number of records"),
+        ColumnInfo("holes", BIGINT, "", "number of holes, also the one before the first record"),
     ),
     _cpus,
 )
 
 
 def event_views(catalogue: Catalogue) -> Iterator[View]:
-    """Give the tables of the events, with their fields as columns."""
+    """Yield the tables of the events, with their fields as columns."""
     for event in catalogue.events.values():
         yield _event_view(event)
 
@@ -176,7 +176,9 @@ def _event_view(event: Event) -> View:
         infos[name.lower()] = ColumnInfo(name, type_, "" if text else field.unit, field.type)
         fields.append((field, name, False))
         if named:
-            infos[f"{name}_name".lower()] = ColumnInfo(f"{name}_name", TEXT, "", "the same by name")
+            infos[f"{name}_name".lower()] = ColumnInfo(
+                f"{name}_name", TEXT, "", "the same value by name"
+            )
             fields.append((field, f"{name}_name", True))
 
     def build(columns: TableColumns) -> dict[str, Column]:

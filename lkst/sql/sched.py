@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Who ran, who could have, who waited
------------------------------------
+Scheduling
+----------
 
-From switches and wakeups to what each task was in, and who woke it.
+When each task ran, was runnable or slept, and who woke it, from switches and wakeups.
 """
 
 import numpy as np
@@ -38,7 +38,7 @@ def _running(columns: TableColumns) -> dict[str, Column]:
     came, left = switches["next_pid"][order], columns.pid[switches.rows[order]]
     count = len(rows)
     there = np.zeros(count, bool)
-    # Two switches in a row that tell of different tasks have lost one between.
+    # If two consecutive switches disagree about the task, one between them is lost.
     there[:-1] = (cpu[1:] == cpu[:-1]) & (came[:-1] == left[1:])
     ended = np.zeros(count, bool)
     ended[1:] = there[:-1]
@@ -60,16 +60,16 @@ def _running(columns: TableColumns) -> dict[str, Column]:
 
 
 def _either_name(first: Names, second: Names) -> Names:
-    """Give the first of two names that is there."""
+    # The first of two names that is known.
     codes = np.where(first.codes >= 0, first.codes, second.codes + len(first.names))
     return Names([*first.names, *second.names], np.where(second.codes < 0, first.codes, codes))
 
 
 def _task_names(columns: TableColumns, rows: I64, came: NDArray[np.bool_]) -> Names:
     """
-    Name the tasks that steps are about.
+    Return the names of the tasks of steps.
 
-    :param came: which of them are switches to the task
+    :param came: which steps are switches to the task
     """
     woken = np.isin(columns.event[rows], ids_of(columns, WAKEUPS))
     own = columns.comms(np.where(woken | came, -1, rows))
@@ -99,7 +99,7 @@ def _runnable(columns: TableColumns) -> dict[str, Column]:
 
 
 def _of_task(columns: TableColumns, steps: Steps, pairs: Pairs) -> dict[str, Column]:
-    """Give the task that an interval is about, and the CPU where it went on."""
+    # The task of an interval, and the CPU on which it continued.
     step = np.where(pairs.begin < 0, pairs.end, pairs.begin)
     return {
         "pid": steps.pid[step],
@@ -109,10 +109,10 @@ def _of_task(columns: TableColumns, steps: Steps, pairs: Pairs) -> dict[str, Col
 
 def _waker(columns: TableColumns, rows: I64) -> dict[str, Column]:
     """
-    Tell who woke a task.
+    Return who woke a task.
 
-    :param rows: of wakeups, or -1. Where ``sched_waking`` is recorded it tells who; a
-        wakeup may be brought to its end by an interrupt of the other CPU.
+    :param rows: rows of wakeups, or -1. The waker is taken from ``sched_waking`` if that is
+        recorded: an interrupt of the other CPU may complete the wakeup.
     """
     waking = columns.table("sched_waking", "pid")
     if len(waking):
@@ -135,7 +135,7 @@ def _blocked(columns: TableColumns) -> dict[str, Column]:
     slept = what == ASLEEP
     woken = np.zeros(count, bool)
     woken[:-1] = slept[:-1] & steps.before[:-1] & (what[1:] == WOKEN)
-    # The first that is heard of a task is that it is woken: it has been asleep.
+    # If the first step of a task is a wakeup, it was asleep before.
     lone = (what == WOKEN) & ~steps.after
     pairs = Pairs(
         np.concatenate((index[woken], index[slept & ~woken], none[lone])),
@@ -178,46 +178,60 @@ def _wakes(columns: TableColumns) -> dict[str, Column]:
 
 
 _WAKER = (
-    ColumnInfo("waker_cpu", INTEGER, "", "CPU of who woke it; NULL: not woken, or not known"),
-    ColumnInfo("waker_pid", INTEGER, "", "task that woke it, or was interrupted by what did"),
+    ColumnInfo("waker_cpu", INTEGER, "", "CPU that woke the task; NULL: not woken, or not known"),
+    ColumnInfo("waker_pid", INTEGER, "", "task that woke it, or that was interrupted by the waker"),
     ColumnInfo("waker_comm", TEXT, "", "its name"),
 )
 
 VIEWS = (
     View(
         "running",
-        "A task has a CPU. The idle tasks have pid 0.",
+        "A task runs on a CPU. Idle tasks have pid 0.",
         ("sched_switch",),
-        (*SPAN, ColumnInfo("end_state", TEXT, "", "state in which it left: R+ preempted, S, D")),
+        (
+            *SPAN,
+            ColumnInfo(
+                "end_state", TEXT, "", "state in which it left the CPU: R+ (preempted), S, D"
+            ),
+        ),
         _running,
     ),
     View(
         "runnable",
-        "A task waits for a CPU. Its cpu is the one in whose queue it was put.",
+        "A runnable task waits for a CPU; cpu is the one of its run queue.",
         ("sched_switch", "sched_wakeup"),
         (*SPAN, ColumnInfo("why", TEXT, "", "wakeup, new or preempted"), *_WAKER),
         _runnable,
     ),
     View(
         "blocked",
-        "A task sleeps, until it is woken. Its cpu is the one that it left.",
+        "A task sleeps until it is woken; cpu is the one that it left.",
         ("sched_switch", "sched_wakeup"),
-        (*SPAN, ColumnInfo("state", TEXT, "", "S: interruptible, D: not, I: idle, T, t"), *_WAKER),
+        (
+            *SPAN,
+            ColumnInfo("state", TEXT, "", "S: interruptible, D: uninterruptible, I: idle, T, t"),
+            *_WAKER,
+        ),
         _blocked,
     ),
     View(
         "wakeups",
-        "Who woke whom.",
+        "Wakeups: who woke which task.",
         ("sched_wakeup sched_wakeup_new",),
         (
             ColumnInfo("ts_ns", BIGINT, "ns", "when"),
-            ColumnInfo("cpu", INTEGER, "", "CPU that made it runnable"),
+            ColumnInfo("cpu", INTEGER, "", "CPU that made the task runnable"),
             *_WAKER,
-            ColumnInfo("pid", INTEGER, "", "who was woken"),
+            ColumnInfo("pid", INTEGER, "", "thread id of the woken task"),
             ColumnInfo("comm", TEXT, "", "its name"),
-            ColumnInfo("target_cpu", INTEGER, "", "CPU where it is to run"),
-            ColumnInfo("new", BOOLEAN, "", "whether it runs for the first time"),
-            ColumnInfo("delay_ns", BIGINT, "ns", "until it ran; NULL: it did not, or was running"),
+            ColumnInfo("target_cpu", INTEGER, "", "CPU on whose run queue it was put"),
+            ColumnInfo("new", BOOLEAN, "", "whether the task is new"),
+            ColumnInfo(
+                "delay_ns",
+                BIGINT,
+                "ns",
+                "from the wakeup until it ran; NULL: it did not, or was running",
+            ),
         ),
         _wakes,
     ),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables of a trace, described."""
+"""Descriptions of the tables of a trace."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ __all__ = ("schema_json", "schema_text")
 
 
 def schema_text(views: Iterable[View]) -> str:
-    """Describe tables, one after the other."""
+    """Return descriptions of tables as text."""
     return "\n".join(map(_view_text, views))
 
 
@@ -26,7 +26,7 @@ def _view_text(view: View) -> str:
 
 
 def schema_json(views: Iterable[View]) -> str:
-    """Describe the same as JSON."""
+    """Return descriptions of tables as JSON."""
     answer = [
         {
             "name": view.name,

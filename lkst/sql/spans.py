@@ -3,9 +3,8 @@
 Intervals
 ---------
 
-From pairs of records to the columns that all intervals have. A pair is only kept if
-nothing that is not recorded can have come between; else what is known of its two ends
-stays, marked open.
+From pairs of records to the columns that all intervals have. A pair is kept only if no
+missing record can come between; otherwise it becomes two open intervals.
 """
 
 from typing import Any, Literal
@@ -23,7 +22,7 @@ _OPEN = ["start", "end", "both"]
 
 
 def maybe(values: NDArray[Any], which: I64) -> Maybe:
-    """Give values by their indices, of which -1 is none."""
+    """Return values by index; index -1 has none."""
     if not len(values):
         return Maybe(np.zeros(len(which), np.int64), np.zeros(len(which), bool))
     return Maybe(values[which], which >= 0)
@@ -31,17 +30,18 @@ def maybe(values: NDArray[Any], which: I64) -> Maybe:
 
 def since(columns: TableColumns, rows: I64, later: I64, which: I64) -> Maybe:
     """
-    Give the time from some rows to others.
+    Return the time from some rows to others, in ns.
 
-    :param rows: of the trace, or -1
-    :param which: indices of ``later``, which are rows, or -1
+    :param rows: rows of the trace, or -1
+    :param later: rows of the trace
+    :param which: indices of ``later``, or -1
     """
     begin, end = maybe(columns.ts, rows), maybe(columns.ts[later], which)
     return Maybe(end.values - begin.values, end.valid & begin.valid)
 
 
 def joined(first: Column, second: Column) -> Column:
-    """Put two columns of one kind below each other."""
+    """Concatenate two columns of one kind."""
     if isinstance(first, Names) and isinstance(second, Names):
         codes = np.where(second.codes < 0, -1, second.codes + len(first.names))
         return Names([*first.names, *second.names], np.concatenate((first.codes, codes)))
@@ -54,7 +54,7 @@ def joined(first: Column, second: Column) -> Column:
 
 
 def either(begin: NDArray[Any], end: NDArray[Any], pairs: Pairs) -> NDArray[Any]:
-    """Give what both ends say, by the one that is known."""
+    """Return a value that both ends have, from the end that is known."""
     if not len(begin):
         return end[pairs.end]
     if not len(end):
@@ -63,7 +63,7 @@ def either(begin: NDArray[Any], end: NDArray[Any], pairs: Pairs) -> NDArray[Any]
 
 
 def known(begin: I64, end: I64, pairs: Pairs) -> I64:
-    """Give the rows of the first end that is known."""
+    """Return the row of the begin, or of the end if the begin is not known."""
     return either(begin, end, pairs).astype(np.int64)
 
 
@@ -76,14 +76,14 @@ def sure(
     pid: NDArray[np.integer] | None = None,
 ) -> Pairs:
     """
-    Cut the pairs that are none for sure, and put all in the order of time.
+    Split the uncertain pairs, and sort all by time.
 
-    What belongs to a CPU is sure if that CPU has no hole between. What belongs to a task
-    is sure if no CPU has one, or the task was on one CPU without holes all the time. All
-    else is sure if no CPU has a hole between.
+    A pair of a CPU is certain if that CPU has no hole between. A pair of a task is certain if
+    no CPU has one, or if the task stayed on one CPU without holes. Any other pair is certain
+    if no CPU has a hole between.
 
-    :param begin: rows of the trace, of which ``pairs`` has the indices
-    :param pid: of a task that is not the current one of ``begin``, by index of it
+    :param begin: rows of the trace; ``pairs`` has indices of it
+    :param pid: tasks, by index of ``begin``, if they are not the current ones
     """
     whole = np.flatnonzero((pairs.begin >= 0) & (pairs.end >= 0))
     low, high = begin[pairs.begin[whole]], end[pairs.end[whole]]
@@ -108,7 +108,7 @@ def sure(
 def _stayed(
     columns: TableColumns, low: I64, high: I64, pid: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
-    """Tell between which rows a task was on one CPU that has no hole there."""
+    # Check between which rows a task stayed on one CPU that has no hole there.
     ts, cpu = columns.ts, columns.cpu
     here = (cpu[low] == cpu[high]) & ~columns.holes.on_cpu(cpu[low], ts[low], ts[high])
     switches = columns.table("sched_switch").rows
@@ -120,9 +120,9 @@ def _stayed(
 
 def span_columns(columns: TableColumns, begin: I64, end: I64, pairs: Pairs) -> dict[str, Column]:
     """
-    Give the columns that all intervals have.
+    Return the columns that all intervals have.
 
-    CPU and task are those of the record that began it, or else of the one that ended it.
+    CPU and task are those of the begin, or of the end if the begin is not known.
     """
     start = maybe(columns.ts[begin], pairs.begin)
     stop = maybe(columns.ts[end], pairs.end)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-What happens to tasks
----------------------
+Steps of tasks
+--------------
 
-The steps of each task from switches and wakeups, and which of them are a wait for a CPU.
+State changes of each task, from switches and wakeups, and the waits for a CPU among them.
 """
 
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ _EXIT_BITS = 0x30  # EXIT_DEAD, EXIT_ZOMBIE: include/linux/sched.h
 
 WAKEUPS = ("sched_wakeup", "sched_wakeup_new")
 
-# What can happen to a task.
+# Kinds of steps.
 WOKEN, PREEMPTED, ASLEEP, GONE, IN = range(5)
 
 
 @dataclass(frozen=True)
 class Steps:
-    """What happened to the tasks, in the order of tasks and then of time."""
+    """Steps of all tasks, sorted by task, then by time."""
 
     what: NDArray[np.int8]
     row: I64
@@ -53,17 +53,17 @@ class Steps:
 
 
 def find_switches(columns: TableColumns) -> Table:
-    """Give all switches."""
+    """Return all switches."""
     return columns.table("sched_switch", "prev_state", "next_pid")
 
 
 def find_wakeups(columns: TableColumns) -> Table:
-    """Give all wakeups, those of new tasks too."""
+    """Return all wakeups, also of new tasks."""
     return columns.table(WAKEUPS, "pid", "target_cpu")
 
 
 def task_steps(columns: TableColumns) -> Steps:
-    """Put what happened to each task in order; not to the idle tasks."""
+    """Return the steps of all tasks except the idle tasks."""
     switches, wakeups = columns.keep(find_switches), columns.keep(find_wakeups)
     state = switches["prev_state"]
     left = np.full(len(switches), ASLEEP, np.int8)
@@ -80,7 +80,7 @@ def task_steps(columns: TableColumns) -> Steps:
     pid = np.concatenate(
         (columns.pid[switches.rows].astype(np.int64), switches["next_pid"], wakeups["pid"])
     )
-    # A switch from a task to itself would be both: first it leaves.
+    # A switch from a task to itself counts as leaving first.
     order = np.argsort((pid << 33) | row << 1 | (what == IN))
     order = order[pid[order] > 0]
     pid = pid[order]
@@ -90,12 +90,12 @@ def task_steps(columns: TableColumns) -> Steps:
 
 
 def ids_of(columns: TableColumns, names: tuple[str, ...]) -> list[int]:
-    """Give the ids of events."""
+    """Return the ids of events."""
     return [e.id for e in columns.trace.catalogue.events.values() if e.name in names]
 
 
 def find_waits(columns: TableColumns) -> tuple[Steps, Pairs]:
-    """Find the waits for a CPU: indices of steps."""
+    """Find the waits for a CPU, as pairs of indices of steps."""
     steps = columns.keep(task_steps)
     what = steps.what
     count = len(what)
@@ -103,11 +103,11 @@ def find_waits(columns: TableColumns) -> tuple[Steps, Pairs]:
     follow[:-1] = np.where(steps.before[:-1], what[1:], -1)
     came = np.full(count, -1, np.int8)
     came[1:] = np.where(steps.after[1:], what[:-1], -1)
-    # A task that is running can be woken, on its way to sleep, and a runnable one again.
+    # A wakeup may also hit a task that still runs, or one that is runnable already.
     begins = (what == PREEMPTED) | ((what == WOKEN) & np.isin(came, (-1, ASLEEP, GONE)))
     begins &= np.isin(follow, (-1, IN, WOKEN))
     ends = what == IN
-    # The end is the next step but repeated wakeups.
+    # The end is the next step that is not a repeated wakeup.
     index = np.arange(count)
     real = np.flatnonzero((what != WOKEN) | begins)
     following = np.full(count, -1)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Tasks from birth to death, and what the scheduler takes."""
+"""Tables about lifetimes of tasks and time in the scheduler."""
 
 import numpy as np
 
@@ -32,7 +32,7 @@ def _processes(columns: TableColumns) -> dict[str, Column]:
 
 
 def _comms(columns: TableColumns, pids: I64, pairs: Pairs, begin: I64) -> Names:
-    """Name tasks as they were called last."""
+    # The last known names of tasks.
     names = columns.trace.task_names
     child = columns.texts(begin, "child_comm")[pairs.begin]
     found = [well_formed(names.last(pid)) for pid in pids.tolist()]
@@ -45,7 +45,7 @@ def _comms(columns: TableColumns, pids: I64, pairs: Pairs, begin: I64) -> Names:
 
 
 def _with_others(columns: TableColumns, table: dict[str, Column]) -> dict[str, Column]:
-    """Add the tasks that were there before the trace began and behind its end."""
+    # Add the tasks that lived before the trace began and after its end.
     told = table["pid"]
     assert isinstance(told, np.ndarray)
     others = np.setdiff1d(np.unique(columns.pid), np.append(told, 0))
@@ -93,26 +93,28 @@ def _schedules(columns: TableColumns) -> dict[str, Column]:
 VIEWS = (
     View(
         "processes",
-        "A task lives, from its fork to its exit. Those of which neither is known are there too.",
+        "Lifetime of a task, from fork to exit; also tasks of which neither is in the trace.",
         ("sched_process_fork", "sched_process_exit"),
         (
             *SPAN,
-            ColumnInfo("tgid", INTEGER, "", "its process; NULL: not known"),
-            ColumnInfo("parent_pid", INTEGER, "", "who made it; NULL: not known"),
-            ColumnInfo("parent_comm", TEXT, "", "its name"),
-            ColumnInfo("exit_code", TEXT, "", "status, or signal; NULL: it lives"),
+            ColumnInfo("tgid", INTEGER, "", "process id; NULL: not known"),
+            ColumnInfo("parent_pid", INTEGER, "", "thread id of the parent; NULL: not known"),
+            ColumnInfo("parent_comm", TEXT, "", "name of that task"),
+            ColumnInfo("exit_code", TEXT, "", "exit status or signal; NULL: still alive"),
         ),
         _processes,
     ),
     View(
         "schedules",
-        "A CPU is in the scheduler, from when a task enters it until one goes on.",
+        "A CPU is in schedule(), from entry until a task continues.",
         ("schedule", "schedule_exit"),
         (
             *SPAN,
-            ColumnInfo("state", TEXT, "", "state in which the task enters"),
-            ColumnInfo("next_pid", INTEGER, "", "task that goes on; NULL: not known"),
-            ColumnInfo("next_comm", TEXT, "", "its name"),
+            ColumnInfo("state", TEXT, "", "state of the task at entry"),
+            ColumnInfo(
+                "next_pid", INTEGER, "", "thread id of the task that continues; NULL: not known"
+            ),
+            ColumnInfo("next_comm", TEXT, "", "name of that task"),
         ),
         _schedules,
     ),

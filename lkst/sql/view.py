@@ -3,8 +3,8 @@
 Views
 -----
 
-What a view is: its name, what it is of, its columns with their units, and the events
-that it is made of.
+What a view is: its name, its meaning, its columns with their units, and the events that
+it is computed from.
 """
 
 from collections.abc import Callable
@@ -22,37 +22,37 @@ class ColumnInfo:
     """A column of a view."""
 
     name: str
-    #: In SQL.
+    #: SQL type.
     type: str
-    #: ``ns``: of CLOCK_MONOTONIC if it is a moment; ``bytes``, ...; or "".
+    #: ``ns`` (a point in time is CLOCK_MONOTONIC), ``bytes``, ...; or "".
     unit: str
     meaning: str
 
 
 @dataclass(frozen=True)
 class View:
-    """A table that is made when it is first asked for."""
+    """A table that is built when a query first uses it."""
 
     name: str
     meaning: str
-    #: Events without which it has no rows; of those in one text, one is enough.
+    #: Events that it needs to have rows; of several in one string, one is enough.
     events: tuple[str, ...]
     columns: tuple[ColumnInfo, ...]
     build: Callable[[TableColumns], dict[str, Column]]
 
 
-#: The columns that all intervals begin with.
+#: The first columns of all intervals.
 SPAN = (
-    ColumnInfo("start_ns", BIGINT, "ns", "when it began; NULL: not known"),
-    ColumnInfo("end_ns", BIGINT, "ns", "when it ended; NULL: not known"),
+    ColumnInfo("start_ns", BIGINT, "ns", "start; NULL: not known"),
+    ColumnInfo("end_ns", BIGINT, "ns", "end; NULL: not known"),
     ColumnInfo("duration_ns", BIGINT, "ns", "from start to end; NULL: one of them is not known"),
     ColumnInfo(
         "open",
         TEXT,
         "",
-        "which end is not in the trace: start, end or both; NULL: none",
+        "what is not in the trace: start, end or both; NULL: nothing",
     ),
-    ColumnInfo("cpu", INTEGER, "", "CPU on which it began, or else ended"),
+    ColumnInfo("cpu", INTEGER, "", "CPU on which it began; if that is not known, ended"),
     ColumnInfo("pid", INTEGER, "", "thread id of the task"),
     ColumnInfo("comm", TEXT, "", "name of the task at that time"),
 )

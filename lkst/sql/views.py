@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""All views, by name, in the order in which they are shown."""
+"""All views by name, in the order in which they are shown."""
 
 from lkst.sql import calls, devices, kernel, memory, probes, records, sched, tasks
 from lkst.sql.view import View

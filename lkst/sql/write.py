@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Rows in a format
-----------------
+Writing rows
+------------
 
-Rows of a query or of a measure in a file, or printed; also as Parquet.
+Print rows of a query or a measure, or write them to a file, also as Parquet.
 """
 
 from collections.abc import Sequence
@@ -21,12 +21,12 @@ FORMATS = (*PRINTED, "parquet")
 
 def check_output(form: str, output: Path | None) -> None:
     """
-    See to it that a format goes where it is to go.
+    Check that a format can be written to an output.
 
-    :raises Usage: if it does not
+    :raises Usage: if it cannot
     """
     if form == "parquet" and output is None:
-        raise Usage("--format parquet goes into a file: say -o FILE")
+        raise Usage("--format parquet needs a file: add -o FILE")
 
 
 def put(names: Sequence[str], rows: Rows, form: str, output: Path | None) -> None:
@@ -34,7 +34,7 @@ def put(names: Sequence[str], rows: Rows, form: str, output: Path | None) -> Non
     Write rows to a file or to standard output.
 
     :param form: one of FORMATS
-    :raises LkstError: if the file cannot be written; then the old one stays
+    :raises LkstError: if the file cannot be written; the old file is kept
     """
     if form == "parquet":
         assert output is not None
