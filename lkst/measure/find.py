@@ -3,23 +3,22 @@
 Finding measures
 ----------------
 
-A measure is a file of SQL. What it is, is said in comments at its beginning:
+A measure is an SQL file with a header of comments:
 
     -- title: System call time
-    -- description: From a system call's entry until it is back.
+    -- description: From entry to return of a system call.
     -- unit: ns
     -- events: sys_enter sys_exit
     -- by: name
     -- over-time: mean
-    -- columns: name: the system call; error: what it failed with
+    -- columns: name: the system call; error: errno, if it failed
     SELECT start_ns, duration_ns AS value, cpu, pid, comm, name, error FROM syscalls
 
-The query gives a row for each time that it is about: ``start_ns``, the moment at which
-it began or, where that is not known, ended; ``value``, or NULL where it is not known;
-and what it can be told by. ``events`` are needed; of those with ``|`` between, and of
-those of a category, one is.
-``by`` is what a report tells it by. ``over-time`` is how the values of a stretch of time
-are told: ``mean``, ``max``, ``sum`` or ``count``. A line that goes on is indented.
+The query returns a row for each value: ``start_ns``, when it began or, if that is not
+known, ended; ``value``, NULL if not known; and columns to group by. All ``events`` are
+needed; of events joined by ``|``, or of a category, one is enough. ``by`` is the default
+grouping. ``over-time`` aggregates the values of a time bin: ``mean``, ``max``, ``sum`` or
+``count``. Continuation lines are indented.
 """
 
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ from lkst.util.nearest import nearest
 
 __all__ = ("FOLDER", "OVER_TIME", "Measure", "find_measure", "find_measures", "parse_measure")
 
-#: Where a user's own are looked for.
+#: Folder of the user's measures.
 FOLDER = Path("/etc/lkst/measures")
 
 _BUILT_IN = Path(__file__).parents[1] / "measures"
@@ -47,18 +46,18 @@ _MAX_SIZE = 1 << 20
 
 @dataclass(frozen=True)
 class Measure:
-    """An analysis that turns a trace into values at moments."""
+    """An analysis that turns a trace into values over time."""
 
     name: str
     title: str
     description: str
-    #: Of the values: ``ns``, ``bytes``, ``pages``, ``tasks``, ...
+    #: Unit of the values: ``ns``, ``bytes``, ``pages``, ``tasks``, ...
     unit: str
-    #: Those by which values can be told, and what they are.
+    #: Columns to group by, with their meanings.
     columns: dict[str, str]
-    #: All of these are needed; of each tuple, one is enough.
+    #: All entries are needed; of the events of an entry, one is enough.
     events: tuple[tuple[str, ...], ...]
-    #: What a report tells it by, or "".
+    #: Default grouping, or "".
     by: str
     #: One of OVER_TIME.
     over_time: str
@@ -68,7 +67,7 @@ class Measure:
 
 def parse_measure(text: str, path: Path) -> Measure:
     """
-    Read a measure.
+    Parse a measure.
 
     :raises Usage: if its header is wrong
     """
@@ -82,16 +81,16 @@ def parse_measure(text: str, path: Path) -> Measure:
         if entry and len(found[1]) <= 1:
             key = entry[1]
             if key not in _KEYS:
-                raise Usage(f"{path}: line {number}: {key!r} is none of {', '.join(_KEYS)}")
+                raise Usage(f"{path}: line {number}: unknown key {key!r}: use {', '.join(_KEYS)}")
             values[key] = entry[2]
         elif key and found[2]:
             values[key] += f" {found[2]}"
     for key in _NEEDED:
         if key not in values:
-            raise Usage(f"{path}: the comments at the beginning do not say its {key}")
+            raise Usage(f"{path}: the header lacks {key!r}: add a comment '-- {key}: ...'")
     over_time = values.get("over-time", "mean")
     if over_time not in OVER_TIME:
-        raise Usage(f"{path}: over-time: {over_time!r} is none of {', '.join(OVER_TIME)}")
+        raise Usage(f"{path}: over-time: {over_time!r} is unknown: use {', '.join(OVER_TIME)}")
     return Measure(
         name=path.stem,
         title=values["title"],
@@ -115,17 +114,17 @@ def find_measures(paths: Sequence[Path] = ()) -> dict[str, Measure]:
     """
     Find all measures: those of LKST, those of FOLDER, and those of other folders or files.
 
-    Of one name the last one counts.
+    If several have the same name, the last one counts.
 
     :raises LkstError: if one of ``paths`` cannot be read
-    :raises Usage: if one is wrong
+    :raises Usage: if a measure is wrong
     """
     files = sorted(_BUILT_IN.glob("*.sql"))
     if FOLDER.is_dir():
         files += sorted(FOLDER.glob("*.sql"))
     for path in paths:
         if not path.exists():
-            raise LkstError(f"{path}: is not there")
+            raise LkstError(f"{path}: no such file or directory")
         files += sorted(path.glob("*.sql")) if path.is_dir() else [path]
     measures = {}
     for path in files:
@@ -135,13 +134,13 @@ def find_measures(paths: Sequence[Path] = ()) -> dict[str, Measure]:
 
 def _read(path: Path) -> Measure:
     if not _NAME.fullmatch(path.stem):
-        raise Usage(f"{path}: {path.stem!r} is no name: letters, digits, - and _")
+        raise Usage(f"{path}: {path.stem!r} is not a valid name: use letters, digits, - and _")
     try:
         if path.stat().st_size > _MAX_SIZE:
-            raise Usage(f"{path}: is too large")
+            raise Usage(f"{path}: file is larger than {_MAX_SIZE} bytes")
         text = path.read_text("utf-8")
     except UnicodeDecodeError:
-        raise Usage(f"{path}: is no text") from None
+        raise Usage(f"{path}: not a UTF-8 text file") from None
     except OSError as error:
         raise LkstError(f"{path}: {error.strerror}") from None
     return parse_measure(text, path)
@@ -149,11 +148,11 @@ def _read(path: Path) -> Measure:
 
 def find_measure(name: str, measures: dict[str, Measure]) -> Measure:
     """
-    Give a measure by its name.
+    Return a measure by name.
 
     :raises NotFound: if there is none
     """
     if name not in measures:
         hint = nearest(name, measures) or ": lkst measure lists them"
-        raise NotFound(f"no measure is called {name!r}{hint}")
+        raise NotFound(f"no measure {name!r}{hint}")
     return measures[name]

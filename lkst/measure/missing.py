@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""Which events a measure lacks, and which maskset would have them."""
+"""Events that a measure needs and lacks, and masksets that record them."""
 
 from lkst.abi import layout
 from lkst.abi.control import name_of
@@ -13,7 +13,7 @@ __all__ = ("find_missing",)
 
 
 def find_missing(trace: Trace, measure: Measure) -> list[Missing]:
-    """Find the events that a measure needs, and that were not recorded."""
+    """Find the events that a measure needs and that were not recorded."""
     return [
         Missing(names, _maskset(trace, names))
         for names in measure.events
@@ -22,13 +22,13 @@ def find_missing(trace: Trace, measure: Measure) -> list[Missing]:
 
 
 def _events(trace: Trace, names: tuple[str, ...]) -> list[str]:
-    """Give the events of that names and categories."""
+    # Events of these names and categories.
     known = trace.catalogue.events.values()
     return [event.name for event in known if event.name in names or event.category in names]
 
 
 def _maskset(trace: Trace, names: tuple[str, ...]) -> str:
-    """Name a maskset that records one of some events."""
+    # A maskset that records one of some events.
     known = [event for event in trace.catalogue.events.values() if event.name in names]
     if not known:
         return ""

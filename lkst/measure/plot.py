@@ -3,7 +3,7 @@
 Plots
 -----
 
-What a measure finds as a picture: a histogram, values over time, two on one axis.
+Plots of results: a histogram, values over time, two measures on one axis.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ("SUFFIXES", "draw", "plot")
 
-#: Types of files, and metadata with which the same trace gives the same file.
+#: File types, with metadata that make the output reproducible.
 _METADATA: dict[str, dict[str, Any]] = {
     ".png": {"Software": "lkst"},
     ".svg": {"Date": None},
@@ -31,7 +31,7 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 SUFFIXES = tuple(_METADATA)
 
-#: Ratio of the greatest to the least value from which on an axis is logarithmic.
+#: Ratio of the greatest to the least value from which an axis is logarithmic.
 _WIDE = 100
 _COLOURS = ("#2166ac", "#b2182b")
 _DPI = 150
@@ -44,20 +44,20 @@ def plot(
     Draw one measure, or two on one time axis.
 
     :param kinds: ``hist`` and ``over-time``
-    :param output: its suffix, one of SUFFIXES, says what it is to be
-    :param narrowed: for each result, what its values were narrowed down to; it is in the title
+    :param output: its suffix, one of SUFFIXES, selects the file type
+    :param narrowed: for each result, its filters as text, for the title
     :raises LkstError: if matplotlib is not installed, or the file cannot be written
     """
     need("plot", "matplotlib")
     import matplotlib as mpl
 
-    # What comes from a dump is no formula, and a text stays one in SVG.
+    # Do not parse text from a dump as formulas; keep text as text in SVG.
     with mpl.rc_context({"text.parse_math": False, "svg.fonttype": "none"}):
         _save(draw(results, kinds, narrowed), output)
 
 
 def draw(results: Sequence[Result], kinds: Sequence[str], narrowed: Sequence[str] = ()) -> "Figure":
-    """Draw what :func:`plot` writes."""
+    """Return the figure that :func:`plot` writes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 4 * len(kinds)), layout="constrained")
@@ -94,7 +94,7 @@ def _draw_histogram(axes: Any, results: Sequence[Result]) -> None:
     axes.set_ylabel("values")
     if _is_wide(counts):
         axes.set_yscale("log")
-        # A single value is seen, too.
+        # Keep a single value visible.
         axes.set_ylim(bottom=0.5)
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
@@ -117,7 +117,7 @@ def _draw_over_time(axes: Any, results: Sequence[Result]) -> None:
         if not _is_wide(positive):
             own.set_ylim(bottom=0)
         elif 0 in numbers:
-            # Linear up to the least value, so that zeros have a place.
+            # Linear up to the least value, so that zeros can be drawn.
             own.set_yscale("symlog", linthresh=min(positive))
             own.set_ylim(bottom=0)
         else:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a measure finds, as plain data that can be printed, drawn or written."""
+"""Results of a measure, as plain data to print, plot or write."""
 
 from dataclasses import dataclass, field
 
@@ -12,13 +12,13 @@ Number = int | float
 
 @dataclass(frozen=True)
 class Statistics:
-    """Values of one group; those of none are None."""
+    """Statistics of one group; None if it has no values."""
 
-    #: Values of the columns by which the groups are told; none: all of them.
+    #: Values of the columns of ``by``; empty: all values.
     group: tuple[str, ...]
-    #: Values that are known.
+    #: Number of known values.
     count: int
-    #: Of those that are not: what the trace's start or end, or a hole in it, cuts off.
+    #: Number of values cut off by the trace's start or end, or by a hole.
     open: int
     total: Number | None
     min: Number | None
@@ -31,12 +31,12 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Case:
-    """One of the worst."""
+    """One of the worst cases."""
 
     value: Number
     #: ns of CLOCK_MONOTONIC.
     start_ns: int
-    #: Seconds from the trace's end, as ``lkst replay --around`` takes it.
+    #: Seconds from the trace's end, for ``lkst replay --around``.
     around: str
     #: All other columns of the measure, as text; None: NULL.
     columns: dict[str, str | None]
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Bucket:
-    """Values from ``low`` up to, and not with, ``high``; None: no bound."""
+    """Values with low <= value < high; None: no bound."""
 
     low: int | None
     high: int | None
@@ -53,9 +53,9 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Bin:
-    """A stretch of time, by when the values began."""
+    """Values that began within a time bin."""
 
-    #: ns of CLOCK_MONOTONIC; ``end_ns`` is not in it.
+    #: ns of CLOCK_MONOTONIC; ``end_ns`` is exclusive.
     start_ns: int
     end_ns: int
     count: int
@@ -70,26 +70,26 @@ class Missing:
 
     #: One of these is needed.
     events: tuple[str, ...]
-    #: Maskset that has one of them; "": this recorder has no such event.
+    #: Maskset that records one of them; "": the recorder has no such event.
     maskset: str
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a measure finds in a trace."""
+    """Result of a measure over a trace."""
 
     measure: Measure
-    #: Columns by which the groups are told.
+    #: Columns of the groups.
     by: tuple[str, ...]
     whole: Statistics
-    #: The one with the greatest total first; of what is not told by anything, none.
+    #: Greatest total first; empty if ``by`` is empty.
     groups: list[Statistics] = field(default_factory=list)
-    #: The greatest value first.
+    #: Greatest value first.
     worst: list[Case] = field(default_factory=list)
-    #: By powers of two, the least values first; without those of no values at the ends.
+    #: Buckets of powers of two, ascending, without empty ones at the ends.
     histogram: list[Bucket] = field(default_factory=list)
-    #: All of the time, in equal stretches.
+    #: Equal bins over the whole time.
     over_time: list[Bin] = field(default_factory=list)
     missing: list[Missing] = field(default_factory=list)
-    #: Of the trace's end, in ns of CLOCK_MONOTONIC.
+    #: End of the trace, in ns of CLOCK_MONOTONIC.
     end_ns: int = 0

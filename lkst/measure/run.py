@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ("BINS", "GROUPS", "WORST", "run_measure")
 
-#: Stretches of time, worst cases and groups that are given unless asked otherwise.
+#: Default numbers of time bins, worst cases and groups.
 BINS = 60
 WORST = 10
 GROUPS = 1000
 
-#: What ``--by`` can say for several columns.
+#: Names that ``--by`` takes for several columns.
 _TOGETHER = {"task": ("comm", "pid"), "waker": ("waker_comm", "waker_pid")}
 
 _TABLE = "lkst_measured"
@@ -54,12 +54,12 @@ def run_measure(
     """
     Run a measure over a trace.
 
-    :param connection: what :func:`lkst.sql.connect.connect` made of the trace
-    :param by: columns of the measure by which its values are told, ``task``: comm and pid;
-        None: what the measure says; "": none
-    :param filters: CPUs, pids, names of tasks, since and until are heeded
-    :param only: columns of the measure, and the shell pattern that their text has to match
-    :param groups: how many are given at most, those with the greatest totals
+    :param connection: result of :func:`lkst.sql.connect.connect` for the trace
+    :param by: columns of the measure to group by, ``task``: comm and pid; None: the measure's
+        default; "": no groups
+    :param filters: CPUs, pids, names of tasks, since and until are applied
+    :param only: column of the measure -> shell pattern that its text must match
+    :param groups: maximum number of groups, those with the greatest totals
     :raises Usage: if its SQL is wrong, or it has no such column
     """
     missing = find_missing(trace, measure)
@@ -94,13 +94,13 @@ def _materialise(
     filters: Filters,
     only: Mapping[str, str],
 ) -> list[str]:
-    """Put the measure's rows into a table, and name its columns."""
+    # Put the measure's rows into a table, and return its columns.
     with sql_errors(f"{measure.path}: "):
         described = connection.execute(f"DESCRIBE {measure.sql}").fetchall()
     columns = [str(row[0]) for row in described]
     for name in _FIXED:
         if name not in columns:
-            raise Usage(f"{measure.path}: its query gives no column {name}")
+            raise Usage(f"{measure.path}: its query has no column {name}")
     tests, values = _tests(trace, filters, only, columns, measure)
     where = f"WHERE {' AND '.join(tests)}" if tests else ""
     with sql_errors(f"{measure.path}: "):
@@ -124,7 +124,7 @@ def _tests(
     def test(option: str, column: str, text: str, *given: Any) -> None:
         if column not in columns:
             there = ", ".join(name for name in columns if name not in _FIXED)
-            raise Usage(f"--{option}: {measure.name} does not tell {column!r}; it tells {there}")
+            raise Usage(f"--{option}: {measure.name} has no column {column!r}: use {there}")
         tests.append(text)
         values.extend(given)
 
@@ -154,7 +154,7 @@ def _by(by: str | Sequence[str], columns: list[str], measure: Measure) -> tuple[
             there = [column for column in columns if column not in _FIXED]
             if {"comm", "pid"} <= set(columns):
                 there.append("task")
-            raise Usage(f"--by: {measure.name} does not tell {name!r}; it tells {', '.join(there)}")
+            raise Usage(f"--by: {measure.name} has no column {name!r}: use {', '.join(there)}")
     return tuple(names)
 
 
@@ -202,7 +202,7 @@ def _worst(
 
 def _histogram(connection: "duckdb.DuckDBPyConnection") -> list[Bucket]:
     rows = connection.execute(
-        # A logarithm is exact enough up to 2**48, which are three days in ns.
+        # log2() of a double is exact enough up to 2**48: three days in ns.
         f"""SELECT CASE WHEN value < 1 THEN 0 ELSE 1 + floor(log2(value))::INTEGER END,
         count(*) FROM {_TABLE} WHERE value IS NOT NULL GROUP BY 1"""
     ).fetchall()

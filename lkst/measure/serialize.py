@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a measure finds, for programs."""
+"""Results of a measure as rows and JSON."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,20 +15,20 @@ _NAMES = ("count", "open", "total", "min", "mean", "p50", "p95", "p99", "max")
 
 
 def statistics_rows(result: Result) -> Rows:
-    """Give names of columns and a row for each group, or one for all."""
+    """Return names of columns, and a row for each group, or one for all values."""
     groups = result.groups if result.by else [result.whole]
     rows = [(*own.group, *(getattr(own, name) for name in _NAMES)) for own in groups]
     return [*result.by, *_NAMES], rows
 
 
 def buckets_rows(result: Result) -> Rows:
-    """Give the histogram as rows."""
+    """Return the histogram as rows."""
     rows = [(own.low, own.high, own.count) for own in result.histogram]
     return ["low", "high", "count"], rows
 
 
 def bins_rows(result: Result) -> Rows:
-    """Give the values over time as rows."""
+    """Return the values over time as rows."""
     rows = [
         (own.start_ns, own.end_ns, own.count, own.total, own.mean, own.max)
         for own in result.over_time
@@ -37,7 +37,7 @@ def bins_rows(result: Result) -> Rows:
 
 
 def result_json(results: list[Result]) -> str:
-    """Give all of it; of several measures as a list."""
+    """Return results as JSON, a list if there are several."""
     answers = [_answer(result) for result in results]
     return as_json(answers if len(answers) > 1 else answers[0], indent=2) + "\n"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What a measure finds, for a terminal."""
+"""Results of a measure as text."""
 
 from collections.abc import Iterable, Iterator, Sequence
 import shutil
@@ -28,7 +28,7 @@ _NAMES = ("count", "total", "min", "mean", "p50", "p95", "p99", "max")
 
 
 def result_text(result: Result) -> Iterator[str]:
-    """Show the statistics and the worst cases."""
+    """Yield the statistics and the worst cases as text."""
     measure = result.measure
     unit = "" if measure.unit == "ns" else f", in {clean(measure.unit)}"
     yield f"{clean(measure.title)}{unit}: {clean(measure.description)}\n\n"
@@ -52,7 +52,7 @@ def _table(rows: Sequence[Sequence[str]], heads: Sequence[str], align: str) -> s
 def _row(own: Statistics, result: Result, open_: bool, name: str = "") -> list[str]:
     unit = result.measure.unit
     group = [clean(text) for text in own.group] or [name] + [""] * (max(len(result.by), 1) - 1)
-    # How long queues are does not add up.
+    # Lengths of queues do not add up.
     total = None if result.measure.over_time == "max" else own.total
     values = (total, own.min, own.mean, own.p50, own.p95, own.p99, own.max)
     shown = ["" if value is None else _value(value, unit) for value in values]
@@ -77,7 +77,7 @@ def _worst(worst: Sequence[Case], measure: Measure) -> str:
 
 
 def histogram_text(result: Result) -> str:
-    """Draw how the values are spread."""
+    """Return the histogram as text."""
     unit = result.measure.unit
     texts = [bucket_text(own.low, own.high, unit) for own in result.histogram]
     title = f"\n{clean(result.measure.title)}: {result.whole.count} values\n"
@@ -85,7 +85,7 @@ def histogram_text(result: Result) -> str:
 
 
 def bin_value(own: Bin, measure: Measure) -> float | None:
-    """Give the value of a stretch of time, as the measure says."""
+    """Return the value of a time bin, aggregated as the measure says."""
     if measure.over_time == "count":
         return own.count
     if measure.over_time == "sum":
@@ -94,7 +94,7 @@ def bin_value(own: Bin, measure: Measure) -> float | None:
 
 
 def over_time_text(result: Result) -> str:
-    """Draw how the values are over time."""
+    """Return the values over time as text."""
     measure = result.measure
     values = [bin_value(own, measure) for own in result.over_time]
     texts = [_since(own, result) for own in result.over_time]
@@ -108,7 +108,7 @@ def _since(own: Bin, result: Result) -> str:
 
 
 def overlay_text(first: Result, second: Result) -> str:
-    """Draw two over the same time."""
+    """Return two results over the same time as text."""
     lines = [f"\n{clean(own.measure.title)}: {own.measure.over_time}" for own in (first, second)]
     parts = []
     for result in (first, second):
@@ -125,18 +125,18 @@ def overlay_text(first: Result, second: Result) -> str:
 
 
 def missing_text(measure: Measure, missing: Missing) -> str:
-    """Say which events are missing, and how they are had."""
+    """Return which events are missing, and how to record them."""
     names = " or ".join(clean(name) for name in missing.events)
     if not missing.maskset:
         return f"{measure.name}: needs {names}, which this recorder does not have"
     return (
-        f"{measure.name}: {names} was not recorded; maskset {clean(missing.maskset)} has it:"
+        f"{measure.name}: {names} was not recorded; maskset {clean(missing.maskset)} records it:"
         f" lkst mask use {clean(missing.maskset)}"
     )
 
 
 def narrowed_text(filters: Filters, only: Sequence[str] = ()) -> str:
-    """Say what the values were narrowed down to; empty: to nothing."""
+    """Return the filters as text; empty if there are none."""
     words = list(only)
     if filters.cpus is not None:
         words.append(f"cpu {_list(sorted(filters.cpus))}")
@@ -158,7 +158,7 @@ def measures_text(measures: dict[str, Measure], missing: dict[str, list[Missing]
     """
     List measures.
 
-    :param missing: what each of them lacks; None: not known
+    :param missing: events that each measure lacks; None: not known
     """
     parts = []
     width = shutil.get_terminal_size().columns
@@ -187,7 +187,7 @@ def measures_rows(
     measures: dict[str, Measure], missing: dict[str, list[Missing]] | None
 ) -> tuple[list[str], list[list[object]]]:
     """
-    List measures for other programs.
+    List measures as rows.
 
     :return: names of the columns, rows
     """

@@ -1,5 +1,5 @@
 -- title: Block request queue
--- description: How many requests of a device its driver has, at each change.
+-- description: Number of requests in the driver of a device, at each change.
 -- unit: requests
 -- events: block_rq_issue block_rq_complete
 -- by: dev

@@ -1,8 +1,8 @@
 -- title: Call time
--- description: From the call of a function, on which a probe with --return is, until it is back.
+-- description: From call to return of a function that has a probe with --return.
 -- unit: ns
 -- events: probe
 -- by: name
--- columns: name: the probe; error: what the call failed with, if the probe has ret
+-- columns: name: the probe; error: errno, if the probe records ret
 SELECT start_ns, duration_ns AS value, cpu, pid, comm, name, error
 FROM calls

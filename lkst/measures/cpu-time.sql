@@ -1,5 +1,5 @@
 -- title: CPU time
--- description: How a CPU spends its time: in tasks, softirqs, interrupt handlers, or idle.
+-- description: Time of a CPU in tasks, softirqs, interrupt handlers, or idle.
 -- unit: ns
 -- events: sched_switch irq_handler_entry irq_handler_exit softirq_entry softirq_exit
 -- by: context

@@ -1,7 +1,6 @@
 -- title: Lock hold
--- description: From when who has waited for a lock gets it until the next one gets it, who
---     waited for it meanwhile: the most that it can have been held. A lock that nobody waits for
---     leaves no record.
+-- description: From when a waiter gets a lock until the next waiter gets it: an upper bound of
+--     the hold time. A lock that nobody waits for leaves no record.
 -- unit: ns
 -- events: contention_begin contention_end
 -- by: lock

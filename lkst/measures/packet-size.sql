@@ -1,5 +1,5 @@
 -- title: Packet sizes
--- description: How much is received and sent.
+-- description: Sizes of received and sent packets.
 -- unit: bytes
 -- events: netif_receive_skb|net_dev_xmit
 -- by: dev,direction

@@ -1,5 +1,5 @@
 -- title: Preempted time
--- description: From when a task loses its CPU, though it could go on, until it has one again.
+-- description: From preemption of a task until it runs again.
 -- unit: ns
 -- events: sched_switch
 -- by: task

@@ -1,5 +1,5 @@
 -- title: Run queue
--- description: How many tasks wait for a CPU, at each change.
+-- description: Number of tasks that wait for a CPU, at each change.
 -- unit: tasks
 -- events: sched_switch sched_wakeup
 -- by: cpu

@@ -1,5 +1,5 @@
 -- title: Softirq response
--- description: From when a softirq is first requested until it is done.
+-- description: From when a softirq is first requested until it ends.
 -- unit: ns
 -- events: softirq_raise softirq_entry softirq_exit
 -- by: name

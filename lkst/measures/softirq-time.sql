@@ -1,5 +1,5 @@
 -- title: Softirq time
--- description: From the start of a softirq to its end.
+-- description: Time of a run of a softirq.
 -- unit: ns
 -- events: softirq_entry softirq_exit
 -- by: name

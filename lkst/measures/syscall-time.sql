@@ -1,8 +1,8 @@
 -- title: System call time
--- description: From the entry of a system call until it is back.
+-- description: From entry to return of a system call.
 -- unit: ns
 -- events: sys_enter sys_exit
 -- by: name
--- columns: name: the system call; error: what it failed with, if it did; ret: what it gave back
+-- columns: name: the system call; error: errno, if it failed; ret: return value
 SELECT coalesce(start_ns, end_ns) AS start_ns, duration_ns AS value, cpu, pid, comm, name, error, ret
 FROM syscalls

@@ -1,5 +1,5 @@
 -- title: System call usage
--- description: How many system calls are made.
+-- description: Number of system calls.
 -- unit: calls
 -- events: sys_enter
 -- by: name

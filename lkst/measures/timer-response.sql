@@ -1,6 +1,5 @@
 -- title: Timer interrupt response
--- description: From the interrupt of the local timer until the softirq TIMER that it requests is
---     done.
+-- description: From the interrupt of the local timer until the softirq TIMER that it raises ends.
 -- unit: ns
 -- events: local_timer_entry softirq_raise softirq_entry softirq_exit
 -- by: cpu

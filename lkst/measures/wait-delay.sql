@@ -1,5 +1,5 @@
 -- title: Wait queue delay
--- description: For how long a waiter is in a wait queue.
+-- description: Time of a waiter in a wait queue.
 -- unit: ns
 -- events: add_wait_queue|prepare_to_wait_event remove_wait_queue|finish_wait
 -- by: task

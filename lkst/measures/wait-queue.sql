@@ -1,5 +1,5 @@
 -- title: Wait queues
--- description: How many waiters are in wait queues, at each change.
+-- description: Number of waiters in wait queues, at each change.
 -- unit: waiters
 -- events: add_wait_queue|prepare_to_wait_event remove_wait_queue|finish_wait
 -- over-time: max

@@ -3,6 +3,6 @@
 -- unit: ns
 -- events: workqueue_queue_work workqueue_execute_start
 -- by: function
--- columns: function: of the work item; queued_by: who queued it
+-- columns: function: function of the work item; queued_by: task that queued it
 SELECT start_ns, delay_ns AS value, cpu, pid, comm, function, queued_by
 FROM work_items WHERE start_ns IS NOT NULL

@@ -223,10 +223,13 @@ def test_own_measure(saved: Path, lkst: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (("-- unit: marks\n", ""), "do not say its unit"),
-        (("over-time: count", "over-time: median"), "'median' is none of mean, max, sum, count"),
-        (("-- events", "-- event"), "'event' is none of title"),
-        (("1 AS value, ", ""), "its query gives no column value"),
+        (("-- unit: marks\n", ""), "the header lacks 'unit'"),
+        (
+            ("over-time: count", "over-time: median"),
+            "'median' is unknown: use mean, max, sum, count",
+        ),
+        (("-- events", "-- event"), "unknown key 'event': use title"),
+        (("1 AS value, ", ""), "its query has no column value"),
         (("FROM mark", "FROM marc"), "LINE 8: "),
     ],
 )
@@ -247,8 +250,8 @@ def test_what_was_not_recorded_is_said(saved: Path, lkst: Run, tmp_path: Path) -
     path = save(made, tmp_path)
     result = lkst("measure", path, "allocation-failures")
     assert (result.status, result.stdout) == (1, "")
-    assert "maskset all has it: lkst mask use all" in result.stderr
-    assert "maskset default has it" in lkst("measure", path, "syscall-time").stderr
+    assert "maskset all records it: lkst mask use all" in result.stderr
+    assert "maskset default records it" in lkst("measure", path, "syscall-time").stderr
     assert "Traceback" not in lkst("measure", path).stderr
 
 
@@ -262,8 +265,8 @@ def test_nothing_of_it_is_there(saved: Path, lkst: Run) -> None:
     ("words", "told"),
     [
         (["syscal-time"], "did you mean syscall-time"),
-        (["syscall-time", "--by", "colour"], "does not tell 'colour'; it tells cpu, pid"),
-        (["run-queue", "--pid", "7"], "does not tell 'pid'"),
+        (["syscall-time", "--by", "colour"], "has no column 'colour': use cpu, pid"),
+        (["run-queue", "--pid", "7"], "has no column 'pid'"),
         (["syscall-time", "--only", "name"], "is not COLUMN=PATTERN"),
         (["syscall-time", "--hist", "--overlay", "block-time"], "remove --hist and --by"),
         (["syscall-time", "-o", "a.png"], "nothing to draw: add"),
@@ -273,7 +276,7 @@ def test_nothing_of_it_is_there(saved: Path, lkst: Run) -> None:
             "a plot cannot have the format",
         ),
         (["--hist"], "NAME of the measure is missing"),
-        (["syscall-time", "--measure-path", "/nowhere"], "/nowhere: is not there"),
+        (["syscall-time", "--measure-path", "/nowhere"], "/nowhere: no such file or directory"),
     ],
 )
 def test_bad_words(saved: Path, lkst: Run, words: list[str], told: str) -> None:
