@@ -3,8 +3,8 @@
 Building a page
 ---------------
 
-All that a page needs lies in it. Its content security policy allows the scripts and
-the style of this package, each by its hash, and nothing else.
+The page contains everything that it needs. Its content security policy allows the
+scripts and the style of this package, each by its hash, and nothing else.
 """
 
 import base64
@@ -18,9 +18,10 @@ import zlib
 import lkst
 from lkst.errors import LkstError
 from lkst.replay.rows import FLAGS
-from lkst.report.columns import PageColumns
+from lkst.report.intervals import Lane
 from lkst.report.lanes import find_lanes, find_tasks, find_wakeups, states_left
 from lkst.report.measures import STATISTICS, measure_all
+from lkst.report.page_columns import PageColumns
 from lkst.report.records import CHUNK, add_records, describe_events, describe_tasks
 from lkst.report.sections import (
     describe_machine,
@@ -28,7 +29,6 @@ from lkst.report.sections import (
     describe_suspicions,
     read_log,
 )
-from lkst.report.stretches import Lane
 from lkst.state.build import build_state
 from lkst.state.rules import Suspicion, find_suspicions
 from lkst.trace.trace import Trace
@@ -53,10 +53,10 @@ def write_report(
     Write a page to a file.
 
     :param trace: a whole trace
-    :param shown: neighbouring records of it that the timeline shows; None: all
-    :param report: called with each step that begins
-    :raises LkstError: if it cannot be written, and the old one stays; or if what the page needs
-        is not installed
+    :param shown: consecutive records of it that the timeline shows; None: all
+    :param report: called with the name of each step when it begins
+    :raises LkstError: if the file cannot be written (the old file is kept), or if a package
+        that the page needs is not installed
     """
     pieces = build_report(trace, shown, report)
     first = next(pieces)
@@ -70,12 +70,12 @@ def build_report(
     trace: Trace, shown: Trace | None = None, report: Report | None = None
 ) -> Iterator[str]:
     """
-    Make a page, piece by piece.
+    Yield a page in pieces.
 
     :param trace: a whole trace
-    :param shown: neighbouring records of it that the timeline shows; None: all
-    :param report: called with each step that begins
-    :raises LkstError: if what the page needs is not installed
+    :param shown: consecutive records of it that the timeline shows; None: all
+    :param report: called with the name of each step when it begins
+    :raises LkstError: if a package that the page needs is not installed
     """
     try:
         from jinja2 import Environment
@@ -160,13 +160,13 @@ def _title(machine: dict[str, Any], trace: Trace) -> str:
 
 
 def _evidence(trace: Trace, suspicions: list[Suspicion]) -> list[int]:
-    """Give the times of all that looks wrong, in ns from the end."""
+    # Times of the evidence of all suspicions, in ns from the end.
     rows = {row for suspicion in suspicions for row in suspicion.rows}
     return sorted(int(trace.ts[row]) - trace.end for row in rows)
 
 
 def wall_pieces(trace: Trace) -> list[list[str | None]]:
-    """Say for the page from when on, in ns from the end, which wall clock holds for the end."""
+    """Return pairs: start in ns from the end, and the wall clock's time of the end from then on."""
     pieces = trace.wall_clock.pieces()
     return [
         [str(ts - trace.end), None if offset is None else str(trace.end + offset)]
@@ -177,7 +177,7 @@ def wall_pieces(trace: Trace) -> list[list[str | None]]:
 def _cut(trace: Trace, shown: Trace) -> str:
     if len(shown) == len(trace):
         return ""
-    return f"{len(shown):,} of {len(trace):,} records are shown; the state is that of all."
+    return f"Shows {len(shown):,} of {len(trace):,} records; the state is computed from all."
 
 
 def _add_lane(columns: PageColumns, lane: Lane) -> None:
@@ -189,7 +189,7 @@ def _add_lane(columns: PageColumns, lane: Lane) -> None:
 
 
 def _policy(style: str, scripts: list[str]) -> str:
-    """Write the content security policy (Content Security Policy Level 3, W3C)."""
+    # Content Security Policy Level 3, W3C.
     allowed = " ".join(map(_hash, scripts))
     parts = {
         "default-src": "'none'",

@@ -3,26 +3,25 @@
 Lanes
 -----
 
-What each CPU was doing when, from inside out: the task that it ran, the system call
-that this task was in, softirqs, interrupts. A stretch goes from one record of a CPU
-to another one; where it is cut off, by the trace's start or end, a lost record or a
-switch to another task, it is marked.
+What each CPU was doing over time: the task that it ran, the system call of that task,
+softirqs, interrupts. An interval goes from one record of a CPU to another one. It is
+marked if it is cut off by the trace's start or end, a lost record or a switch.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from lkst.report.handlers import handler_lane
-from lkst.report.stretches import (
+from lkst.report.interrupt_lane import interrupt_lane
+from lkst.report.intervals import (
     BEGAN_BEFORE,
     GOES_ON,
     NONE,
     ByCPU,
     Lane,
+    merge_equal,
     named,
     no_lane,
-    stretches,
 )
 from lkst.state.naming import Naming
 from lkst.trace.event_table import I64, ends_are_recorded, table
@@ -30,7 +29,7 @@ from lkst.trace.trace import Trace
 
 __all__ = ("LANES", "Tasks", "find_lanes", "find_tasks", "find_wakeups", "states_left")
 
-#: Names of the lanes, from inside out.
+#: Names of the lanes, from the task to what interrupts it.
 LANES = ("task", "syscall", "softirq", "irq")
 
 
@@ -38,14 +37,14 @@ LANES = ("task", "syscall", "softirq", "irq")
 class Tasks:
     """The tasks of a trace."""
 
-    #: pid and name of each; a task that was renamed is there several times.
+    #: pid and name; a renamed task has several entries.
     tasks: list[tuple[int, str]]
-    #: Of each record, which of them was current.
+    #: Index of the current task of each record.
     code: I64
 
 
 def find_tasks(trace: Trace) -> Tasks:
-    """Tell which task was current in each record."""
+    """Find the current task of each record."""
     if not len(trace):
         return Tasks([], NONE)
     names, codes = trace.comms()
@@ -56,10 +55,10 @@ def find_tasks(trace: Trace) -> Tasks:
 
 def find_lanes(trace: Trace, tasks: Tasks) -> list[Lane]:
     """
-    Find the stretches of all CPUs.
+    Find the intervals of all CPUs.
 
-    :param tasks: those of the trace; tasks are added that it only switches to
-    :return: one for each of LANES
+    :param tasks: tasks of the trace; tasks without records that are switched to are added
+    :return: one lane for each of LANES
     """
     if not len(trace):
         return [no_lane(kind) for kind in LANES]
@@ -70,13 +69,13 @@ def find_lanes(trace: Trace, tasks: Tasks) -> list[Lane]:
     return [
         _task_lane(tasks, order, current),
         _syscall_lane(trace, naming, order, switches.rows, switches["next_pid"]),
-        handler_lane(trace, naming, order, "softirq"),
-        handler_lane(trace, naming, order, "irq"),
+        interrupt_lane(trace, naming, order, "softirq"),
+        interrupt_lane(trace, naming, order, "irq"),
     ]
 
 
 def _current(trace: Trace, tasks: Tasks, order: ByCPU, switches: I64, next_pid: I64) -> I64:
-    """Tell which task a CPU runs after each record, in the order of CPUs."""
+    # Task that a CPU runs after each record, in the order of CPUs.
     after = tasks.code[order.rows]
     places = order.place[switches]
     following = np.minimum(places + 1, len(order.rows) - 1)
@@ -86,7 +85,7 @@ def _current(trace: Trace, tasks: Tasks, order: ByCPU, switches: I64, next_pid: 
         & (trace.pid[order.rows[following]] == next_pid)
     )
     after[places[known]] = tasks.code[order.rows[following[known]]]
-    # The record after the switch is lost, or there is none.
+    # The record after the switch is lost or does not exist.
     last = {pid: code for code, (pid, _) in enumerate(tasks.tasks) if pid}
     idle = {name: code for code, (pid, name) in enumerate(tasks.tasks) if not pid}
     for place, pid in zip(places[~known].tolist(), next_pid[~known].tolist(), strict=True):
@@ -100,7 +99,7 @@ def _current(trace: Trace, tasks: Tasks, order: ByCPU, switches: I64, next_pid: 
 
 
 def _task_lane(tasks: Tasks, order: ByCPU, current: I64) -> Lane:
-    begin, end, ended = stretches(order, current)
+    begin, end, ended = merge_equal(order, current)
     cut = order.first[begin] * BEGAN_BEFORE | ~ended * GOES_ON
     return Lane(
         "task", [], order.cpu[begin], order.rows[begin], order.rows[end], current[begin], cut
@@ -111,10 +110,10 @@ def _syscall_lane(trace: Trace, naming: Naming, order: ByCPU, switches: I64, nex
     enter = table(trace, "sys_enter", "nr", "compat")
     exit_ = table(trace, "sys_exit", "nr", "compat")
     if len(enter) and not ends_are_recorded(trace, "sys_exit"):
-        return no_lane("syscall", "sys_exit is not recorded")
+        return no_lane("syscall", "sys_exit was not recorded")
     state = _in_syscall(trace, enter.rows, exit_.rows, switches, next_pid)
     within = state[order.rows]
-    begin, end, ended = stretches(order, within)
+    begin, end, ended = merge_equal(order, within)
     chosen = within[begin] >= 0
     begin, end, ended = begin[chosen], end[chosen], ended[chosen]
     record = within[begin]
@@ -130,12 +129,8 @@ def _syscall_lane(trace: Trace, naming: Naming, order: ByCPU, switches: I64, nex
 
 
 def _in_syscall(trace: Trace, enter: I64, exit_: I64, switches: I64, next_pid: I64) -> I64:
-    """
-    Tell in which system call a CPU's task is after each record.
-
-    :return: row of the record that tells which one it is; -1: in none
-    """
-    # What each record says of its task; a switch says nothing of the next one, but asks.
+    # System call of a CPU's task after each record: row of the record that names it; -1: none.
+    # What each record shows about its task; -2: nothing.
     says = np.full(len(trace), -2, np.int64)
     says[enter], says[exit_] = enter, -1
     pid = np.concatenate((trace.pid, next_pid))
@@ -151,7 +146,7 @@ def _in_syscall(trace: Trace, enter: I64, exit_: I64, switches: I64, next_pid: I
     group = np.maximum.accumulate(group)
     last = np.maximum.accumulate(np.where(said, index, -1))
     value = np.where(last >= group, says[order[np.maximum(last, 0)]], -1)
-    # Before the first word of a task: in the call that ends with it, if it is an end.
+    # Before the first such record of a task: in the call that it ends, if it is an end.
     following = np.minimum.accumulate(np.where(said, index, len(order))[::-1])[::-1]
     end = np.append(np.flatnonzero(start)[1:], len(order))[np.cumsum(start) - 1]
     early = (last < group) & (following < end)
@@ -166,9 +161,9 @@ def _in_syscall(trace: Trace, enter: I64, exit_: I64, switches: I64, next_pid: I
 
 def states_left(trace: Trace, lane: Lane) -> tuple[list[str], I64]:
     """
-    Tell in which state a task left its CPU, for each stretch of the lane "task".
+    Return the state in which the task left its CPU, for each interval of the lane "task".
 
-    :return: letters of states, the first of them "" for what is not known, and which
+    :return: letters of states, the first one "" for not known; index for each interval
     """
     switches = table(trace, "sched_switch", "prev_state")
     state = np.full(len(trace), -1, np.int64)
@@ -183,6 +178,6 @@ def states_left(trace: Trace, lane: Lane) -> tuple[list[str], I64]:
 
 
 def find_wakeups(trace: Trace) -> tuple[I64, I64]:
-    """Give the rows of all wakeups, and pids of the tasks that can run since."""
+    """Return the rows of all wakeups, and pids of the woken tasks."""
     woken = table(trace, ("sched_wakeup", "sched_wakeup_new"), "pid")
     return woken.rows, woken["pid"]

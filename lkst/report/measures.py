@@ -3,8 +3,7 @@
 Measures in a page
 ------------------
 
-All measures of a trace: tables that the template writes, and numbers that
-``page/plots.js`` draws.
+Results of all measures: tables for the template, and numbers for ``page/plots.js``.
 """
 
 from dataclasses import dataclass, field
@@ -23,27 +22,27 @@ from lkst.util.printable import clean
 
 __all__ = ("STATISTICS", "Measured", "measure_all")
 
-#: What is told of the values, by the names that Statistics has.
+#: Attributes of Statistics that are shown.
 STATISTICS = ("total", "mean", "p50", "p95", "p99", "max")
 
 _BINS = 240
 _GROUPS = 8
 _WORST = 5
-# Of the small picture beside a measure's name, in its own units.
+# Height of the sparkline beside a measure's name, in its own units.
 _SPARK = 24
 
 
 @dataclass
 class Measured:
-    """What all measures find."""
+    """Results of all measures."""
 
-    #: For the template, those of which there is something.
+    #: Measures with values, for the template.
     shown: list[dict[str, Any]] = field(default_factory=list)
-    #: For the plots, by name.
+    #: Name of the measure -> data of its plots.
     plots: dict[str, dict[str, Any]] = field(default_factory=dict)
-    #: Of those of which there is nothing: title, and why.
+    #: Measures without values: title, reason.
     empty: list[tuple[str, str]] = field(default_factory=list)
-    #: What went wrong.
+    #: Errors.
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,7 +50,7 @@ def measure_all(trace: Trace) -> Measured:
     """
     Run all measures.
 
-    :raises LkstError: if what they need is not installed
+    :raises LkstError: if a package that they need is not installed
     """
     found = Measured()
     if not len(trace):
@@ -60,7 +59,7 @@ def measure_all(trace: Trace) -> Measured:
     try:
         measures = find_measures()
     except LkstError as error:
-        found.notes.append(f"No measures: {clean(str(error))}")
+        found.notes.append(f"Measures were not computed: {clean(str(error))}")
         return found
     for measure in measures.values():
         try:
@@ -99,7 +98,7 @@ def _describe(trace: Trace, result: Result) -> dict[str, Any]:
 
 
 def _row(own: Statistics, result: Result) -> dict[str, Any]:
-    # How long queues are does not add up.
+    # Lengths of queues do not add up.
     values = {name: getattr(own, name) for name in STATISTICS}
     if result.measure.over_time == "max":
         values["total"] = None
@@ -128,7 +127,7 @@ def _case(trace: Trace, case: Case, result: Result) -> dict[str, Any]:
 
 
 def _spark(histogram: list[Bucket]) -> list[tuple[int, int, int]]:
-    """Give x, y and height of each bar."""
+    # x, y and height of each bar.
     most = max((own.count for own in histogram), default=0)
     heights = [-(-own.count * _SPARK // most) for own in histogram] if most else []
     return [(4 * place, _SPARK - height, height) for place, height in enumerate(heights)]

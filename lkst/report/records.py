@@ -3,16 +3,15 @@
 Records in a page
 -----------------
 
-All records as columns, and their fields as text, in chunks that are read when they
-are looked at.
+All records as columns, and their fields as text in chunks that are unpacked when needed.
 """
 
 import numpy as np
 
 from lkst.replay.rows import FLAGS
 from lkst.replay.stacks import Stacks
-from lkst.report.columns import PageColumns
 from lkst.report.lanes import Tasks
+from lkst.report.page_columns import PageColumns
 from lkst.state.naming import Naming
 from lkst.trace.event_table import I64
 from lkst.trace.trace import Trace
@@ -23,7 +22,7 @@ __all__ = ("CHUNK", "add_records", "describe_events", "describe_tasks")
 #: Records in a chunk of texts.
 CHUNK = 8192
 
-# What JavaScript's numbers can tell apart: 2**53. Damaged records may have any time.
+# JavaScript's numbers are exact up to 2**53. Damaged records may have any time.
 _MAX_TIME = 1 << 52
 
 
@@ -47,7 +46,7 @@ def _event_codes(trace: Trace) -> I64:
 
 
 def describe_events(trace: Trace) -> list[dict[str, str]]:
-    """Name the events that there are records of, in the order of their codes."""
+    """Return the events that have records, in the order of their codes."""
     events = trace.catalogue.events
     described = []
     for id_ in np.unique(trace.event).tolist():
@@ -63,12 +62,12 @@ def describe_events(trace: Trace) -> list[dict[str, str]]:
 
 
 def describe_tasks(tasks: Tasks) -> list[list[int | str]]:
-    """Give pid and name of each task."""
+    """Return pid and name of each task."""
     return [[pid, clean(name) if name else "?"] for pid, name in tasks.tasks]
 
 
 def _texts(trace: Trace) -> list[bytes]:
-    """Write a line for each record: its fields, and after tabs the frames of its stack."""
+    # A line for each record: its fields, then the frames of its stack after tabs.
     naming = Naming(trace)
     stacks = Stacks(trace.facts.names)
     chunks = []

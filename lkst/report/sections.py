@@ -3,9 +3,8 @@
 Sections
 --------
 
-What a page says in words: whose trace it is, what looks wrong, what CPUs and tasks
-were in the middle of, the kernel's log. All texts are as they come from the dump,
-without control characters; the template escapes them.
+Text sections of a page: machine, suspicions, state of CPUs and tasks, the kernel's log.
+Texts come from the dump, without control characters; the template escapes them.
 """
 
 from dataclasses import dataclass
@@ -27,23 +26,23 @@ from lkst.util.printable import clean
 
 __all__ = ("Log", "describe_machine", "describe_state", "describe_suspicions", "read_log")
 
-#: Of each kind; all are in ``lkst state --format json``.
+#: Maximum number of entries of each kind; ``lkst state --format json`` has all.
 _SHOWN = 12
 _FRAMES = 8
 
 
 @dataclass
 class Log:
-    """What the kernel has printed."""
+    """The kernel's log."""
 
     #: Seconds from the end ("" if not known), and text.
     lines: list[tuple[str, str]]
-    #: Where it comes from, or why there is none.
+    #: Its source, or why there is none.
     notes: list[str]
 
 
 def describe_machine(trace: Trace) -> dict[str, Any]:
-    """Say whose trace it is, how it ended, and what was recorded and lost."""
+    """Return the machine, how it ended, and what was recorded and lost."""
     panic = find_panic(trace)
     cpus = [cpu for cpu in sum_cpus(trace) if not cpu.silent]
     times = [
@@ -65,7 +64,7 @@ def describe_machine(trace: Trace) -> dict[str, Any]:
 
 
 def describe_suspicions(state: State, suspicions: list[Suspicion]) -> list[dict[str, Any]]:
-    """Say what looks wrong."""
+    """Return suspicions for the template."""
     return [
         {
             "culprit": clean(suspicion.culprit),
@@ -79,7 +78,7 @@ def describe_suspicions(state: State, suspicions: list[Suspicion]) -> list[dict[
 
 
 def describe_state(state: State) -> dict[str, Any]:
-    """Say what CPUs and tasks were in the middle of."""
+    """Return the state for the template."""
     pending = [p for p in state.pending if p.certain]
     unseen = [t for t in state.end.waiting if t.pid not in state.tasks] if state.end else []
     return {
@@ -138,7 +137,7 @@ def _task(state: State, task: Task) -> dict[str, Any]:
 
 
 def read_log(trace: Trace) -> Log:
-    """Read the kernel's log; where the source has none, what was recorded of it."""
+    """Read the kernel's log; if the source has none, return the recorded console lines."""
     if trace.facts.foreign is not None:
         line = build_timeline(trace, ("dmesg",), Filters(cpus=None))
         lines = [
@@ -152,13 +151,13 @@ def read_log(trace: Trace) -> Log:
     field = event.field("text") if event else None
     rows = trace.rows(event) if event and field and field.is_number else np.zeros(0, np.int64)
     if field is None or not len(rows):
-        return Log([], ["The source holds no log of the kernel, and no console line was recorded."])
+        return Log([], ["The source has no kernel log, and no console line was recorded."])
     return Log(
         [
             (relative(trace, ts), _said(text))
             for ts, text in zip(trace.ts[rows].tolist(), trace.texts(field, rows), strict=True)
         ],
-        ["The source holds no log of the kernel: these are the console lines that were recorded."],
+        ["The source has no kernel log: these are the recorded console lines."],
     )
 
 

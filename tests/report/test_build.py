@@ -17,7 +17,7 @@ import pytest
 from synthetic import Synthetic
 
 from lkst.report.build import build_report, write_report
-from lkst.report.columns import PageColumns
+from lkst.report.page_columns import PageColumns
 from lkst.source.saved import save_trace
 from lkst.trace.facts import Facts
 from lkst.trace.trace import Trace
@@ -138,7 +138,7 @@ def test_times_that_are_damaged() -> None:
 def test_a_part_of_the_records() -> None:
     trace = _made()
     text = "".join(build_report(trace, trace.select(slice(40, 50))))
-    assert "10 of 50 records are shown; the state is that of all." in text
+    assert "Shows 10 of 50 records; the state is computed from all." in text
     assert len(_numbers(_Reader(text), "cpu")) == 10
 
 
@@ -173,7 +173,7 @@ def test_the_command(lkst: Run, tmp_path: Path) -> None:
     result = lkst("report", saved, "-o", path, "--last", "20")
     assert (result.status, result.stdout, result.stderr) == (0, "", "")
     assert path.stat().st_mode & 0o777 == 0o600
-    assert "20 of 50 records are shown" in path.read_text()
+    assert "Shows 20 of 50 records" in path.read_text()
     assert lkst("report", saved).status == 2
     result = lkst("report", saved, "-o", tmp_path / "none.html", "--until", "-9s")
     assert (result.status, result.stderr) == (1, "lkst: no record matched\n")
@@ -187,7 +187,7 @@ def test_a_recorder_without_a_record(lkst: Run, tmp_path: Path) -> None:
     save_trace(Synthetic().trace(), tmp_path / "empty.lkst")
     result = lkst("report", tmp_path / "empty.lkst", "-o", tmp_path / "report.html")
     assert (result.status, result.stderr) == (1, "lkst: the recorder has no records\n")
-    assert "The recorder has no record." in (tmp_path / "report.html").read_text()
+    assert "The recorder has no records." in (tmp_path / "report.html").read_text()
 
 
 @pytest.mark.parametrize("missing", ["jinja2", "plotly", "duckdb"])

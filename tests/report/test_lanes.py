@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from synthetic import Synthetic
 
+from lkst.report.intervals import BEGAN_BEFORE, GOES_ON
 from lkst.report.lanes import LANES, find_lanes, find_tasks, find_wakeups, states_left
-from lkst.report.stretches import BEGAN_BEFORE, GOES_ON
 from lkst.trace.facts import Facts, Names
 from lkst.trace.trace import Trace
 
@@ -111,7 +111,7 @@ def test_ends_that_are_not_recorded(state: str) -> None:
     made.record(0, 200, 7, "sys_enter", nr=1)
     trace = _trace(made)
     lane = next(one for one in find_lanes(trace, find_tasks(trace)) if one.kind == "syscall")
-    assert (len(lane), lane.note) == (0, "sys_exit is not recorded")
+    assert (len(lane), lane.note) == (0, "sys_exit was not recorded")
 
 
 def test_handlers() -> None:

@@ -497,7 +497,7 @@ def test_an_empty_trace(page: Page, tmp_path: Path) -> None:
     path = tmp_path / "empty.html"
     write_report(Synthetic().trace(), path)
     page.open(path)
-    assert "The recorder has no record." in page.driver.find_element(By.ID, "timeline").text
+    assert "The recorder has no records." in page.driver.find_element(By.ID, "timeline").text
     assert page.driver.find_elements(By.TAG_NAME, "canvas") == []
     assert page.complaints() == []
 

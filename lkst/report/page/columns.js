@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Columns of numbers and texts: base64 of zlib of little-endian numbers (lkst/report/columns.py).
+// Columns of numbers and texts: base64 of zlib of little-endian numbers (lkst/report/page_columns.py).
 "use strict";
 
 lkst.columns = (() => {

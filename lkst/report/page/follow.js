@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// One task over time, on whatever CPU: when it ran, when it could have, when it slept, and in
-// which system call.
+// One task over time, on any CPU: when it ran, was runnable or slept, and its system calls.
 "use strict";
 
 lkst.follow = (() => {
   const { CUT } = lkst.paint;
 
-  // All stretches of a lane that are a task's, in the order of time.
+  // All intervals of a task in a lane, sorted by time.
   const collect = (lane, belongs) => {
     const found = [];
     lane.cpus.forEach((part, cpu) => {
@@ -47,7 +46,7 @@ lkst.follow = (() => {
   // Whether a task left its CPU for good.
   const isDead = (trace, run) => /[XZ]/.test(trace.data.states[run.left]);
 
-  // Stretches of states: while it ran, and in between.
+  // Intervals of states: while it ran, and in between.
   const states = (trace, pid, runs) => {
     const wakes = [];
     trace.woken.pid.forEach((own, index) => {
@@ -79,7 +78,7 @@ lkst.follow = (() => {
     return pieces;
   };
 
-  // System calls of the task, those parts put together between which it did not run.
+  // System calls of the task; parts of one call on several CPUs are merged.
   const syscalls = (trace, pid, runs) => {
     const own = trace.lanes[1];
     const parts = collect(own, (part, index) => trace.pidOf(part.last[index]) === pid);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// Levels of detail: how much of each piece of time a lane is busy, and what for most of it.
+// Levels of detail: how busy a lane is in each piece of time, and with what for most of it.
 // The pieces of a level are twice as long as those of the one below.
 "use strict";
 
@@ -30,7 +30,7 @@ lkst.levels = (() => {
     return level;
   };
 
-  // part: stretches in the order of time; skips: whether a name counts as nothing.
+  // part: intervals sorted by time; skips: whether to ignore a name.
   const build = (part, from, to, skips) => {
     const size = part.begin.length;
     let count = LOWEST;

@@ -158,7 +158,7 @@ lkst.main = (() => {
     const items = Object.entries(about).map(([kind, text]) => element("span", {}, swatch(kind), text));
     for (const [name, text] of [
       ["waits", "waits for a CPU"], ["asleep", "sleeps"], ["blocked", "blocked (D)"],
-      ["cut", "cut off: began before, or goes on"], ["nothing", "no record of this CPU"],
+      ["cut", "cut off: began earlier, or continues"], ["nothing", "no records of this CPU"],
       ["evidence", "evidence"], ["trouble", "the kernel reports trouble"],
     ]) items.push(element("span", {}, element("i", { class: `swatch ${name}` }), text));
     lkst.byId("legend").replaceChildren(...items);

@@ -40,7 +40,7 @@ lkst.plots = (() => {
     dragmode: false,
   });
 
-  // In which unit times are told, and how many ns it has.
+  // Unit for times, and its length in ns.
   const scale = (values, unit) => {
     if (unit !== "ns") return [1, unit];
     const most = values.reduce((high, value) => Math.max(high, value || 0), 0);
@@ -56,7 +56,7 @@ lkst.plots = (() => {
     const places = about.counts.map((_, place) => place);
     const bars = { type: "bar", x: places, y: about.counts, customdata: about.buckets.map(plain),
       marker: { color: colours.accent }, hovertemplate: "%{customdata}<br>%{y:,}<extra></extra>" };
-    const wide = layout(colours, "How the values are spread", "from", "count");
+    const wide = layout(colours, "Distribution", "from", "count");
     const every = Math.ceil(places.length / 8);
     wide.xaxis.tickvals = places.filter((place) => place % every === 0);
     wide.xaxis.ticktext = wide.xaxis.tickvals.map((place) => plain(about.lows[place]));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The list of records around a moment, and all that is known of one of them.
+// The list of records around a time, and the details of one record.
 "use strict";
 
 lkst.records = (() => {
@@ -145,7 +145,7 @@ lkst.records = (() => {
       ];
       if (record.flags.length) pairs.push(["flags", record.flags.join(", ")]);
       const fields = [...record.fields.matchAll(FIELD)].map(([, name, value]) => [name, value]);
-      // What the kernel says is one text.
+      // A kernel message is one text.
       const message = record.fields.replace(FIELD, "").trim();
       const list = (rows) =>
         element("dl", {}, ...rows.flatMap(([name, value]) =>

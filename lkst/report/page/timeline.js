@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// The timeline: lanes of all CPUs, and above them all of the trace.
+// The timeline: lanes of all CPUs below an overview of the whole trace.
 "use strict";
 
 lkst.timeline = (() => {
@@ -35,7 +35,7 @@ lkst.timeline = (() => {
       this.layout = layout(this.trace, many, this.followed);
     }
 
-    // Give a task a row of its own, above those of the CPUs; null: none.
+    // Show a row for a task above the rows of the CPUs; null: none.
     follow(pid) {
       this.followed = pid ? lkst.follow.row(this.trace, pid) : null;
       this.arrange();
@@ -246,7 +246,7 @@ lkst.timeline = (() => {
       return this.view.from + ((x - GUTTER) / this.plot) * this.view.span;
     }
 
-    // What is at a point of the canvas: a stretch, or a record; null: nothing.
+    // What is at a point of the canvas: an interval or a record; null: nothing.
     at(x, y) {
       if (x < GUTTER || y < AXIS) return null;
       const time = this.time(x);

@@ -52,7 +52,7 @@ lkst.trace = (() => {
       return rows;
     }
 
-    // One kind of stretches, split by CPU: times, rows, names, how they are cut off.
+    // Intervals of one kind by CPU: times, rows, names, flags of cuts.
     async readLane({ kind, names }) {
       const read = (name) => this.columns.numbers(`${kind}_${name}`);
       const [cpu, begin, rows, name, cut] = await Promise.all(
@@ -123,7 +123,7 @@ lkst.trace = (() => {
       return lines;
     }
 
-    // All that is known of a record.
+    // Everything known about a record.
     async record(row) {
       const lines = await this.lines(this.chunkOf(row));
       const [fields, ...stack] = lines[row % this.data.chunk].split("\t");

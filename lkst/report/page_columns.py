@@ -3,8 +3,8 @@
 Columns in a page
 -----------------
 
-Numbers as a page holds them: little-endian, compressed (zlib, RFC 1950) and in base64,
-one after the other. Each has a description, by which ``page/columns.js`` finds it.
+Columns of numbers in a page: little-endian, compressed (zlib, RFC 1950), in base64, one
+after the other. ``page/columns.js`` finds a column by its description.
 """
 
 import base64
@@ -17,31 +17,31 @@ __all__ = ("PageColumns",)
 
 _LEVEL = 6
 
-#: As JavaScript calls them.
+#: Names of the types in JavaScript.
 _TYPES = {"u1": "Uint8Array", "u2": "Uint16Array", "u4": "Uint32Array"}
 
 
 class PageColumns:
-    """Columns in the making."""
+    """Builder of the columns of a page."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._size = 0
-        #: By name: where it lies in the text (``at``, ``size``), its type, and whether each
-        #: number but the first is the difference from the one before, modulo 2**32 (``delta``).
+        #: Name -> place in the text (``at``, ``size``), type, and whether each number but the
+        #: first is the difference to the previous one, modulo 2**32 (``delta``).
         self.described: dict[str, dict[str, object]] = {}
 
     @property
     def text(self) -> str:
-        """All of them."""
+        """All columns."""
         return "".join(self._parts)
 
     def add(self, name: str, values: NDArray[np.integer], *, delta: bool = False) -> None:
         """
         Add a column.
 
-        :param values: not negative, below 2**32
-        :param delta: keep differences, which compress better where the order is one of time
+        :param values: 0 <= value < 2**32
+        :param delta: store differences, which compress better if values ascend
         """
         if delta:
             wide = np.asarray(values, np.int64)
@@ -54,7 +54,7 @@ class PageColumns:
 
     def add_texts(self, name: str, chunks: list[bytes]) -> None:
         """
-        Add texts, which can be read piece by piece.
+        Add chunks of text that can be read one by one.
 
         :param chunks: UTF-8
         """

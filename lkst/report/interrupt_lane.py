@@ -1,35 +1,35 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Handlers
---------
+Lanes of interrupts
+-------------------
 
-Softirqs, interrupts and high-resolution timers: what begins on a CPU and ends on it.
+Intervals of softirqs, interrupts and high-resolution timers, which begin and end on a CPU.
 """
 
 from collections.abc import Callable
 
 import numpy as np
 
-from lkst.report.stretches import BEGAN_BEFORE, GOES_ON, NONE, ByCPU, Lane, named
+from lkst.report.intervals import BEGAN_BEFORE, GOES_ON, NONE, ByCPU, Lane, named
 from lkst.state.naming import Naming
 from lkst.trace.event_table import I64, ends_are_recorded, table
 from lkst.trace.trace import Trace
 
-__all__ = ("handler_lane",)
+__all__ = ("interrupt_lane",)
 
-#: Lane, events that begin and end a stretch, field that both have, field that names it.
+#: Lane, events that begin and end an interval, field of both, field with the name.
 _HANDLERS = (
     ("irq", "irq_handler_entry", "irq_handler_exit", "irq", "handler"),
     ("irq", "hrtimer_expire_entry", "hrtimer_expire_exit", "hrtimer", "function"),
     ("softirq", "softirq_entry", "softirq_exit", "vec", "vec"),
 )
-#: What happens in a task only: no handler goes on.
+#: Events that only tasks cause: no interrupt is being handled then.
 _IN_TASK = ("sched_switch", "sys_enter", "sys_exit", "page_fault_user", "sched_process_exit")
 
 
-def handler_lane(trace: Trace, naming: Naming, order: ByCPU, lane: str) -> Lane:
+def interrupt_lane(trace: Trace, naming: Naming, order: ByCPU, lane: str) -> Lane:
     """
-    Find the stretches of a lane.
+    Return the intervals of a lane.
 
     :param lane: softirq or irq
     """
@@ -43,11 +43,11 @@ def handler_lane(trace: Trace, naming: Naming, order: ByCPU, lane: str) -> Lane:
         if kind != lane or not len(begin):
             continue
         if not ends_are_recorded(trace, ends):
-            notes.append(f"{ends} is not recorded")
+            notes.append(f"{ends} was not recorded")
             continue
         field = "softirq" if name_field == "vec" else ""
         first, last, cut = _pairs(order, aside, (begin.rows, begin[key]), (end.rows, end[key]))
-        # One whose beginning is lost has no name but its number.
+        # If the begin is lost, only the number is known.
         value = np.zeros(len(trace), np.int64)
         value[begin.rows] = begin[name_field]
         if name_field == key:
@@ -82,11 +82,11 @@ def _pairs(
     order: ByCPU, aside: I64, begin: tuple[I64, I64], end: tuple[I64, I64]
 ) -> tuple[I64, I64, I64]:
     """
-    Put beginnings and ends together.
+    Pair begins and ends.
 
-    :param aside: places at which nothing of the kind goes on, in order
-    :param begin: rows, and keys that tell what has begun
-    :param end: the same of what has ended
+    :param aside: places at which no interval is open, ascending
+    :param begin: rows and keys of the begins
+    :param end: rows and keys of the ends
     :return: places of the first and last records, and how they are cut off
     """
     place = order.place[np.concatenate((begin[0], end[0]))]
@@ -100,7 +100,7 @@ def _pairs(
     paired[:-1] = follows[:-1] & starts[:-1] & ~starts[1:]
     one = np.flatnonzero(paired)
 
-    # An end without a beginning began before whatever the CPU is known to have done.
+    # An end without a begin: it began before the CPU's known records.
     lost = ~starts
     lost[1:] &= ~paired[:-1]
     late = place[lost]
@@ -109,7 +109,7 @@ def _pairs(
     since = np.maximum(aside[before] if len(aside) else -1, cpu_first[late])
     since = np.where(before >= 0, since, cpu_first[late])
 
-    # A beginning without an end went on for no longer than until then.
+    # A begin without an end lasts at most until then.
     open_ = np.flatnonzero(starts & ~paired)
     early = place[open_]
     after = np.searchsorted(aside, early)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Stretches
+Intervals
 ---------
 
-A stretch goes from one record of a CPU to another one of the same CPU.
+An interval goes from one record of a CPU to another one of the same CPU.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from lkst.trace.event_table import I64
 from lkst.trace.trace import Trace
 from lkst.util.printable import clean
 
-__all__ = ("BEGAN_BEFORE", "GOES_ON", "NONE", "ByCPU", "Lane", "named", "no_lane", "stretches")
+__all__ = ("BEGAN_BEFORE", "GOES_ON", "NONE", "ByCPU", "Lane", "merge_equal", "named", "no_lane")
 
-#: Its first record is not the one with which it began; its last is not the one that ended it.
+#: Flags of a cut interval: its first record did not begin it; its last did not end it.
 BEGAN_BEFORE, GOES_ON = 1, 2
 
 NONE: I64 = np.zeros(0, np.int64)
@@ -26,21 +26,21 @@ NONE: I64 = np.zeros(0, np.int64)
 
 @dataclass
 class Lane:
-    """Stretches of one kind, in the order of CPU and time."""
+    """Intervals of one kind, sorted by CPU and time."""
 
     #: One of ``lkst.report.lanes.LANES``.
     kind: str
-    #: What they are called, each once. Of the lane "task": those of its Tasks.
+    #: Distinct names. For the lane "task": the names of its Tasks.
     names: list[str]
     cpu: I64
-    #: Rows of their first and last records.
+    #: Rows of the first and last records.
     begin: I64
     end: I64
-    #: Which name.
+    #: Index of the name.
     name: I64
     #: BEGAN_BEFORE | GOES_ON
     cut: I64
-    #: Why there are none, if that is known.
+    #: Why the lane is empty, if known.
     note: str = ""
 
     def __len__(self) -> int:
@@ -48,35 +48,35 @@ class Lane:
 
 
 def no_lane(kind: str, note: str = "") -> Lane:
-    """Give a lane without a stretch."""
+    """Return an empty lane."""
     return Lane(kind, [], NONE, NONE, NONE, NONE, NONE, note)
 
 
 class ByCPU:
-    """The records in the order of CPU and time."""
+    """Records sorted by CPU and time."""
 
     def __init__(self, trace: Trace) -> None:
         """Sort them."""
         #: Rows of the trace.
         self.rows: I64 = np.argsort(trace.cpu, kind="stable")
         self.cpu: I64 = trace.cpu[self.rows]
-        #: Whether it is the first of its CPU.
+        #: Whether a record is the first of its CPU.
         self.first = np.ones(len(self.rows), bool)
         self.first[1:] = self.cpu[1:] != self.cpu[:-1]
         #: Place of each row in this order.
         self.place = np.empty(len(self.rows), np.int64)
         self.place[self.rows] = np.arange(len(self.rows))
         last = np.append(np.flatnonzero(self.first)[1:] - 1, len(self.rows) - 1)
-        #: Place of the last one of the same CPU.
+        #: Place of the last record of the same CPU.
         self.last: I64 = last[np.cumsum(self.first) - 1] if len(self.rows) else NONE
 
 
-def stretches(order: ByCPU, column: I64) -> tuple[I64, I64, NDArray[np.bool_]]:
+def merge_equal(order: ByCPU, column: I64) -> tuple[I64, I64, NDArray[np.bool_]]:
     """
-    Put neighbours together that are the same.
+    Merge consecutive equal values of a CPU into intervals.
 
-    :return: places of the first record of each and of the first one after it; whether that is
-        of the same CPU, which goes on to the last record otherwise
+    :return: places of the first record and of the next interval's first record, and whether that
+        is of the same CPU; if not, the interval ends with the last record
     """
     change = order.first.copy()
     change[1:] |= column[1:] != column[:-1]
@@ -87,7 +87,7 @@ def stretches(order: ByCPU, column: I64) -> tuple[I64, I64, NDArray[np.bool_]]:
 
 
 def named(values: I64, name: Callable[[int], str]) -> tuple[list[str], I64]:
-    """Name each value once."""
+    """Name each distinct value once; return names and indices."""
     if not len(values):
         return [], NONE
     unique, code = np.unique(values, return_inverse=True)
