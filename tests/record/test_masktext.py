@@ -205,9 +205,9 @@ alone
     assert "no filter is called 'pdi': use pid, comm, cgroup or cpu: did you mean pid" in said[10]
     assert "'sh' is not a pid" in said[11]
     assert "expected 'filter pid'" in said[12]
-    assert "filter cpu of what?" in said[13]
-    assert "'a b c' is no line of a maskset" in said[14]
-    assert "'alone' is no line of a maskset" in said[15]
+    assert "filter cpu: a value is missing" in said[13]
+    assert "'a b c' is not a line of a maskset" in said[14]
+    assert "'alone' is not a line of a maskset" in said[15]
     assert lines[-1] == "web.mask: has no name: add a line 'maskset NAME'"
 
 
