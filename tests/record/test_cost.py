@@ -135,7 +135,7 @@ def test_shown() -> None:
         line.split() for line in text.splitlines()
     ]
     assert "see console" in text
-    assert "1024 KiB 32.7 s, that of the busiest CPU for ever" in text
+    assert "1024 KiB 32.7 s, that of the busiest CPU forever" in text
     shown = json.loads(show_cost(cost, "json"))
     assert shown["lasts"] == {"shortest": None, "mean": 32.7}
     assert [event["ns"] for event in shown["events"]] == [20000.0, 0.0]
