@@ -3,7 +3,7 @@
 Bars
 ----
 
-How values are spread, drawn with letters.
+Distributions as bars of characters.
 """
 
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ __all__ = ("STEPS", "amount", "bars", "bucket_text")
 
 _BAR = 40
 
-#: Units from which a number is shown in the next one, by the unit that it is in.
+#: Unit -> next larger units for display.
 STEPS = {
     "ns": ((10**9, "s"), (10**6, "ms"), (10**3, "us"), (1, "ns")),
     "": (
@@ -29,10 +29,10 @@ STEPS = {
 
 def bars(texts: Sequence[str], values: Sequence[float], shown: Sequence[str] | None = None) -> str:
     """
-    Draw a bar for each value, none of them negative; every line ends with a line's end.
+    Draw a bar for each value (0 or more); every line ends with a newline.
 
-    :param texts: what stands before the bars
-    :param shown: the values as they are shown, if not as numbers
+    :param texts: labels before the bars
+    :param shown: the values as text; None: as numbers
     """
     shown = [str(value) for value in values] if shown is None else shown
     most = max(values, default=0)
@@ -46,14 +46,14 @@ def bars(texts: Sequence[str], values: Sequence[float], shown: Sequence[str] | N
 
 
 def bucket_text(low: int | None, high: int | None, unit: str) -> str:
-    """Show the bounds of a bucket; without a lower one it holds zero and what is below."""
+    """Format the bounds of a bucket; without a lower bound it holds values of 0 or less."""
     if low is None:
         return "0 or less"
     return f"[{amount(low, unit)}, {'...' if high is None else amount(high, unit)})"
 
 
 def amount(value: float, unit: str) -> str:
-    """Show a value so that it is read at once: 1500 ns as 1.5us."""
+    """Format a value with a suitable unit: 1500 ns as 1.5us."""
     steps = STEPS.get(unit, STEPS[""])
     size, name = next((step for step in steps if abs(value) >= step[0]), steps[-1])
     scaled = value / size

@@ -3,10 +3,9 @@
 Cells
 -----
 
-Lines of text made by numpy: a column of values becomes a matrix of bytes, one
-row for each value, with zero bytes where there is nothing. Matrices beside each
-other are lines; when all is done the zeros are dropped. Formatting one line
-after the other takes several times as long.
+Format columns with numpy: a column of values becomes a matrix of bytes, one row for
+each value, padded with zero bytes. Matrices side by side are lines; the zeros are
+dropped at the end. Formatting line by line takes several times as long.
 """
 
 from collections.abc import Sequence
@@ -30,7 +29,7 @@ __all__ = (
     "width",
 )
 
-#: (rows, width) bytes; zero: nothing.
+#: (rows, width) bytes; zero: padding.
 Cells = NDArray[np.uint8]
 
 #: A piece of many lines: the same bytes in each, cells, or bytes of any length.
@@ -39,9 +38,9 @@ Part = bytes | Cells | Sequence[bytes]
 I64 = NDArray[np.int64]
 U64 = NDArray[np.uint64]
 
-# Longer ones are not padded to one width.
+# Longer strings are not padded to one width.
 _MAX_WIDTH = 256
-# Numbers in a range like this are told apart without sorting.
+# Distinct numbers within such a range are found without sorting.
 _MAX_RANGE = 1 << 16
 
 
@@ -56,9 +55,9 @@ class _Digits:
         short = np.where(value < powers, np.uint8(0), full)
         #: With leading zeros.
         self.full = full.view("<u4")[:, 0]
-        #: Without; nothing at all for 0. Then all with them.
+        #: Without leading zeros, empty for 0; then all with leading zeros.
         self.high = np.concatenate((short, full)).view("<u4")[:, 0]
-        #: The same; "0" for 0.
+        #: The same, but "0" for 0.
         self.last = self.high.copy()
         self.last[0] = ord("0")
 
@@ -79,7 +78,7 @@ def _number(values: U64, base: int) -> Cells:
     for place in range(count - 1, 0, -1):
         higher = values // digits.base
         group = values - higher * digits.base
-        # What is higher decides whether zeros are shown.
+        # Leading zeros are shown if a higher group is not 0.
         np.add(group, digits.base, out=group, where=higher != 0)
         words[:, place] = table.take(group.view(np.int64))
         values, table = higher, digits.high
@@ -88,13 +87,13 @@ def _number(values: U64, base: int) -> Cells:
 
 
 def magnitude(values: NDArray[np.integer]) -> U64:
-    """Drop the sign."""
+    """Return absolute values as unsigned integers."""
     unsigned = values.astype(np.int64).view(np.uint64)
     return np.where(values < 0, ~unsigned + np.uint64(1), unsigned)
 
 
 def decimal(values: NDArray[np.integer]) -> Cells:
-    """Write integers in decimal."""
+    """Format integers in decimal."""
     if values.dtype.kind == "i":
         negative = values < 0
         if negative.any():
@@ -104,12 +103,12 @@ def decimal(values: NDArray[np.integer]) -> Cells:
 
 
 def hexadecimal(values: NDArray[np.integer]) -> Cells:
-    """Write integers in hexadecimal, without a prefix; negative ones as the kernel holds them."""
+    """Format integers in hexadecimal without prefix; negative ones in two's complement."""
     return _number(values.astype(np.uint64), 16)
 
 
 def nanoseconds(values: NDArray[np.integer]) -> Cells:
-    """Write nanoseconds below a second, as nine digits."""
+    """Format nanoseconds below a second as nine digits."""
     full = _digits(10).full
     words = np.empty((len(values), 3), np.uint32)
     rest = values.astype(np.uint64)
@@ -122,13 +121,13 @@ def nanoseconds(values: NDArray[np.integer]) -> Cells:
 
 def distinct(values: NDArray[np.integer]) -> tuple[list[int], I64]:
     """
-    Give each value once, in order, and for every row which.
+    Return the distinct values, ascending, and the index of each row's value.
 
     :param values: at least one
     """
     low, high = int(values.min()), int(values.max())
     if high - low < _MAX_RANGE:
-        # Neither type can hold all that the other can.
+        # Neither type can hold all values of the other.
         wide = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64)
         offset = (wide - wide.dtype.type(low)).astype(np.int64)
         found = np.flatnonzero(np.bincount(offset))
@@ -140,28 +139,28 @@ def distinct(values: NDArray[np.integer]) -> tuple[list[int], I64]:
 
 
 def matrix(strings: Sequence[bytes]) -> Cells:
-    """Write one string in each row."""
+    """Return cells with one string per row."""
     wide = np.array(strings)
     return wide.view(np.uint8).reshape(len(wide), -1)
 
 
 def pick(strings: Sequence[bytes], codes: I64) -> Part:
-    """Write one of a few strings in each row."""
+    """Return cells with one of a few strings in each row."""
     if max(map(len, strings)) > _MAX_WIDTH:
         return [strings[code] for code in codes.tolist()]
     return matrix(strings).take(codes, axis=0)
 
 
 def width(parts: Sequence[bytes | Cells]) -> int:
-    """Count the bytes that parts take beside each other."""
+    """Return the total width of parts in bytes."""
     return sum(len(part) if isinstance(part, bytes) else part.shape[1] for part in parts)
 
 
 def lay_out(target: Cells, parts: Sequence[bytes | Cells]) -> None:
     """
-    Put parts beside each other.
+    Write parts side by side.
 
-    :param target: of the parts' width
+    :param target: matrix of the parts' total width
     """
     row = np.zeros(target.shape[1], np.uint8)
     start = 0
@@ -173,7 +172,7 @@ def lay_out(target: Cells, parts: Sequence[bytes | Cells]) -> None:
             cells.append((start, part))
         start += len(part) if isinstance(part, bytes) else part.shape[1]
     if len(row):
-        # As one item that is as large: rows of bytes are copied one by one.
+        # As one large item: rows of bytes would be copied byte by byte.
         _items(target)[:] = row.view(f"V{len(row)}")[0]
     for start, part in cells:
         _items(target[:, start : start + part.shape[1]])[:] = _items(part)
@@ -185,10 +184,10 @@ def _items(cells: Cells) -> NDArray[np.void]:
 
 def joined(count: int, parts: Sequence[Part]) -> list[bytes]:
     """
-    Put parts beside each other, some of which may be of any length.
+    Join parts side by side; some may be of any length.
 
     :param count: rows
-    :return: a line for each row; zero bytes are still in it
+    :return: a line for each row, still with zero bytes
     """
     runs: list[Sequence[bytes]] = []
     cells: list[bytes | Cells] = []

@@ -33,11 +33,11 @@ _COLOURS = {
 
 
 def use_colour(stream: TextIO) -> bool:
-    """Tell whether a stream is a terminal whose user wants colours (no-color.org)."""
+    """Check whether a stream is a terminal whose user wants colours (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def category_colour(category: str) -> str:
-    """Give the escape sequence of a category's colour, or "" for none."""
+    """Return the escape sequence of a category's colour, or "" for none."""
     code = _COLOURS.get(category)
     return f"\x1b[{code}m" if code else ""

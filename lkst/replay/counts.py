@@ -3,8 +3,7 @@
 Counts
 ------
 
-What was counted instead of recorded: how often each event occurred, and how the
-values of its fields were spread.
+Events that were counted instead of recorded: counts, and histograms of fields.
 """
 
 from collections.abc import Iterable, Iterator
@@ -26,10 +25,10 @@ _COLUMNS = ("event", "category", "field", "unit", "low", "high", "count")
 
 def chosen_counts(counts: Counts, catalogue: Catalogue, patterns: Iterable[str] | None) -> Counts:
     """
-    Give what was counted of some events.
+    Return the counts and histograms of some events.
 
-    :param patterns: as ``--event`` takes them; None: all
-    :raises Usage: if one of them matches nothing
+    :param patterns: patterns as for ``--event``; None: all events
+    :raises Usage: if a pattern matches nothing
     """
     if patterns is None:
         return counts
@@ -43,7 +42,7 @@ def chosen_counts(counts: Counts, catalogue: Catalogue, patterns: Iterable[str] 
 
 def show_counts(counts: Counts, catalogue: Catalogue, form: str) -> str:
     """
-    Show counts and histograms; ends with a line's end.
+    Format counts and histograms; the text ends with a newline.
 
     :param form: text, jsonl, csv or json
     """
@@ -55,7 +54,7 @@ def show_counts(counts: Counts, catalogue: Catalogue, form: str) -> str:
 
 
 def _rows(counts: Counts, catalogue: Catalogue) -> Iterator[dict[str, Any]]:
-    """Give a row for each event that was counted, and for each bucket that has something."""
+    """Return a row for each counted event and for each bucket that is not empty."""
     for id_, count in sorted(counts.events.items()):
         event = catalogue.events[id_]
         cells = (event.name, event.category, None, None, None, None, count)
@@ -70,7 +69,7 @@ def _rows(counts: Counts, catalogue: Catalogue) -> Iterator[dict[str, Any]]:
 
 
 def _text(counts: Counts, catalogue: Catalogue) -> str:
-    """Show counts as a table and histograms."""
+    """Format counts as a table, then histograms."""
     rows = [
         (catalogue.events[id_].name, catalogue.events[id_].category, count)
         for id_, count in sorted(counts.events.items())
@@ -91,7 +90,7 @@ def _histogram(hist: Histogram) -> str:
 
 
 def _field(hist: Histogram) -> str:
-    """Name the field, with its unit."""
+    # Name of the field, with its unit.
     if hist.field is None:
         return "?"
     name = clean(hist.field.name)
@@ -99,7 +98,7 @@ def _field(hist: Histogram) -> str:
 
 
 def _bounds(number: int) -> tuple[int | None, int | None]:
-    """Give the least value of a bucket and the one behind the greatest; None: there is none."""
+    # Bounds of a bucket: low <= value < high; None: no bound.
     low = 1 << (number - 1) if number else None
     return low, 1 << number if number < layout.BUCKETS - 1 else None
 
@@ -109,7 +108,7 @@ def _mean(value: float, unit: str) -> str:
 
 
 def _json(counts: Counts, catalogue: Catalogue) -> str:
-    """Show the same as one JSON object; bounds of buckets are null where there is none."""
+    """Return counts as one JSON object; a bound of a bucket is null if there is none."""
     answer = {
         "events": [
             {

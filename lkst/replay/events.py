@@ -16,15 +16,15 @@ from lkst.util.tables import plain_table
 
 __all__ = ("show_events",)
 
-#: Columns of the table that programs get.
+#: Columns of the csv and jsonl formats.
 _COLUMNS = ("id", "name", "category", "old_name", "hook", "by_default", "description", "fields")
 
 
 def show_events(catalogue: Catalogue, pattern: str | None, form: str) -> str:
     """
-    Show events; ends with a line's end.
+    Format events; the text ends with a newline.
 
-    :param pattern: as ``--event`` takes it; None: all
+    :param pattern: pattern as for ``--event``; None: all events
     :param form: text, jsonl, csv (in which fields are names only) or json
     :raises Usage: if the pattern matches nothing
     """

@@ -3,10 +3,10 @@
 Formats
 -------
 
-What ``--format`` takes. A name means the same in all commands: ``text`` is for people,
-``jsonl`` is one JSON object a line, ``csv`` has a line of names first, ``json`` is one
-JSON value. Where ``text`` and ``json`` have several tables, ``jsonl`` and ``csv`` have
-one of them, which the command's help names.
+Values of ``--format``, the same in all commands: ``text`` is for people, ``jsonl`` is one
+JSON object per line, ``csv`` has a header line, ``json`` is one JSON value. If ``text``
+and ``json`` have several tables, ``jsonl`` and ``csv`` have the one that the command's
+help names.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -33,12 +33,12 @@ __all__ = (
 
 T = TypeVar("T")
 
-#: Those that can be printed. Parquet, which needs a file, is not among them.
+#: Formats that can be printed. Parquet needs a file.
 PRINTED = ("text", "jsonl", "csv", "json")
 
 
 def format_option_of(names: Sequence[str]) -> Callable[[Callable[..., T]], Callable[..., T]]:
-    """Make the option ``--format``, which a command takes as ``form``."""
+    """Return the option ``--format``, which a command takes as ``form``."""
     return click.option(
         "--format", "form", type=click.Choice(names), default="text", help="Format of the output."
     )
@@ -51,11 +51,11 @@ Rows = Sequence[Sequence[Any]]
 
 def objects_text(objects: Iterable[Mapping[str, Any]], form: str, names: Sequence[str]) -> str:
     """
-    Write objects as jsonl, or as CSV with a column for each name.
+    Format objects as jsonl, or as CSV with a column for each name.
 
-    In CSV a list is its items with a space between them.
+    In CSV, the items of a list are separated by spaces.
 
-    :param names: keys of the objects, all or those that are wanted
+    :param names: keys of the objects to write
     """
     rows = [[one[name] for name in names] for one in objects]
     if form == "csv":
@@ -71,7 +71,7 @@ def json_array(lines: Iterable[str]) -> Iterator[str]:
     """
     Turn jsonl into one JSON array.
 
-    :param lines: pieces of it, each of whole lines
+    :param lines: pieces of jsonl, each of whole lines
     """
     separator = "["
     for piece in lines:
@@ -83,7 +83,7 @@ def json_array(lines: Iterable[str]) -> Iterator[str]:
 
 
 def rows_text(names: Sequence[str], rows: Rows, form: str) -> Iterator[str]:
-    """Write rows as a table, as CSV, or as JSON in lines or in one list."""
+    """Format rows as a table, CSV, JSON lines or a JSON list."""
     if form == "csv":
         yield _csv_line(names)
         for row in rows:
@@ -128,7 +128,7 @@ def _cell(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Give what JSON has for a value."""
+    # Value that the json module can write.
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, bytes | bytearray | memoryview):

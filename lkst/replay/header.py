@@ -3,8 +3,8 @@
 Header and footer
 -----------------
 
-What a reader should know before the first record: which machine, what it died
-of, what was recorded and what was lost. And after the last one: what it died of.
+Before the first record: the machine, its panic, what was recorded and what was lost.
+After the last record: the panic.
 """
 
 from itertools import pairwise
@@ -34,12 +34,12 @@ Line = tuple[str, str]
 
 _NAME_WIDTH = 10
 _WIDTH = 100
-#: Steps of the wall clock that are told one by one.
+#: Maximum number of steps of the wall clock to list.
 _MAX_STEPS = 4
 
 
 def header(trace: Trace) -> str:
-    """Say what is to be known of a trace before its records; ends with a line's end."""
+    """Return the header of a replay; it ends with a newline."""
     lines = _cpus(trace) + event_lines(trace) + remark_lines(trace)
     if trace is not trace.whole:
         lines.append(("shown", f"{len(trace)} of {_count(len(trace.whole), 'record')}"))
@@ -47,12 +47,12 @@ def header(trace: Trace) -> str:
 
 
 def identity(trace: Trace) -> str:
-    """Say whose trace it is; ends with a line's end."""
+    """Return source, machine, panic and recorder of a trace; the text ends with a newline."""
     return _show(identity_lines(trace))
 
 
 def identity_lines(trace: Trace) -> list[Line]:
-    """Say whose trace it is: names, and what is known under them or ""."""
+    """Return source, machine, panic and recorder of a trace: names and values, "" if not known."""
     facts, own = trace.facts, trace.header
     kernel = (facts.release or own.release, facts.version, facts.arch)
     lines = [
@@ -69,11 +69,11 @@ def identity_lines(trace: Trace) -> list[Line]:
 
 
 def _steps(trace: Trace) -> list[Line]:
-    """Say when the wall clock stepped, the last few times."""
+    # The last steps of the wall clock.
     steps = trace.wall_clock.steps
     lines = []
     if len(steps) > _MAX_STEPS:
-        lines.append(("clock", f"stepped {len(steps)} times, of which these are the last:"))
+        lines.append(("clock", f"stepped {len(steps)} times; the last {_MAX_STEPS} steps:"))
     for step in steps[-_MAX_STEPS:]:
         text = "stepped"
         if step.before is not None:
@@ -93,7 +93,7 @@ def _steps(trace: Trace) -> list[Line]:
 
 
 def footer(trace: Trace, colour: bool = False) -> str:
-    """Say what the machine died of, in one line."""
+    """Return the panic in one line."""
     panic = find_panic(trace)
     if not panic:
         return "no panic was recorded\n"
@@ -147,7 +147,7 @@ def _span(trace: Trace, cpu: CPUSummary) -> tuple[str, str, str]:
 
 
 def loss_text(cpu: CPUSummary) -> str:
-    """Say what a CPU's rings have lost."""
+    """Return what a CPU's rings have lost."""
     loss = cpu.loss
     parts = [
         f"{count} {what}"
@@ -164,12 +164,12 @@ def loss_text(cpu: CPUSummary) -> str:
 
 
 def event_lines(trace: Trace) -> list[Line]:
-    """Say which events could not be recorded: names of what was in the way, and events."""
-    # Not summed up, for which all records would have to be counted.
+    """Return the events that could not be recorded: reason, names of events."""
+    # A summary would have to count all records.
     events = sorted(trace.catalogue.events.items())
     suppressed = trace.image.suppressed
     if suppressed is None:
-        lines = [("suppressed", ["not known: the kernel's counters are not there"])]
+        lines = [("suppressed", ["not known: the kernel's counters were not found"])]
     else:
         missed = [(event.name, suppressed.get(id_, 0)) for id_, event in events]
         lines = [("suppressed", [f"{name} {count}" for name, count in missed if count])]
@@ -180,10 +180,10 @@ def event_lines(trace: Trace) -> list[Line]:
 
 
 def remark_lines(trace: Trace) -> list[Line]:
-    """Say what is damaged, guessed or left out."""
+    """Return what is damaged, guessed or left out."""
     lines = [("note", clean(note)) for note in trace.facts.notes]
     if trace.image.partial:
-        lines.append(("note", "records were left out when it was saved"))
+        lines.append(("note", "records were left out when the trace was saved"))
     faults = (*trace.image.faults, *trace.faults)
     return lines + [("fault", clean(fault)) for fault in faults]
 
@@ -200,16 +200,16 @@ def wrap(text: str, indent: int) -> str:
     """
     Break a long list into lines.
 
-    :param indent: where lines begin but the first, which stands there already
+    :param indent: indent of all lines but the first
     """
     return ("\n" + " " * indent).join(textwrap.wrap(text, _WIDTH - indent))
 
 
 def ranges(numbers: list[int]) -> str:
     """
-    Show numbers as ``2-5,7``.
+    Format numbers as ``2-5,7``.
 
-    :param numbers: in ascending order, at least one
+    :param numbers: at least one, ascending
     """
     breaks = [0, *(i + 1 for i, (low, high) in enumerate(pairwise(numbers)) if high > low + 1)]
     runs = [numbers[low:high] for low, high in pairwise([*breaks, len(numbers)])]

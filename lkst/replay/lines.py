@@ -3,9 +3,8 @@
 Lines
 -----
 
-Many lines at once: all of them lie in one matrix of bytes, each as wide as the
-widest, and then the zeros are dropped. What has no width of its own, such as a long
-text, is put in afterwards.
+Format many lines at once in one matrix of bytes, padded to the widest line, then drop
+the zeros. Texts of any length are inserted afterwards.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,15 +16,15 @@ from lkst.replay.cells import Cells, Part, joined, lay_out, width
 
 __all__ = ("Lines",)
 
-# Stands where a text is put in: whatever else is shown can be printed.
-_HOLE = b"\1"
+# Placeholder of a text: not printable, so it cannot occur in other output.
+_PLACEHOLDER = b"\1"
 
 
 class Lines:
     """
-    Writes many lines, again and again.
+    Formats many lines, repeatedly.
 
-    The matrix stays: new memory would take longer than to fill it.
+    The matrix is reused: allocating it takes longer than filling it.
     """
 
     def __init__(self) -> None:
@@ -43,11 +42,10 @@ class Lines:
         Write lines.
 
         :param count: rows
-        :param before: what comes first in each
-        :param groups: what comes then: some rows, and their parts; every row is in one group
-            at most
-        :param end: what comes last
-        :param ends: the same where it is something else, by row
+        :param before: parts at the beginning of each line
+        :param groups: rows and the parts that follow in them; every row is in at most one group
+        :param end: end of each line
+        :param ends: row -> end, if it differs
         """
         texts: list[tuple[int, int, bytes]] = []
 
@@ -62,7 +60,7 @@ class Lines:
                 (row, place, line.replace(b"\0", b""))
                 for row, line in zip(rows.tolist(), lines, strict=True)
             )
-            return [_HOLE]
+            return [_PLACEHOLDER]
 
         left = fixed(0, np.arange(count), before)
         middle = [(rows, fixed(1, rows, parts)) for rows, parts in groups]
@@ -82,11 +80,11 @@ class Lines:
         if ends:
             rows = np.fromiter(ends, np.int64, len(ends))
             cells[rows, size - len(end) :] = 0
-            cells[rows, size - 1] = ord(_HOLE)
+            cells[rows, size - 1] = ord(_PLACEHOLDER)
         return _filled(self._memory.translate(None, b"\0"), texts).decode()
 
     def _matrix(self, count: int, size: int) -> Cells:
-        """Give a matrix of bytes, whatever is in it."""
+        # An uninitialised matrix of bytes.
         if len(self._memory) < count * size:
             self._memory = bytearray(count * size)
         else:
@@ -95,9 +93,9 @@ class Lines:
 
 
 def _filled(text: bytearray, texts: list[tuple[int, int, bytes]]) -> bytes | bytearray:
-    """Put texts where the holes are, in order."""
+    # Replace the placeholders by texts, in order.
     if not texts:
         return text
-    first, *rest = text.split(_HOLE)
+    first, *rest = text.split(_PLACEHOLDER)
     put_in = (part for _, _, part in sorted(texts))
     return first + b"".join(part + piece for part, piece in zip(put_in, rest, strict=True))

@@ -3,7 +3,7 @@
 List
 ----
 
-What a recorder in a source holds and has lost, without its records.
+What the recorder in a source contains and has lost, without its records.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ _EVENT_COLUMNS = ("event", "category", "records", "ever", "overwritten", "suppre
 
 
 def list_text(trace: Trace) -> str:
-    """Show a trace's CPUs and events as tables; ends with a line's end."""
+    """Format CPUs and events as tables; the text ends with a newline."""
     events = sum_events(trace)
     shown = [entry for entry in events if entry.records or entry.ever or entry.suppressed]
     pieces = [identity(trace), _cpu_table(trace), _missing_text(trace), _buffer_table(trace)]
@@ -55,7 +55,7 @@ def list_text(trace: Trace) -> str:
 
 def _cpu_table(trace: Trace) -> str:
     cpus = sum_cpus(trace)
-    # Only a log has gaps.
+    # Only logs lose slots before they are saved.
     gaps = any(cpu.loss.unsaved for cpu in cpus)
     rows = []
     for cpu in cpus:
@@ -72,7 +72,7 @@ def _cpu_table(trace: Trace) -> str:
 
 
 def _missing_switches(trace: Trace) -> dict[int, int] | None:
-    """Count, by CPU, the threads that show up without a record of a switch; None: not known."""
+    # CPU -> threads that ran there without a recorded switch to them; None: not known.
     gaps = unrecorded_switches(trace)
     if gaps is None:
         return None
@@ -81,14 +81,14 @@ def _missing_switches(trace: Trace) -> dict[int, int] | None:
 
 
 def _missing_text(trace: Trace) -> str:
-    """Name the CPUs on which switches have no record, if there are any."""
+    # CPUs with unrecorded switches.
     missing = _missing_switches(trace)
     if not missing:
         return ""
     counts = ", ".join(f"CPU {cpu}: {count}" for cpu, count in missing.items())
     text = (
-        f"switches without a record: {counts} at least; threads run there that no record "
-        "switches to; times around them are not known"
+        f"switches without a record: {counts} at least; some threads ran there without a recorded "
+        "switch to them; times around those switches are not known"
     )
     return wrap(text, 2) + "\n"
 
@@ -100,7 +100,7 @@ def _span(trace: Trace, first: int | None, last: int | None) -> tuple[str, str, 
 
 
 def _buffer_table(trace: Trace) -> str:
-    """Show the buffers, if there is more to say than that there is one."""
+    # No table for a single buffer that is not frozen.
     buffers = sum_buffers(trace)
     if len(buffers) < 2 and not any(buffer.state == "frozen" for buffer in buffers):
         return ""
@@ -133,9 +133,9 @@ def _event_table(events: list[EventSummary]) -> str:
 
 def list_rows(traces: Sequence[Trace], form: str) -> str:
     """
-    Show the CPUs of all recorders as jsonl or csv, with what tells the recorders apart.
+    Format the CPUs of all recorders as jsonl or csv, with the names of the recorders.
 
-    Times are ns of CLOCK_MONOTONIC; null is what is not known.
+    Times are ns of CLOCK_MONOTONIC; null: not known.
     """
     rows = [
         {
@@ -173,9 +173,9 @@ def _cpu_objects(trace: Trace) -> list[dict[str, Any]]:
 
 def list_json(trace: Trace) -> str:
     """
-    Show the same as one JSON object; ends with a line's end.
+    Format the list as one JSON object; the text ends with a newline.
 
-    Times are ns of CLOCK_MONOTONIC; null is what is not known.
+    Times are ns of CLOCK_MONOTONIC; null: not known.
     """
     header, facts = trace.header, trace.facts
     panic = find_panic(trace)

@@ -3,10 +3,10 @@
 Numbers that have names
 -----------------------
 
-What a number of a field's type (``recorder/types.h``) means. The traced kernel's
-own tables come first; what stands here is either part of the interface to
-programs and so never changes, or the same in all kernels that the recorder runs
-on. A number that cannot be named for sure stays a number.
+Names of numbers, by type of the field (``recorder/types.h``). The traced kernel's own
+tables come first; tables here are either user-space ABI, which never changes, or the
+same in all kernels that the recorder runs on. A number without a certain name is shown
+as a number.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,12 +39,12 @@ from lkst.trace.facts import Names
 
 __all__ = ("COMPANIONS", "NAMERS", "Value", "namer_of")
 
-#: A number that is shown in decimal, or how something else is shown.
+#: A number to show in decimal, or a text.
 Value = int | str
 
-#: Types whose numbers mean something together with another field. It stands in
-#: the upper 32 bits; 32-bit programs have other numbers for system calls, signals
-#: have codes of their own, and sockets have no IPv4 address if they have another.
+#: Types whose numbers depend on another field, which is passed in the upper 32 bits: 32-bit
+#: programs have other numbers for system calls, signals have their own codes, and sockets of
+#: other families have no IPv4 address.
 COMPANIONS = {"syscall": "compat", "sig_code": "sig", "ipv4": "family"}
 
 _U64 = (1 << 64) - 1
@@ -52,13 +52,13 @@ _U64 = (1 << 64) - 1
 _MAX_ERRNO = 4095  # include/linux/err.h
 
 _INET6 = 10
-#: What stands for the IPv4 address of a socket that has an IPv6 address: LOOPBACK4_IPV6 of
-#: include/net/ipv6.h, 127.0.0.6; or nothing.
+#: IPv4 address of a socket that has an IPv6 address: LOOPBACK4_IPV6 of
+#: include/net/ipv6.h, 127.0.0.6; or 0.
 _NO_IPV4 = (0, 0x0600007F)
 
 
 def _flags(value: int, table: Iterable[tuple[int, str]]) -> list[str]:
-    """Take flags apart as the kernel's ``%pGg`` does: in the order of the table."""
+    # As the kernel's %pGg: in the order of the table.
     found = []
     for mask, name in table:
         if mask and value & mask == mask:
@@ -70,7 +70,7 @@ def _flags(value: int, table: Iterable[tuple[int, str]]) -> list[str]:
 
 
 def _ksym(value: int, names: Names) -> Value:
-    # Functions are mostly named by where they begin.
+    # Most addresses are the start of a function.
     return (names.symbol(value) or hex(value)).removesuffix("+0x0")
 
 
@@ -80,12 +80,12 @@ def _syscall(value: int, names: Names) -> Value:
         return names.compat_syscalls.get(number, number)
     if number >= X32_BIT:
         return x32_name(number - X32_BIT, names.syscalls) or number
-    # -1: a tracer took the system call back.
+    # -1: a tracer cancelled the system call.
     return names.syscalls.get(number, number)
 
 
 def _low(value: int) -> int:
-    """Give the lower 32 bits, which have a sign."""
+    # The lower 32 bits as a signed number.
     return (value & 0xFFFFFFFF ^ 1 << 31) - (1 << 31)
 
 
@@ -109,9 +109,9 @@ def _sig_result(value: int, names: Names) -> Value:
 
 
 def _task_state(value: int, names: Names) -> Value:
-    """As sched_switch shows it: ``__task_state_index()`` of include/linux/sched.h."""
+    # As sched_switch shows it: __task_state_index() of include/linux/sched.h.
     if value & TASK_PREEMPTED:
-        # A preempted task counts as running, whatever it was about to do.
+        # A preempted task counts as running, whatever its state.
         return "R+"
     if value & TASK_IDLE == TASK_IDLE:
         return "I"
@@ -128,7 +128,7 @@ def _softirq(value: int, names: Names) -> Value:
 
 
 def _exit_code(value: int, names: Names) -> Value:
-    """``3`` for exit(3), ``SIGSEGV+core`` for a signal."""
+    # 3 for exit(3), SIGSEGV+core for a signal.
     signal = value & 0x7F
     if value >> 16 or signal == 0x7F:
         return hex(value)
@@ -178,7 +178,7 @@ def _drop_reason(value: int, names: Names) -> Value:
 def _ipv4(value: int, names: Names) -> Value:
     address, family = value & 0xFFFFFFFF, value >> 32
     if family == _INET6 and address in _NO_IPV4:
-        return "IPv6"  # which one is not recorded
+        return "IPv6"  # the address is not recorded
     return socket.inet_ntoa(address.to_bytes(4, "little"))
 
 
@@ -195,7 +195,7 @@ def _ipc_kind(value: int, names: Names) -> Value:
 
 
 def _enumerator(enum: str, prefix: str) -> Callable[[int, Names], Value]:
-    """Give a function that names a number by an enum of the kernel."""
+    # A function that names a number by an enum of the kernel.
 
     def name(value: int, names: Names) -> Value:
         found = names.enums.get(enum, {}).get(value)
@@ -205,13 +205,13 @@ def _enumerator(enum: str, prefix: str) -> Callable[[int, Names], Value]:
 
 
 def _enum_flags(enum: str, prefix: str) -> Callable[[int, Names], Value]:
-    """Give a function that names bits by an enum of the kernel."""
+    # A function that names bits by an enum of the kernel.
 
     def name(value: int, names: Names) -> Value:
         table = names.enums.get(enum)
         if not table:
             return hex(value)
-        # What is not one bit is a mask, and names none.
+        # A value of several bits is a mask and names no bit.
         bits = [(bit, text.removeprefix(prefix)) for bit, text in sorted(table.items())]
         return "|".join(_flags(value, [b for b in bits if b[0].bit_count() == 1])) or 0
 
@@ -262,11 +262,11 @@ NAMERS: dict[str, Callable[[int, Names], Value]] = {
     "lock_flags": _lock_flags,
 }
 
-#: Of fields that also say of which enum they are: ``enum:zone_type``.
+#: Types with the name of an enum: ``enum:zone_type``.
 _OF_ENUM = {"enum": _enum, "flags": _flags_of}
 
 
 def namer_of(type_: str) -> Callable[[int, Names], Value] | None:
-    """Give the function that names numbers of a type; None: they are shown as they are."""
+    """Return the function that names numbers of a type; None: numbers are shown as they are."""
     kind, _, enum = type_.partition(":")
     return partial(_OF_ENUM[kind], enum) if kind in _OF_ENUM else NAMERS.get(type_)

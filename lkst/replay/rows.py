@@ -3,8 +3,8 @@
 Rows
 ----
 
-The fields of many records at once: records of one event have the same columns,
-so each event is written as a block and its lines go where their time is.
+Format the fields of many records at once: records of one event have the same columns,
+so each event is formatted as a block, and its lines are then sorted by time.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,25 +21,25 @@ from lkst.trace.trace import Trace
 
 __all__ = ("FLAGS", "FLAG_VALUES", "Rows", "chunks")
 
-#: Flags of a record and what they are called; that it has a stack is seen.
+#: Flags of a record, with their names.
 FLAGS = ((IN_FLIGHT, "in-flight"), (TORN, "torn"), (TRUNCATED, "truncated"))
 
-#: All that flags can be.
+#: All possible values of the flags.
 FLAG_VALUES = range(1 << 4)
 
-# A record is easier to read when what it is about comes first.
+# Types of fields that are shown first.
 _LEADING = {"syscall", "signal", "softirq"}
 
-# Categories of events that are what the kernel says.
+# Categories of events whose text is a kernel message.
 _MESSAGES = {"console", "trouble"}
 
-# The first lines should come at once; then more at a time is faster.
+# A small first chunk shows the first lines at once; larger chunks are faster.
 _FIRST = 500
 _CHUNK = 1 << 15
 
 
 def chunks(trace: Trace) -> Iterator[Trace]:
-    """Cut a trace into pieces to be written one after the other."""
+    """Split a trace into chunks of records."""
     start, size = 0, _FIRST
     while start < len(trace):
         yield trace.select(slice(start, start + size))
@@ -47,7 +47,7 @@ def chunks(trace: Trace) -> Iterator[Trace]:
 
 
 class Rows:
-    """Writes the fields of records in one form."""
+    """Formats the fields of records."""
 
     def __init__(self, trace: Trace, form: Form) -> None:
         """Prepare for a replay of a trace."""
@@ -57,9 +57,9 @@ class Rows:
 
     def write(self, chunk: Trace) -> list[bytes]:
         """
-        Write the fields of every record; of an event that is not known, nothing.
+        Format the fields of every record; empty for an unknown event.
 
-        :return: a line for each record; zero bytes are still in it
+        :return: a line for each record, still with zero bytes
         """
         lines = np.full(len(chunk), b"", object)
         for rows, parts in self.groups(chunk):
@@ -73,13 +73,13 @@ class Rows:
         before: Callable[[int, NDArray[np.int64]], list[Part]] = lambda id_, rows: [],
     ) -> Iterator[tuple[NDArray[np.int64], list[Part]]]:
         """
-        Write the fields of every record, event by event.
+        Format the fields of every record, event by event.
 
-        :param before: what comes first, by the event's id and its rows
-        :return: rows, all of one event, and what their fields are written as
+        :param before: returns the leading parts for an event's id and its rows
+        :return: rows of one event, and the parts of their fields
         """
         ids = chunk.event
-        # Sorting 16 bits takes no comparisons.
+        # numpy uses a radix sort for 16 bits.
         order = np.argsort(ids.astype(np.uint16), kind="stable")
         if not len(order):
             return

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """
-Replay for programs
--------------------
+Replay as JSON Lines and CSV
+----------------------------
 
 JSON Lines: an object for each record, with ``ts`` (ns, CLOCK_MONOTONIC), ``cpu``,
 ``pid``, ``comm``, ``event``, ``origin``, ``fields``, and ``flags`` where there are
@@ -35,7 +35,7 @@ COLUMNS = ("ts", "cpu", "pid", "comm", "event", "fields", "flags")
 
 _ORIGIN = "lkst"
 
-#: Names that are kept as they are written.
+#: Maximum number of formatted names to cache.
 _MEMORY = 1 << 16
 
 #: Names of flags, by their bits.
@@ -43,7 +43,7 @@ _FLAGS = [[name for bit, name in FLAGS if bits & bit] for bits in FLAG_VALUES]
 
 
 def replay_jsonl(trace: Trace) -> Iterator[str]:
-    """Replay a trace as JSON Lines; gives pieces that end with a line's end."""
+    """Yield a trace as JSON Lines, in pieces that end with a newline."""
     rows, lines = Rows(trace, JSON), Lines()
     named = functools.lru_cache(_MEMORY)(JSON.value)
     cpus = _cpus(trace)
@@ -80,14 +80,14 @@ def replay_jsonl(trace: Trace) -> Iterator[str]:
 
 
 def _bits(chunk: Trace) -> Iterator[tuple[int, int]]:
-    """Give rows that have flags, and these."""
+    # Rows with flags, and the flags.
     rows = np.flatnonzero(chunk.flags)
     bits = chunk.flags[rows] & len(FLAG_VALUES) - 1
     return zip(rows.tolist(), bits.tolist(), strict=True)
 
 
 def _buffers(chunk: Trace) -> Cells | None:
-    """Name the buffer that each record is in, if there are several."""
+    # Name of each record's buffer, if there are several.
     names = chunk.buffer_names
     if len(names) < 2:
         return None
@@ -96,7 +96,7 @@ def _buffers(chunk: Trace) -> Cells | None:
 
 
 def replay_csv(trace: Trace) -> Iterator[str]:
-    """Replay a trace as CSV, its first line the names of the columns."""
+    """Yield a trace as CSV, with a header line."""
     rows, lines = Rows(trace, _CSV), Lines()
     named = functools.lru_cache(_MEMORY)(lambda comm: _doubled(clean(comm).encode()))
     cpus = _cpus(trace)
@@ -128,11 +128,11 @@ def replay_csv(trace: Trace) -> Iterator[str]:
 
 
 def _doubled(text: bytes) -> bytes:
-    """Write text inside of CSV's quotes (RFC 4180)."""
+    # Escape text within CSV's quotes (RFC 4180).
     return text.replace(b'"', b'""')
 
 
-#: The fields' column always stands in quotes.
+#: The column of fields is always quoted.
 _CSV = dataclasses.replace(
     TEXT,
     value=lambda value: _doubled(TEXT.value(value)),
@@ -142,7 +142,7 @@ _CSV = dataclasses.replace(
 
 
 def _cpus(trace: Trace) -> Cells:
-    """Write the number of each CPU."""
+    # The number of each CPU.
     return matrix([str(cpu).encode() for cpu in range(trace.header.nr_cpus)])
 
 

@@ -3,8 +3,8 @@
 Stacks
 ------
 
-The kernel's stack behind a record as its user wants to see it: from the function
-in which it happened outwards, without the recorder's own frames.
+The kernel stack of a record, from the traced function outwards, without the recorder's
+own frames.
 """
 
 import functools
@@ -20,7 +20,7 @@ from lkst.util.printable import clean
 
 __all__ = ("Stacks", "has_stacks")
 
-#: How the functions begin that lead to the recorder: its programs, and what calls them.
+#: Prefixes of functions of the recorder and of what calls it.
 _OWN = (
     "bpf_prog_",
     "bpf_trampoline_",
@@ -33,12 +33,12 @@ _MEMORY = 1 << 16
 
 
 def has_stacks(trace: Trace) -> bool:
-    """Tell whether any record has a stack."""
+    """Check whether any record has a stack."""
     return bool((trace.flags & STACK).any())
 
 
 class Stacks:
-    """Writes stacks, many of which are the same."""
+    """Formats stacks, each distinct one once."""
 
     def __init__(self, names: Names) -> None:
         """Prepare for a replay."""
@@ -52,9 +52,9 @@ class Stacks:
 
     def write(self, chunk: Trace) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
         """
-        Write the stacks of the records that have one.
+        Format the stacks of the records that have one.
 
-        :return: their rows, and the frames of each, the innermost first
+        :return: rows, and the frames of each, the innermost first
         """
         rows = np.flatnonzero(chunk.flags & STACK)
         return rows, [self._shown(tuple(stack)) for stack in chunk.stack(rows)]
@@ -62,7 +62,7 @@ class Stacks:
     def _show(self, stack: tuple[int, ...]) -> tuple[str, ...]:
         frames = [self._frame(stack, frame) for frame in range(len(stack))]
         known = [place for place, name in enumerate(frames) if name]
-        # Code that a BPF program was compiled to has no symbol in a dump.
+        # JIT-compiled BPF code has no symbol in a dump.
         begin = known[0] if known else 0
         while begin < len(frames) and (frames[begin] or "").startswith(_OWN):
             begin += 1

@@ -3,7 +3,7 @@
 Summary
 -------
 
-What a trace holds and what it has lost, by CPU and by event.
+What a trace contains and has lost, by CPU and by event.
 """
 
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ class CPUSummary:
     cpu: int
     #: Records in the rings.
     records: int
-    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
+    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None: no record.
     first: int | None
     last: int | None
     loss: CPULoss
@@ -57,11 +57,11 @@ class BufferSummary:
     name: str
     #: written to, kept, spare, frozen, unknown
     state: str
-    #: In one ring.
+    #: Slots of one ring.
     nr_slots: int
     #: Records in its rings.
     records: int
-    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None where there is none.
+    #: Times of the first and last, in ns of CLOCK_MONOTONIC; None: no record.
     first: int | None
     last: int | None
 
@@ -73,16 +73,16 @@ class EventSummary:
     event: Event
     #: Records in the rings.
     records: int
-    #: Records ever written; None if that is not known.
+    #: Records ever written; None: not known.
     ever: int | None
-    #: How often its program could not run; None if that is not known.
+    #: How often its program could not run; None: not known.
     suppressed: int | None
     #: One of ``lkst.abi.layout.STATES``, or "unknown".
     state: str
 
     @property
     def overwritten(self) -> int | None:
-        """Records that are gone, for newer ones or for damage; None if that is not known."""
+        """Records that were overwritten or damaged; None: not known."""
         return None if self.ever is None else self.ever - self.records
 
 
@@ -90,20 +90,20 @@ class EventSummary:
 class Panic:
     """How the machine ended."""
 
-    #: What the kernel printed, as one line that can be shown; may be "".
+    #: Message of the kernel as one printable line; may be "".
     message: str
-    #: Where it is recorded; None and "" if it is not.
+    #: CPU and task of the record; None and "" if the panic was not recorded.
     cpu: int | None = None
     task: str = ""
 
     def __str__(self) -> str:
-        """Show it in one line."""
+        """Return message, CPU and task in one line."""
         message = self.message or "no message"
         return message if self.cpu is None else f"{message}  CPU {self.cpu}  {self.task}"
 
 
 def find_panic(trace: Trace) -> Panic | None:
-    """Find what the machine died of, if it is known that it did."""
+    """Return the panic; None if none is known."""
     message = clean(" ".join(trace.facts.panic_message.split()))
     record = trace.whole.panic
     if record is None:
@@ -119,7 +119,7 @@ def find_panic(trace: Trace) -> Panic | None:
 
 
 def sum_cpus(trace: Trace) -> list[CPUSummary]:
-    """Sum up each CPU's rings, whatever is selected."""
+    """Summarise each CPU's rings, regardless of the selection."""
     spans = trace.whole.cpu_spans
     return [
         CPUSummary(loss.cpu, *spans.get(loss.cpu, NO_SPAN), loss) for loss in trace.whole.losses
@@ -127,7 +127,7 @@ def sum_cpus(trace: Trace) -> list[CPUSummary]:
 
 
 def sum_buffers(trace: Trace) -> list[BufferSummary]:
-    """Sum up each buffer, whatever is selected."""
+    """Summarise each buffer, regardless of the selection."""
     spans = trace.whole.buffer_spans
     control = trace.control
     frozen = {buffer.number for buffer in trace.buffer_losses if buffer.frozen}
@@ -147,7 +147,7 @@ def sum_buffers(trace: Trace) -> list[BufferSummary]:
 
 
 def _nr_slots(trace: Trace, buffer: BufferImage) -> int:
-    """Tell how large a buffer's rings are, of which there may only be stretches."""
+    # Slots of a buffer's rings, of which the image may have only segments.
     if trace.control and 0 <= buffer.number < layout.MAX_BUFFERS:
         nr_slots: int = trace.control.buffer[buffer.number].nr_slots
         if is_ring_size(nr_slots):
@@ -156,7 +156,7 @@ def _nr_slots(trace: Trace, buffer: BufferImage) -> int:
 
 
 def sum_events(trace: Trace) -> list[EventSummary]:
-    """Sum up each event of the catalogue, whatever is selected."""
+    """Summarise each event of the catalogue, regardless of the selection."""
     whole = trace.whole
     counts = whole.event_counts.tolist()
     ever = _ever(trace)
@@ -173,9 +173,9 @@ def sum_events(trace: Trace) -> list[EventSummary]:
 
 
 def _ever(trace: Trace) -> list[int] | None:
-    """Count the records of every event that were ever written: struct lkst_cpu."""
+    # Records of every event that were ever written: struct lkst_cpu.
     header, cpus = trace.header, trace.image.cpus
-    # Of a trace from which records were left out nobody knows what was overwritten.
+    # If records were left out when the trace was saved, overwritten ones cannot be counted.
     if len(cpus) < header.nr_cpus * header.cpu_size or trace.image.partial:
         return None
     data = np.frombuffer(cpus, np.uint8, header.nr_cpus * header.cpu_size)

@@ -7,8 +7,8 @@ One line for each record: time, CPU, task, event, fields::
 
     -0.000120437 [1] sh:318                 sys_enter            nr=write arg0=0x1 ...
 
-and below it a line for each frame of the kernel's stack, where that was recorded.
-Times count from the panic, or from the last record where there was none.
+and below it a line for each frame of the kernel's stack, if that was recorded. Times
+count from the panic or, without a panic, from the last record.
 """
 
 from collections.abc import Iterator
@@ -33,10 +33,10 @@ TASK_WIDTH = 22  # a name of 15 characters and a pid of 6 digits
 EVENT_WIDTH = 20
 _NO_NAME = "?"
 
-#: Where a pid has a digit more.
+#: Values from which a pid has one digit more.
 _POWERS = [10**digits for digits in range(1, 20)]
 
-#: How flags are shown, by their bits.
+#: Text of flags, by their bits.
 _FLAGS = ["".join(f" [{name}]" for bit, name in FLAGS if bits & bit) for bits in FLAG_VALUES]
 
 _FRAME = " " * 16
@@ -44,11 +44,11 @@ _FRAME = " " * 16
 
 def replay_text(trace: Trace, colour: bool = False, time: str = "relative") -> Iterator[str]:
     """
-    Replay a trace as text, with what is to be known of it before and after.
+    Yield a trace as text, with header and footer.
 
-    :param colour: whether it goes to a terminal that shows colours
+    :param colour: whether to use colours of the terminal
     :param time: one of :data:`lkst.replay.times.TIMES`
-    :return: pieces that end with a line's end
+    :return: pieces that end with a newline
     """
     yield header(trace) + "\n"
     yield from text_lines(trace, colour, time)
@@ -57,11 +57,11 @@ def replay_text(trace: Trace, colour: bool = False, time: str = "relative") -> I
 
 def text_lines(trace: Trace, colour: bool = False, time: str = "relative") -> Iterator[str]:
     """
-    Write the records alone.
+    Yield the records alone as text.
 
-    :param colour: whether it goes to a terminal that shows colours
+    :param colour: whether to use colours of the terminal
     :param time: one of :data:`lkst.replay.times.TIMES`
-    :return: pieces that end with a line's end
+    :return: pieces that end with a newline
     """
     writer = _Writer(trace, colour, time)
     for chunk in chunks(trace):
@@ -72,11 +72,11 @@ def record_lines(
     trace: Trace, colour: bool = False, time: str = "relative"
 ) -> Iterator[tuple[Trace, list[str]]]:
     """
-    Write the records alone, each as a text of its own.
+    Yield the records alone, each as its own text.
 
-    :param colour: whether it goes to a terminal that shows colours
+    :param colour: whether to use colours of the terminal
     :param time: one of :data:`lkst.replay.times.TIMES`
-    :return: pieces of the trace, and a text for each of their records
+    :return: chunks of the trace, and a text for each of their records
     """
     writer = _Writer(trace, colour, time)
     for chunk in chunks(trace):
@@ -149,7 +149,7 @@ class _Writer:
         return name.encode() + b" " * bool(event.fields)
 
     def _ends(self, chunk: Trace) -> dict[int, bytes]:
-        """Give what lines end with, by row, where that is more than the line's end."""
+        # row -> end of the line, if that is more than the newline.
         flagged = chunk.flags != 0
         if self._trouble:
             flagged |= np.isin(chunk.event, list(self._trouble))

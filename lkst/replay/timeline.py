@@ -3,8 +3,8 @@
 Replay of a timeline
 --------------------
 
-Records as always, and what others have left in between, in the same columns, each
-with its origin before its event::
+Records, merged with entries of other sources in the same columns; the origin of an entry
+precedes its event::
 
     -0.000120437 [1] sh:318                 ftrace:sched_waking  comm=sh pid=12 ...
     -0.000119001 [1]                        dmesg                sysrq: Trigger a crash
@@ -30,11 +30,11 @@ _INDENT = 11
 
 def timeline_text(line: Timeline, colour: bool = False, time: str = "relative") -> Iterator[str]:
     """
-    Show a timeline, with what is to be known of it before and after.
+    Yield a timeline as text, with header and footer.
 
-    :param colour: whether it goes to a terminal that shows colours
+    :param colour: whether to use colours of the terminal
     :param time: one of :data:`lkst.replay.times.TIMES`
-    :return: pieces that end with a line's end
+    :return: pieces that end with a newline
     """
     yield header(line.trace) + _sources(line) + "\n"
     trace = line.trace
@@ -51,7 +51,7 @@ def timeline_text(line: Timeline, colour: bool = False, time: str = "relative") 
 
 
 def timeline_jsonl(line: Timeline) -> Iterator[str]:
-    """Write a timeline as JSON Lines; ``ts`` and ``cpu`` are null where they are not known."""
+    """Yield a timeline as JSON Lines; ``ts`` and ``cpu`` are null if not known."""
     pieces = chain.from_iterable(
         text.splitlines(keepends=True) for text in replay_jsonl(line.trace)
     )
@@ -68,7 +68,7 @@ def _merged(
     records: Iterator[tuple[Trace, list[str]]],
     write: Callable[[Placed], str],
 ) -> Iterator[str]:
-    """Put entries where they belong: after the records of the same time."""
+    # Merge entries by time, after the records of the same time.
     at = 0
     entries = line.entries
     for chunk, texts in records:
@@ -85,7 +85,7 @@ def _merged(
 def _sources(line: Timeline) -> str:
     lines = []
     for source in line.sources:
-        bound = ", how exactly is not known"
+        bound = ", error not known"
         if source.error is not None:
             bound = f", within {source.error / 1e3:.1f} us" if source.error else ", exactly"
         bound *= source.timed

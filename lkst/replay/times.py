@@ -3,8 +3,8 @@
 Times
 -----
 
-Moments as people read them: seconds from the end of the trace, the date and time
-by the wall clock, seconds since boot.
+Format times: seconds from the end of the trace, date and time of the wall clock, seconds
+since boot.
 """
 
 from collections.abc import Callable
@@ -16,20 +16,20 @@ from lkst.trace.trace import Trace
 
 __all__ = ("TIMES", "UNKNOWN", "Stamps", "moment", "relative", "stamps", "wall")
 
-#: How times can be shown.
+#: Formats of times.
 TIMES = ("relative", "wall", "mono")
 
-#: What stands for a time by a wall clock of which nothing is known.
+#: Text of a wall-clock time that is not known.
 UNKNOWN = "not known"
 
 _SECOND = 10**9
-# Digits of seconds that are lined up; a damaged record may have more.
+# Seconds are aligned up to this many digits; a damaged record may have more.
 _MAX_DIGITS = 7
 
 
 def relative(trace: Trace, ts: int) -> str:
     """
-    Show a time as seconds from the end of the trace.
+    Format a time as seconds from the end of the trace.
 
     :param ts: CLOCK_MONOTONIC, in ns
     """
@@ -40,7 +40,7 @@ def relative(trace: Trace, ts: int) -> str:
 
 def wall(trace: Trace, ts: int) -> str:
     """
-    Show a time by the wall clock, in UTC, or "not known".
+    Format a time by the wall clock in UTC, or return "not known".
 
     :param ts: CLOCK_MONOTONIC, in ns
     """
@@ -56,10 +56,10 @@ def _date(second: int) -> str:
 
 
 class Stamps:
-    """Writes the times of records as seconds and nanoseconds."""
+    """Formats the times of records as seconds and nanoseconds."""
 
     def write(self, chunk: Trace) -> list[Part]:
-        """Write the time of every record."""
+        """Format the time of every record."""
         seconds, codes = distinct(chunk.ts // _SECOND)
         names = [str(second).encode() for second in seconds]
         return [pick(names, codes), b".", nanoseconds(chunk.ts % _SECOND)]
@@ -99,7 +99,7 @@ class _Relative(Stamps):
         times = chunk.ts - self._origin
         sizes = magnitude(times)
         seconds = (sizes // np.uint64(_SECOND)).astype(np.int64)
-        # The sign belongs to the second: there are "-0" and "+0".
+        # The sign is part of the seconds: "-0" and "+0" differ.
         keys, codes = distinct(seconds * 3 + np.sign(times) + 1)
         names = [f"{'- +'[key % 3]}{key // 3}".rjust(self._width).encode() for key in keys]
         return [pick(names, codes), b".", nanoseconds(sizes % np.uint64(_SECOND))]
@@ -107,7 +107,7 @@ class _Relative(Stamps):
 
 def moment(trace: Trace, time: str) -> Callable[[int], str]:
     """
-    Prepare to show single moments as a replay shows those of its records.
+    Return a function that formats one time as a replay does.
 
     :param time: one of TIMES
     """
@@ -120,7 +120,7 @@ def moment(trace: Trace, time: str) -> Callable[[int], str]:
 
 def stamps(trace: Trace, time: str) -> Stamps:
     """
-    Prepare to write the times of a trace.
+    Return a formatter of the times of a trace.
 
     :param time: one of TIMES
     """

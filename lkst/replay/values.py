@@ -3,10 +3,9 @@
 Values
 ------
 
-A column of a field's values as a format shows them: text shows a pid as ``12``
-and a name as ``sh``, JSON as ``12`` and ``"sh"``. The field's type
-(``recorder/types.h``) says what they mean; of a type that is not known the bits
-are shown.
+Format a column of a field's values: text shows a pid as ``12`` and a name as ``sh``,
+JSON as ``12`` and ``"sh"``. The field's type (``recorder/types.h``) defines their
+meaning; for an unknown type the bits are shown.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,23 +35,23 @@ _MEMORY = 1 << 16
 
 @dataclass(frozen=True)
 class Form:
-    """How a format writes values."""
+    """How a format shows values."""
 
-    #: Between two fields.
+    #: Separator of fields.
     separator: bytes
-    #: What comes before a field's value.
+    #: Formats what precedes a field's value.
     key: Callable[[str], bytes]
-    #: Writes a number or a name.
+    #: Formats a number or a name.
     value: Callable[[Value], bytes]
-    #: Writes the name of a task or a thing.
+    #: Formats the name of a task or an object.
     name: Callable[[str], bytes]
-    #: Writes a text.
+    #: Formats a text.
     text: Callable[[str], bytes]
-    #: Around hexadecimal numbers.
+    #: Quotes around hexadecimal numbers.
     quote: bytes
-    #: Writes a text that is all that its record has to say, without a key.
+    #: Formats a text that is the only field of its record, without a key.
     message: Callable[[str], bytes] | None = None
-    #: Whether flags that are not set are left out.
+    #: Whether to omit flags that are not set.
     quiet: bool = False
 
 
@@ -76,14 +75,14 @@ JSON = Form(
 
 
 class Values:
-    """Writes columns of values in one form."""
+    """Formats columns of values."""
 
     def __init__(self, names: Names, form: Form, events: Mapping[int, Event]) -> None:
         """
         Prepare for a replay.
 
-        :param names: what the traced kernel calls its numbers
-        :param events: by id
+        :param names: the traced kernel's names of numbers
+        :param events: id -> event
         """
         self.form = form
         self._events = events
@@ -103,7 +102,7 @@ class Values:
     def write(
         self, trace: Trace, event: Event, field: Field, rows: NDArray[np.int64]
     ) -> list[Part]:
-        """Write a field's values in some rows, all of one event, at least one."""
+        """Format a field's values in some rows, at least one, all of one event."""
         if field.type == "text" and field.is_number:
             return [list(map(self.form.text, trace.texts(field, rows)))]
         column = trace.column(field, rows)
@@ -145,7 +144,7 @@ def _dump(raw: bytes, size: int) -> str:
 def _with_companion(
     column: Integers, field: Field, trace: Trace, event: Event, rows: NDArray[np.int64]
 ) -> Integers:
-    """Put into the upper 32 bits what a number means something together with."""
+    # Put the companion field into the upper 32 bits.
     low = np.uint64(0xFFFFFFFF)
     number = column.astype(np.uint64) & low
     other = event.field(COMPANIONS[field.type])

@@ -65,7 +65,7 @@ def test_header() -> None:
 def test_what_was_suppressed_is_not_known() -> None:
     trace = made()
     trace.image.suppressed = None
-    line = "suppressed not known: the kernel's counters are not there\n"
+    line = "suppressed not known: the kernel's counters were not found\n"
     assert line in header(trace)
 
 
@@ -129,7 +129,7 @@ def test_losses_of_all_kinds() -> None:
 
     text = header(build_trace(image, Facts()))
     assert "1 in flight" in text
-    assert "note       records were left out when it was saved\n" in text
+    assert "note       records were left out when the trace was saved\n" in text
 
 
 def test_ranges() -> None:
