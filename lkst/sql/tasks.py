@@ -46,9 +46,9 @@ def _comms(columns: TableColumns, pids: I64, pairs: Pairs, begin: I64) -> Names:
 
 def _with_others(columns: TableColumns, table: dict[str, Column]) -> dict[str, Column]:
     # Add the tasks that lived before the trace began and after its end.
-    told = table["pid"]
-    assert isinstance(told, np.ndarray)
-    others = np.setdiff1d(np.unique(columns.pid), np.append(told, 0))
+    forked = table["pid"]
+    assert isinstance(forked, np.ndarray)
+    others = np.setdiff1d(np.unique(columns.pid), np.append(forked, 0))
     count = len(others)
     names = [well_formed(columns.trace.task_names.last(pid)) for pid in others.tolist()]
     last = np.zeros(int(columns.pid.max(initial=0)) + 1, np.int64)

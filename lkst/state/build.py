@@ -90,16 +90,16 @@ def _panics(state: State, end: End) -> list[str]:
 
 
 def _currents(state: State, end: End) -> list[str]:
-    told = []
+    differences = []
     for cpu in state.cpus:
         task = end.current.get(cpu.cpu)
         if task and cpu.task and task.pid != cpu.task.pid:
             own = who(cpu.task.comm, cpu.task.pid)
-            told.append(
+            differences.append(
                 f"CPU {cpu.cpu}: the trace ends in {own}, the dump in {who(task.comm, task.pid)}"
                 + _silence(state, cpu)
             )
-    return told
+    return differences
 
 
 def _silence(state: State, cpu: CPU) -> str:
@@ -110,14 +110,18 @@ def _silence(state: State, cpu: CPU) -> str:
 
 
 def _waits(state: State, end: End) -> list[str]:
-    told = []
+    differences = []
     waiting = {task.pid for task in end.waiting}
     for task in state.tasks.values():
         if task.state == "blocked" and task.letter == "D" and task.pid not in waiting:
-            told.append(f"{who(task.comm, task.pid)}: blocked (D) in the trace, not in the dump")
+            differences.append(
+                f"{who(task.comm, task.pid)}: blocked (D) in the trace, not in the dump"
+            )
     for waiting_task in end.waiting:
         pid = waiting_task.pid
         own = state.tasks.get(pid)
         if own and own.state not in ("blocked", "unknown", "dead"):
-            told.append(f"{who(waiting_task.comm, pid)}: {own.state} in the trace, D in the dump")
-    return told
+            differences.append(
+                f"{who(waiting_task.comm, pid)}: {own.state} in the trace, D in the dump"
+            )
+    return differences

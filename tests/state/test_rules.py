@@ -104,7 +104,7 @@ def locked(story: Story, time: float, task: tuple[str, int], lock: str, owner: i
     story.switch(time + 0.001, cpu, task, (f"swapper/{cpu}", 0), D)
 
 
-def test_a_circle_of_three() -> None:
+def test_a_cycle_of_three() -> None:
     story = Story()
     locked(story, 1, ("a", 11), "one", owner=12)
     locked(story, 2, ("b", 12), "two", owner=13)
@@ -120,7 +120,7 @@ def test_a_circle_of_three() -> None:
     assert story.suspicions()[0] == found
 
 
-def test_a_circle_of_a_moment_may_be_none() -> None:
+def test_a_short_cycle_is_not_a_deadlock() -> None:
     story = Story()
     locked(story, 1, ("a", 11), "one", owner=12)
     locked(story, 2, ("b", 12), "two", owner=11)
