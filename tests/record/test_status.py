@@ -171,7 +171,7 @@ def test_the_maskset_is_that_of_the_configuration(guest: Guest) -> None:
     # It is again when the trigger's time is over.
     assert faults(guest, "as-configured") == []
     (fault,) = faults(guest, "not-configured")
-    assert "the maskset 'none' is active, not 'default' as /etc/lkst/lkst.toml says" in fault
+    assert "the maskset 'none' is active, not 'default' as set in /etc/lkst/lkst.toml" in fault
     (fault,) = faults(guest, "ill-configured")
     assert "maskset" in fault
 
@@ -183,7 +183,7 @@ def test_version(guest: Guest) -> None:
 
 def test_mode(guest: Guest) -> None:
     (fault,) = faults(guest, "mode")
-    assert "/sys/fs/bpf/lkst is open to others: its mode is 0755" in fault
+    assert "/sys/fs/bpf/lkst is accessible to other users: its mode is 0755" in fault
     assert faults(guest, "healed") == []
 
 
