@@ -124,4 +124,4 @@ def test_the_journal_and_the_command(boots: tuple[Path, Path]) -> None:
 
 def test_the_recorder_runs_again(boots: tuple[Path, Path]) -> None:
     assert "is up to date" in (boots[1] / "out/status.out").read_text()
-    assert "no recorder runs" in (boots[1] / "out/stopped.out").read_text()
+    assert "no recorder is running" in (boots[1] / "out/stopped.out").read_text()

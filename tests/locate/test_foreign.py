@@ -160,7 +160,7 @@ def test_the_log_is_there_and_tied(dump: Dump, entries: dict[str, list[Entry]], 
             assert 0 <= recorded[text] - entry["ts"] < 50_000_000
     result = lkst("replay", dump.vmcore, "--with", "dmesg,ftrace", "--last", "3")
     head = " ".join(result.stdout.split("\n\n")[0].split())
-    assert re.search(r"from dmesg, by local_clock\(\) .* within [0-9.]+ us", head)
+    assert re.search(r"from dmesg, timed by local_clock\(\) .* within [0-9.]+ us", head)
     assert "from ftrace:second, timed by CLOCK_MONOTONIC like the records, exactly" in head
 
 

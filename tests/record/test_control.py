@@ -73,9 +73,9 @@ def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
 @pytest.mark.parametrize(
     ("name", "status", "text"),
     [
-        ("status-none", 1, "no recorder runs"),
-        ("live-none", 1, "no recorder runs"),
-        ("stop-none", 1, "no recorder runs"),
+        ("status-none", 1, "no recorder is running"),
+        ("live-none", 1, "no recorder is running"),
+        ("stop-none", 1, "no recorder is running"),
         ("user-start", 1, "only root"),
         ("user-status", 1, "only root"),
         ("size-word", 2, "'banana' is not a size"),
@@ -84,7 +84,7 @@ def guest(request: pytest.FixtureRequest, lab: Lab) -> Guest:
         ("no-libbpf", 1, "install libbpf1"),
         ("no-btf", 1, "CONFIG_DEBUG_INFO_BTF"),
         ("again", 1, "already running"),
-        ("stopped", 1, "no recorder runs"),
+        ("stopped", 1, "no recorder is running"),
     ],
 )
 def test_refused(refused: Guest, name: str, status: int, text: str) -> None:
