@@ -148,7 +148,7 @@ def test_without_a_log() -> None:
     assert "no console line was recorded" in text
     made.record(0, 10**9, 7, "console", text="the kernel speaks\n")
     text = "".join(build_report(made.trace()))
-    assert "these are the console lines that were recorded" in text
+    assert "these are the recorded console lines" in text
     assert "<span>the kernel speaks</span>" in text
 
 
