@@ -7,12 +7,16 @@ from functools import partial
 import hashlib
 from pathlib import Path
 import shutil
+import signal
 
 from captures import capture_words
 from dumps import KERNELS, Dump, Lab, Once, Run, run_lab, run_lkst
 from hypothesis import HealthCheck, settings
 import pytest
 from schedule import Scheduling, in_order
+
+# In the background a shell has SIGINT ignored, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Guests run at the same time: that something took long says nothing.
 settings.register_profile("lkst", deadline=None, suppress_health_check=[HealthCheck.too_slow])
