@@ -189,7 +189,7 @@ def test_a_drgn_that_is_too_old_is_named(tmp_path: Path) -> None:
         env={"PYTHONPATH": f"{tmp_path}:{ROOT}"},
     )
     assert result.returncode == 1
-    assert result.stderr == "lkst: needs drgn 0.3 or later, and this is drgn 0.0.31\n"
+    assert result.stderr == "lkst: needs drgn 0.3 or later, found drgn 0.0.31\n"
 
 
 def test_an_interrupt_that_nobody_could_take_comes_again(
