@@ -148,12 +148,14 @@ def _interrupts() -> Iterator[None]:
         before(number, frame)
 
     def interrupt_again(unraisable: Any) -> None:
-        # One that came while nobody could take it, as in a callback of the import system. Nobody
-        # can here, either: it comes again a moment later, as a signal, which ends a sleep too.
+        # An interrupt in a callback, as of the import system, raises where nobody can catch it.
+        # Send it again a moment later, as a signal, which ends a sleep as well.
         nonlocal again
         if unraisable.exc_type is not KeyboardInterrupt:
             hook(unraisable)
             return
+        if again:
+            again.cancel()
         again = threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, (main_thread, signal.SIGINT))
         again.daemon = True
         again.start()

@@ -93,12 +93,7 @@ def rows_text(names: Sequence[str], rows: Rows, form: str) -> Iterator[str]:
             cells = (_plain(value) for value in row)
             yield f"{as_json(dict(zip(names, cells, strict=True)))}\n"
     elif form == "json":
-        separator = "["
-        for row in rows:
-            cells = (_plain(value) for value in row)
-            yield f"{separator}\n  {as_json(dict(zip(names, cells, strict=True)))}"
-            separator = ","
-        yield "[]\n" if separator == "[" else "\n]\n"
+        yield from json_array(rows_text(names, rows, "jsonl"))
     else:
         numbers = [_is_number([row[place] for row in rows]) for place in range(len(names))]
         cells_ = [[_cell(value) for value in row] for row in rows]
